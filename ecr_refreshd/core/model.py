@@ -1,0 +1,225 @@
+"""The values that all rooms share: who asks, for what, what came back, what stands in a file.
+
+Everything here is frozen. Times are aware datetimes in UTC, durations are timedeltas; text is for the edges.
+The words are those of the design: a *grant* is one principal x service x region x endpoint variant, served by
+one AWS call whose token fits every registry of the grant.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from ecr_refreshd.core.secret import Secret
+
+
+class Category(StrEnum):
+    """What a failure asks of whom: a person's login, an administrator, a settings edit, or only time."""
+
+    LOGIN = "login"
+    DENIED = "denied"
+    CONFIG = "config"
+    TRANSIENT = "transient"
+
+
+class ChosenBy(StrEnum):
+    """Which rule chose a registry's principal."""
+
+    CONFIG = "config"
+    ACCOUNT = "account"
+    ENVIRONMENT = "environment"
+    DEFAULT = "default"
+    AMBIENT = "ambient"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Principal:
+    """Who asks AWS. `profile` "" is the ambient chain (environment, web identity, container, instance)."""
+
+    profile: str
+    role_arn: str = ""
+    external_id: str = ""
+    session_name: str = ""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Grant:
+    """One AWS call: its token serves every registry that shares it."""
+
+    principal: Principal
+    service: str
+    region: str
+    fips: bool = False
+    dualstack: bool = False
+    endpoint_url: str = ""
+
+    @property
+    def key(self) -> str:
+        """Return the name people and the state file know it by; no two grants share one."""
+        who = self.principal.profile or "(ambient)"
+        if self.principal.role_arn:
+            who += f"+{self.principal.role_arn}"
+        for text in (self.principal.external_id, self.principal.session_name):
+            if text:
+                who += f"#{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+        variant = ("-fips" if self.fips else "") + ("-dualstack" if self.dualstack else "")
+        where = f"@{self.endpoint_url}" if self.endpoint_url else ""
+        return f"{who}/{self.service}{variant}/{self.region}{where}"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the AWS files say about a principal without asking AWS.
+
+    Attributes:
+        login_backed: a person must renew it (SSO, `aws login`, credential_process, session keys, MFA).
+        lane: grants of one lane share a one-time refresh token and are never asked for at once; "" if free.
+        sso_session: name of the sso-session, or the start URL of a legacy SSO profile; "" if none.
+        login_command: what a person runs to sign in again; "" when no command can help.
+    """
+
+    login_backed: bool = False
+    lane: str = ""
+    sso_session: str = ""
+    login_command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why something did not work, in words for people.
+
+    Attributes:
+        code: short and stable, such as ``SSOTokenLoadError`` or ``sink.unparsable``.
+        message: what happened. Never holds a secret.
+        hint: the command or edit that helps; "" if only time does.
+        at: when it happened.
+        throttled: AWS asked for fewer calls, so the pause starts longer.
+    """
+
+    category: Category
+    code: str
+    message: str
+    hint: str = ""
+    at: datetime | None = None
+    throttled: bool = False
+
+
+def fingerprint(auth: str) -> str:
+    """Return 12 hex digits of the SHA-256 of an ``auth`` text, its whitespace aside.
+
+    A newline inside base64 is the same token to every reader, so it is the same token here.
+    """
+    return hashlib.sha256("".join(auth.split()).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An authorization token.
+
+    Attributes:
+        auth: the base64 of ``AWS:password`` as AWS returned it; None when only the state file remembers it.
+        fingerprint: see `fingerprint`.
+        obtained_at, expires_at: UTC; the end is always AWS's own statement.
+        obtained_boot: reading of the suspend-counting clock when it was obtained; None if from an earlier boot.
+    """
+
+    auth: Secret | None
+    fingerprint: str
+    obtained_at: datetime
+    expires_at: datetime
+    obtained_boot: timedelta | None = None
+
+    @property
+    def life(self) -> timedelta:
+        """Return the whole life AWS gave it."""
+        return self.expires_at - self.obtained_at
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """Now, by both clocks: the wall clock (UTC), and one that cannot be set and that counts suspend."""
+
+    wall: datetime
+    boot: timedelta
+
+
+class EntryKind(StrEnum):
+    """What stands under one of our hosts in a file."""
+
+    ABSENT = "absent"
+    EMPTY = "empty"  # {} or null, or an entry without any credential: docker's marker after a helper login
+    TOKEN = "token"  # user AWS and a password  # noqa: S105 - the word, not a secret
+    UNDECODABLE = "undecodable"
+    OTHER_USER = "other-user"
+    IDENTITY = "identity"  # an identity token or registry token stands in it
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a client would find under one host in one file.
+
+    Attributes:
+        fingerprint: of the ``auth`` text; "" when there is none.
+        expires_hint: the ``expiration`` inside an ECR password, a hint only (undocumented by AWS).
+        auth: kept only where it may be needed to write the same token elsewhere.
+        untidy: other forms of the host stand beside it (``https://host``), or fields that clients prefer.
+    """
+
+    kind: EntryKind
+    fingerprint: str = ""
+    expires_hint: datetime | None = None
+    auth: Secret | None = None
+    untidy: bool = False
+
+
+ABSENT = Entry(EntryKind.ABSENT)
+
+
+class SinkState(StrEnum):
+    """How a registry stands in one sink, as status shows it."""
+
+    WRITTEN = "written"
+    FOREIGN = "foreign"
+    SHADOWED = "shadowed"
+    CONTESTED = "contested"
+    UNPARSABLE = "unparsable"
+    UNWRITABLE = "unwritable"
+    PAUSED = "paused"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One look at one file.
+
+    Attributes:
+        entries: what stands under each host that was asked about.
+        shadows: host -> why a client would not read our entry there ("credsStore is \"desktop\"").
+        ecr_hosts: every ECR host that stands in the file under ``auths`` or ``credHelpers``, for adoption.
+        exists: the file is there (an empty one counts as there).
+        notes: sentences for status ("mode narrowed from 0644 to 0600").
+    """
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+    shadows: dict[str, str] = field(default_factory=dict)
+    ecr_hosts: tuple[str, ...] = ()
+    exists: bool = True
+    notes: tuple[str, ...] = ()
+
+
+def expiry_hint(auth: str) -> datetime | None:
+    """Return the expiry that an ECR password carries, or None.
+
+    The password is base64 of JSON with a unix ``expiration``; the format is undocumented, so the answer is a
+    hint for tokens that we did not obtain ourselves, never trusted alone.
+    """
+    try:
+        _user, _, password = base64.b64decode(auth, validate=False).decode().partition(":")
+        document = json.loads(base64.b64decode(password + "=" * (-len(password) % 4), validate=False))
+        return datetime.fromtimestamp(int(document["expiration"]), UTC)
+    except (ValueError, TypeError, KeyError, OverflowError, OSError):
+        return None
