@@ -1,3 +1,3 @@
-"""Keeps the authorization tokens of Amazon ECR registries fresh wherever a container client looks for them."""
+"""Keeps the authorization tokens of Amazon ECR registries fresh where container clients look for them."""
 
 __version__ = "0.1.0"

@@ -124,7 +124,7 @@ class Token:
         auth: the base64 of ``AWS:password`` as AWS returned it; None when only the state file remembers it.
         fingerprint: see `fingerprint`.
         obtained_at, expires_at: UTC; the end is always AWS's own statement.
-        obtained_boot: reading of the suspend-counting clock when it was obtained; None if from an earlier boot.
+        obtained_boot: the suspend-counting clock at that moment; None if in an earlier run.
     """
 
     auth: Secret | None
@@ -198,7 +198,7 @@ class View:
 
     Attributes:
         entries: what stands under each host that was asked about.
-        shadows: host -> why a client would not read our entry there ("credsStore is \"desktop\"").
+        shadows: host -> why a client would not read our entry there (``credsStore`` names a keychain).
         ecr_hosts: every ECR host that stands in the file under ``auths`` or ``credHelpers``, for adoption.
         exists: the file is there (an empty one counts as there).
         notes: sentences for status ("mode narrowed from 0644 to 0600").

@@ -1,0 +1,69 @@
+"""What can happen: the only things the loop ever learns, each a past participle.
+
+Adapters put these on the loop's queue and do nothing else to its state. An event that is lost, doubled or late
+costs a tick at most, because the loop looks at what *is* on every tick.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ecr_refreshd.core.model import Failure, Token, View
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """Time went by: the heartbeat, or an alarm."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchSucceeded:
+    """AWS answered fetch `serial` of a grant (by its `Grant.key`). `account` is the asker's, "" if unknown."""
+
+    grant: str
+    serial: int
+    token: Token
+    account: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFailed:
+    """Fetch `serial` of a grant came to nothing."""
+
+    grant: str
+    serial: int
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class SinkSeen:
+    """Somebody looked at a sink; `written` is the serial of the write that ended with this look, 0 for none."""
+
+    path: str
+    view: View
+    written: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SinkFailed:
+    """A sink could not be read (`written` is 0) or written."""
+
+    path: str
+    state: str
+    failure: Failure
+    written: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialsChanged:
+    """Files that AWS logins and profiles come from have changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshAsked:
+    """A person or a script wants these hosts renewed now, whatever stands there; none named means all."""
+
+    hosts: frozenset[str] = field(default_factory=frozenset)
+
+
+Event = Ticked | FetchSucceeded | FetchFailed | SinkSeen | SinkFailed | CredentialsChanged | RefreshAsked
