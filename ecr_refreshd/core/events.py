@@ -1,6 +1,6 @@
 """What can happen: the only things the loop ever learns, each a past participle.
 
-Adapters put these on the loop's queue and do nothing else to its state. An event that is lost, doubled or late
+Adapters put these on the loop's queue and do nothing else to its state. An event lost, doubled or late
 costs a tick at most, because the loop looks at what *is* on every tick.
 """
 
@@ -18,7 +18,7 @@ class Ticked:
 
 @dataclass(frozen=True, slots=True)
 class FetchSucceeded:
-    """AWS answered fetch `serial` of a grant (by its `Grant.key`). `account` is the asker's, "" if unknown."""
+    """AWS answered fetch `serial` of a grant (its `Grant.key`); `account` is the asker's, "" if unknown."""
 
     grant: str
     serial: int
@@ -37,7 +37,7 @@ class FetchFailed:
 
 @dataclass(frozen=True, slots=True)
 class SinkSeen:
-    """Somebody looked at a sink; `written` is the serial of the write that ended with this look, 0 for none."""
+    """A sink was looked at; `written` is the serial of the write that ended with this look, 0 for none."""
 
     path: str
     view: View
