@@ -1,0 +1,58 @@
+"""Whether what stands under one of our hosts is to be written, kept for a while, or is as it should be.
+
+The table is DESIGN 6's; a row that keeps something says until when.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from ecr_refreshd.core.model import Entry, EntryKind, Instant, Token
+from ecr_refreshd.core.state import HostFacts, Registry
+
+_EARLY = timedelta(hours=1)
+"""A foreign credential is replaced this long before it ends, so that no pull meets its death."""
+_LONGEST = timedelta(hours=12)
+"""No foreign credential is kept longer than an ECR token can live, whatever it says of itself."""
+
+
+class Verdict(Enum):
+    """What an entry asks of us."""
+
+    RIGHT = auto()
+    WRITE = auto()
+    KEEP = auto()
+    LEAVE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict, and for `Verdict.KEEP` until when (UTC)."""
+
+    verdict: Verdict
+    until: datetime | None = None
+
+
+def judge(
+    entry: Entry, token: Token, past: tuple[str, ...], facts: HostFacts, registry: Registry, now: Instant
+) -> Judgement:
+    """Return what to do about an entry while we hold a living token for its host."""
+    if entry.kind is EntryKind.TOKEN and entry.fingerprint == token.fingerprint:
+        return Judgement(Verdict.WRITE if entry.untidy else Verdict.RIGHT)
+    if facts.overrule:
+        return Judgement(Verdict.WRITE)
+    if entry.kind in {EntryKind.OTHER_USER, EntryKind.IDENTITY}:
+        # Not a credential ECR could accept. A configured registry is ours to set right; an adopted one is not.
+        return Judgement(Verdict.WRITE if registry.origin == "config" else Verdict.LEAVE)
+    if entry.kind is not EntryKind.TOKEN or entry.fingerprint in past or entry.expires_hint is None:
+        return Judgement(Verdict.WRITE)
+    until = entry.expires_hint - _EARLY
+    if facts.foreign == entry.fingerprint and facts.foreign_since is not None:
+        until = min(until, facts.foreign_since + _LONGEST)
+    else:
+        until = min(until, now.wall + _LONGEST)
+    if registry.replace_foreign or now.wall >= until:
+        return Judgement(Verdict.WRITE)
+    return Judgement(Verdict.KEEP, until)

@@ -1,0 +1,222 @@
+"""The status document: what scripts and people read, derived from the facts at the moment of asking.
+
+Its keys are a contract (DESIGN 3); new ones may come, none may go. `overall` and the exit codes are computed
+from the document itself, so that an answer from the state file follows the same rules as a living service's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from ecr_refreshd.core.healing import Verdict
+from ecr_refreshd.core.machine import CONTESTED_AFTER
+from ecr_refreshd.core.model import Category, EntryKind, Failure, Instant, SinkState
+from ecr_refreshd.core.schedule import alive
+from ecr_refreshd.core.settle import carries, default_path, judgement_of, renewal_of
+from ecr_refreshd.core.state import FilePlan, GrantFacts, Plan, Registry, SinkFacts, State
+
+SCHEMA = 1
+EXIT_CODES = {"ok": 0, "failed": 1, "login-required": 3, "degraded": 4}
+NOT_RUNNING = 5
+
+Row = dict[str, Any]
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the document says of the service itself."""
+
+    pid: int | None
+    version: str
+    started_at: datetime | None
+    degraded: tuple[str, ...] = ()
+
+
+def timestamp(at: datetime | None) -> str | None:
+    """Return an ISO-8601 UTC text with a Z, or None."""
+    return (
+        None if at is None else at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    )
+
+
+def document(state: State, plan: Plan, now: Instant, about: About) -> Document:
+    """Return the status document."""
+    by_grant = plan.by_grant()
+    renewals = {
+        key: renewal_of(state.grant(key), served, key, plan) if state.grant(key).failure is None else None
+        for key, served in by_grant.items()
+    }
+    rows = [_row(registry, renewals, state, plan, now) for registry in plan.registries.values()]
+    return {
+        "schema": SCHEMA,
+        "pid": about.pid,
+        "version": about.version,
+        "started_at": timestamp(about.started_at),
+        "overall": overall(rows, now.wall),
+        "degraded": list(about.degraded),
+        "registries": rows,
+        "notices": [],
+    }
+
+
+def _row(
+    registry: Registry, renewals: Mapping[str, datetime | None], state: State, plan: Plan, now: Instant
+) -> Row:
+    key = "" if registry.grant is None else registry.grant.key
+    facts = state.grant(key) if key else GrantFacts()
+    failure = registry.blocked or facts.failure
+    token = facts.token
+    sinks = [sink for file in plan.files if (sink := _sink_row(file, registry, state, plan, now)) is not None]
+    foreign = None if token is not None else _foreign_end(registry, state, plan)
+    principal = None if registry.grant is None else registry.grant.principal
+    return {
+        "host": registry.host,
+        "phase": _phase(registry, facts, now, foreign),
+        "origin": registry.origin,
+        "grant": key or None,
+        "expires_at": timestamp(foreign if token is None else token.expires_at),
+        "obtained_at": timestamp(None if token is None else token.obtained_at),
+        "next_renewal_at": timestamp(_next_try(facts, renewals.get(key), now)),
+        "fingerprint": None if token is None else token.fingerprint,
+        "principal": None
+        if principal is None
+        else {
+            "profile": principal.profile,
+            "role_arn": principal.role_arn or None,
+            "sso_session": registry.standing.sso_session or None,
+            "chosen_by": str(registry.chosen_by),
+            "login_backed": registry.standing.login_backed,
+        },
+        "region": registry.region,
+        "account": registry.account,
+        "heals": state.heals.get(registry.host, 0),
+        "last_error": None if failure is None else _error(failure),
+        "sinks": sinks,
+    }
+
+
+def _next_try(facts: GrantFacts, renewal: datetime | None, now: Instant) -> datetime | None:
+    if facts.failure is not None:
+        return None if facts.retry_at is None else now.wall + (facts.retry_at - now.boot)
+    return renewal
+
+
+def _error(failure: Failure) -> Row:
+    return {
+        "code": failure.code,
+        "category": str(failure.category),
+        "message": failure.message,
+        "at": timestamp(failure.at),
+        "hint": failure.hint,
+    }
+
+
+def _phase(registry: Registry, facts: GrantFacts, now: Instant, foreign: datetime | None) -> str:
+    failure = registry.blocked or facts.failure
+    if failure is not None and failure.category is Category.LOGIN:
+        return "login-required"
+    if failure is not None and failure.category in {Category.DENIED, Category.CONFIG}:
+        return "blocked"
+    if facts.token is not None and not alive(facts.token, now):
+        return "expired"
+    if facts.token is None and foreign is not None and foreign <= now.wall:
+        return "expired"
+    if failure is not None:
+        return "retrying"
+    if facts.fetching is not None or facts.token is None:
+        return "renewing"
+    return "fresh"
+
+
+def _foreign_end(registry: Registry, state: State, plan: Plan) -> datetime | None:
+    """Return when the credential that somebody else left under the host ends, as it says itself."""
+    ends = [
+        entry.expires_hint
+        for file in plan.files
+        if (entry := state.sink(file.path).entry(registry.host)).kind is EntryKind.TOKEN
+        and entry.expires_hint is not None
+    ]
+    return max(ends, default=None)
+
+
+def _sink_row(file: FilePlan, registry: Registry, state: State, plan: Plan, now: Instant) -> Row | None:
+    sink = state.sink(file.path)
+    if not carries(file, registry.host, sink, default_path(state, plan)):
+        return None
+    kind, detail = _sink_state(registry, sink, state, now)
+    if sink.view is not None and sink.view.notes:
+        detail = " ".join(filter(None, (detail, *sink.view.notes)))
+    return {"path": file.path, "kind": "auths", "state": str(kind), "detail": detail}
+
+
+def _sink_state(registry: Registry, sink: SinkFacts, state: State, now: Instant) -> tuple[SinkState, str]:
+    host = registry.host
+    if sink.view is None:
+        if sink.failure is None:
+            return SinkState.MISSING, "not looked at yet"
+        return SinkState(sink.state), _said(sink.failure)
+    if host in sink.view.shadows:
+        return SinkState.SHADOWED, sink.view.shadows[host]
+    judgement = judgement_of(state, sink, registry, now)
+    if judgement is not None and judgement.verdict in {Verdict.KEEP, Verdict.LEAVE}:
+        until = "" if judgement.until is None else f" until {timestamp(judgement.until)}"
+        return (
+            SinkState.FOREIGN,
+            f"somebody else's login, kept{until}; `ecr-refreshd refresh {host}` replaces it",
+        )
+    if judgement is not None and judgement.verdict is Verdict.RIGHT:
+        return SinkState.WRITTEN, ""
+    if sink.failure is not None:
+        return SinkState(sink.state), _said(sink.failure)
+    facts = sink.host(host)
+    if facts.undone >= CONTESTED_AFTER:
+        return SinkState.CONTESTED, "something else keeps rewriting this entry"
+    entry = sink.entry(host)
+    if entry.kind is EntryKind.TOKEN:
+        key = "" if registry.grant is None else registry.grant.key
+        token = state.grant(key).token
+        if token is not None and token.fingerprint == entry.fingerprint:
+            return SinkState.WRITTEN, "expired" if token.expires_at <= now.wall else ""
+        return SinkState.FOREIGN, "not written by this service"
+    return SinkState.MISSING, "to be written" if judgement is not None else "no token yet"
+
+
+def _said(failure: Failure) -> str:
+    return f"{failure.message} {failure.hint}".strip()
+
+
+def overall(rows: Iterable[Row], now: datetime, *, named: bool = False) -> str:
+    """Return the overall state of these registries: the first that holds of DESIGN 3's list.
+
+    Adopted hosts that never succeeded do not count (somebody's old login is nobody's outage), unless a person
+    `named` them.
+    """
+    counted = [r for r in rows if named or r["origin"] != "adopted" or r["obtained_at"] is not None]
+    if not counted:
+        return "ok"
+    if not any(_valid(row, now) for row in counted):
+        return "failed"
+    if any(_waits(row) for row in counted):
+        return "login-required"
+    if all(_well(row) for row in counted):
+        return "ok"
+    return "degraded"
+
+
+def _waits(row: Row) -> bool:
+    return bool(row["phase"] == "login-required")
+
+
+def _valid(row: Row, now: datetime) -> bool:
+    return row["expires_at"] is not None and datetime.fromisoformat(row["expires_at"]) > now
+
+
+def _well(row: Row) -> bool:
+    """Return whether a row is as it should be; a renewal under way while the token lives is."""
+    if row["phase"] not in {"fresh", "renewing", "paused"}:
+        return False
+    return all(sink["state"] in {"written", "foreign", "paused"} for sink in row["sinks"])
