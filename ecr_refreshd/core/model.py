@@ -223,3 +223,11 @@ def expiry_hint(auth: str) -> datetime | None:
         return datetime.fromtimestamp(int(document["expiration"]), UTC)
     except (ValueError, TypeError, KeyError, OverflowError, OSError):
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A principal that could serve a registry, and the rule that proposes it."""
+
+    principal: Principal
+    chosen_by: ChosenBy

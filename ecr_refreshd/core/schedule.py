@@ -7,10 +7,10 @@ machine ask AWS in the same second (DESIGN 5).
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ecr_refreshd.core.model import Category, Failure, Instant, Token
+from ecr_refreshd.core.settings import Renew
 
 _ZERO = timedelta(0)
 # Renewals due within this much of each other go to AWS together and cost one rewrite of the file.
@@ -23,35 +23,21 @@ _FIRST_PAUSE_THROTTLED = timedelta(seconds=5)
 _LEAST_CAP, _MOST_CAP = timedelta(seconds=30), timedelta(minutes=15)
 
 
-@dataclass(frozen=True, slots=True)
-class Renewal:
-    """At which age tokens are renewed.
-
-    Attributes:
-        login_backed: age for principals that a person must renew, never later than the window's end.
-        earliest, latest: the window for all others, as parts of the token's life.
-    """
-
-    login_backed: timedelta = timedelta(hours=1)
-    earliest: float = 0.50
-    latest: float = 0.67
-
-
 def fraction(seed: str, *parts: str) -> float:
     """Return a number in [0, 1) that is always the same for the same words and spread evenly otherwise."""
     digest = hashlib.sha256("\0".join((seed, *parts)).encode()).digest()
     return int.from_bytes(digest[:7]) / (1 << 56)
 
 
-def renew_at(token: Token, renewal: Renewal, *, login_backed: bool, chance: float) -> datetime:
+def renew_at(token: Token, renew: Renew, *, login_backed: bool, chance: float) -> datetime:
     """Return when to renew a token, in UTC.
 
     A login may end at any moment, so its tokens are kept young: whatever happens to the login, the newest
     token still bridges most of its life. `chance` in [0, 1) picks the point of the window.
     """
-    age = token.life * (renewal.earliest + (renewal.latest - renewal.earliest) * chance)
+    age = token.life * (renew.unattended.start + (renew.unattended.end - renew.unattended.start) * chance)
     if login_backed:
-        age = min(age, renewal.login_backed)
+        age = min(age, renew.login_backed)
     return token.obtained_at + age
 
 

@@ -69,7 +69,7 @@ def renewal_of(facts: GrantFacts, served: list[Registry], key: str, plan: Plan) 
         return None
     chance = fraction(plan.seed, key, facts.token.obtained_at.isoformat())
     return min(
-        renew_at(facts.token, r.renewal, login_backed=r.standing.login_backed, chance=chance) for r in served
+        renew_at(facts.token, r.renew, login_backed=r.standing.login_backed, chance=chance) for r in served
     )
 
 

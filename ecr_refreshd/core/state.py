@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from ecr_refreshd.core.model import ABSENT, ChosenBy, Entry, Failure, Grant, Standing, Token, View
-from ecr_refreshd.core.schedule import Renewal
+from ecr_refreshd.core.settings import Renew
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Registry:
     standing: Standing
     region: str
     account: str | None = None
-    renewal: Renewal = field(default_factory=Renewal)
+    renew: Renew = field(default_factory=Renew)
     replace_foreign: bool = False
     blocked: Failure | None = None
 
