@@ -5,7 +5,7 @@ Decisions are imperatives; the loop carries them out and reports back by events.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -159,6 +159,11 @@ def carries(file: FilePlan, host: str, sink: SinkFacts, default: str) -> bool:
     return sink.view is not None and host in sink.view.ecr_hosts
 
 
+def _known(sink: SinkFacts, host: str) -> bool:
+    """Return whether the newest look was about this host too: what was not looked at is never overwritten."""
+    return sink.view is not None and host in sink.view.entries
+
+
 def judgement_of(state: State, sink: SinkFacts, registry: Registry, now: Instant) -> Judgement | None:
     """Return what a host's entry in a file asks of us; None while we hold no living token for it."""
     if registry.grant is None:
@@ -196,7 +201,7 @@ def _tokens_for(
     tokens: dict[str, Secret] = {}
     shadows = {} if sink.view is None else sink.view.shadows
     for host, registry in plan.registries.items():
-        if host in shadows or not carries(file, host, sink, default):
+        if host in shadows or not _known(sink, host) or not carries(file, host, sink, default):
             continue
         judgement = judgement_of(state, sink, registry, now)
         if judgement is None or registry.grant is None:
@@ -227,3 +232,35 @@ def _gathering(
         return False
     wake.boot(state.gather_until)
     return True
+
+
+def settled(state: State, now: Instant, plan: Plan, hosts: Iterable[str]) -> bool:
+    """Return whether nothing more will happen for these hosts until time passes or something changes."""
+    if not all(state.sink(file.path).looked for file in plan.files):
+        return False
+    default = default_path(state, plan)
+    for host in hosts:
+        registry = plan.registries.get(host)
+        if registry is None or registry.grant is None:
+            continue
+        facts = state.grant(registry.grant.key)
+        if facts.fetching is not None or facts.asked or (facts.token is None and facts.failure is None):
+            return False
+        for file in plan.files:
+            sink = state.sink(file.path)
+            if carries(file, host, sink, default) and _write_pending(state, sink, registry, now):
+                return False
+    return True
+
+
+def _write_pending(state: State, sink: SinkFacts, registry: Registry, now: Instant) -> bool:
+    host = registry.host
+    if sink.writing and host in sink.writing_hosts:
+        return True
+    if sink.view is None or sink.failure is not None or host in sink.view.shadows:
+        return False
+    if not _known(sink, host):
+        return True
+    judgement = judgement_of(state, sink, registry, now)
+    wanted = judgement is not None and judgement.verdict is Verdict.WRITE
+    return wanted and sink.host(host).not_before is None
