@@ -1,0 +1,300 @@
+"""A docker config.json or containers auth.json as its clients read it, and our entries in it: bytes -> bytes.
+
+Clients here are docker's and podman's Go code: names of fields fold case, two ``auths`` objects are merged, the
+last of two equal keys wins. What others (docker-py, Java) read differently is written so that all agree.
+Writing is a splice: no byte outside our entries changes, and writing twice equals writing once.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ecr_refreshd.core import hosts as registry_hosts
+from ecr_refreshd.core.jsonedit import Fresh, Splice, quoted
+from ecr_refreshd.core.jsontext import Deep, Document, JsonObject, Member, fail, folded, scan, scan_object
+from ecr_refreshd.core.model import ABSENT, Entry, EntryKind, expiry_hint, fingerprint
+from ecr_refreshd.core.secret import Secret
+
+OPENED = frozenset({"auths", "credhelpers"})
+
+# Clients prefer these to `auth` (BuildKit, docker-py) or read them beside it; ECR is basic auth and no more.
+_PREFERRED = frozenset({"identitytoken", "registrytoken", "username", "password"})
+_TEXT_FIELDS = _PREFERRED | {"auth", "email", "serveraddress"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What clients read in one file.
+
+    Attributes:
+        entries: what stands under each host that was asked about.
+        helpers: ``credHelpers``, host -> suffix of the helper's name.
+        store: ``credsStore``, "" if there is none.
+        detects: docker's own condition holds for looking for a keychain by itself: no store, no helpers, no
+            entry (docker/cli ContainsAuth; an entry that is ``{}`` counts).
+        ecr_hosts: ECR hosts under ``auths`` or ``credHelpers``, canonical, in order of appearance.
+    """
+
+    entries: dict[str, Entry]
+    helpers: dict[str, str]
+    store: str
+    detects: bool
+    ecr_hosts: tuple[str, ...]
+
+
+def read(data: bytes | None, hosts: Collection[str]) -> Reading:
+    """Read a file as docker and podman do.
+
+    Args:
+        data: the file's bytes; None when there is none. Empty and blank count as ``{}``, as docker reads them.
+        hosts: canonical (bare, lower-case) names to look up.
+
+    Raises:
+        JsonError: docker or podman would not accept the file; line and column say where.
+    """
+    config = _Config.parse(data)
+    helpers: dict[str, str] = {}
+    for owner in config.objects("credhelpers"):
+        helpers.update((member.name, member.value or "") for member in owner.members)
+    store = ""
+    for member in config.root_members("credsstore"):
+        store = store if member.value is None else member.value
+    found = (registry_hosts.parse(key) for key in [*(m.name for m in config.entries()), *helpers])
+    forms = config.forms(hosts)
+    return Reading(
+        entries={host: config.entry(host, forms[host]) for host in hosts},
+        helpers=helpers,
+        store=store,
+        detects=not store and not helpers and not any(True for _ in config.entries()),
+        ecr_hosts=tuple(dict.fromkeys(host.name for host in found if host is not None)),
+    )
+
+
+def entries(data: bytes | None, hosts: Collection[str]) -> dict[str, Entry]:
+    """Return what clients find under each host. See `read`."""
+    return read(data, hosts).entries
+
+
+def put_auths(data: bytes | None, tokens: Mapping[str, Secret]) -> bytes:
+    """Return the file with these tokens in it, and nothing else changed.
+
+    The key is the bare host. Other forms of the host that exist are brought along, because some clients prefer
+    them (nerdctl asks for ``host:443`` first, podman for ``host/namespace``). Fields that clients prefer to
+    ``auth`` go; others, such as ``email``, stay.
+
+    Args:
+        data: the file's bytes, or None for a new file, which is laid out as docker does.
+        tokens: canonical host -> the text for ``auth`` (standard base64, as AWS returned it).
+
+    Raises:
+        JsonError: docker or podman would not accept the file as it is; nothing can be spliced into it.
+    """
+    config = _Config.parse(data)
+    if not tokens:
+        return data or b""
+    splice = Splice(config.document)
+    missing: dict[str, Fresh] = {}
+    for host, members in config.forms(tokens).items():
+        auth = tokens[host].reveal()
+        for member in members:
+            if not config.tidy(member, auth):
+                _write_entry(config, splice, member, auth)
+        if not config.has_canonical(host):
+            missing[quoted(host)] = {quoted("auth"): quoted(auth)}
+    if missing:
+        _add_entries(config, splice, missing)
+    return splice.result()
+
+
+def _write_entry(config: _Config, splice: Splice, member: Member, auth: str) -> None:
+    """Give one entry this ``auth``, and take from it what clients would prefer."""
+    if member.value is None:
+        splice.put(member.at, member.end, {quoted("auth"): quoted(auth)})
+        return
+    owner = scan_object(config.document.text, member.at)
+    exact = [i for i, field in enumerate(owner.members) if field.name == "auth"]
+    dropped = {
+        i
+        for i, field in enumerate(owner.members)
+        if folded(field.name) in _PREFERRED or (folded(field.name) == "auth" and i not in exact[:1])
+    }
+    if exact and owner.members[exact[0]].value != auth:
+        splice.put(owner.members[exact[0]].at, owner.members[exact[0]].end, quoted(auth))
+    splice.edit(owner, dropped, {} if exact else {quoted("auth"): quoted(auth)})
+
+
+def _add_entries(config: _Config, splice: Splice, missing: dict[str, Fresh]) -> None:
+    """Add entries to the last ``auths``: the one that readers who know no merging take."""
+    document = config.document
+    if document.root is None:
+        text = splice.style.render({quoted("auths"): missing}, "")
+        blank = not document.text.strip()
+        ending = "\r\n" if document.text.endswith("\r\n") else "\n" if document.text.endswith("\n") else ""
+        start, end = (0, len(document.text)) if blank else (document.start, document.end)
+        splice.put(start, end, text + (ending if blank else ""))
+        return
+    exact = [member for member in config.root_members("auths") if member.name == "auths"]
+    if not exact:
+        splice.edit(document.root, (), {quoted("auths"): missing})
+    elif isinstance(exact[-1].value, JsonObject):
+        splice.edit(exact[-1].value, (), missing)
+    else:
+        splice.put(exact[-1].at, exact[-1].end, missing)
+
+
+@dataclass(frozen=True, slots=True)
+class _Config:
+    """A scanned file, checked for the types that docker's and podman's readers insist on."""
+
+    document: Document
+
+    @classmethod
+    def parse(cls, data: bytes | None) -> _Config:
+        config = cls(scan(data or b"", OPENED))
+        config._check()
+        return config
+
+    def root_members(self, name: str) -> list[Member]:
+        """Return the members of the root that Go reads as this (folded) field."""
+        root = self.document.root
+        return [m for m in root.members if folded(m.name) == name] if root else []
+
+    def objects(self, name: str) -> Iterator[JsonObject]:
+        """Return the objects that Go merges into this field."""
+        return (m.value for m in self.root_members(name) if isinstance(m.value, JsonObject))
+
+    def entries(self) -> Iterator[Member]:
+        """Return every entry of every ``auths``, in order: a later one wins."""
+        return (member for owner in self.objects("auths") for member in owner.members)
+
+    def forms(self, hosts: Iterable[str]) -> dict[str, list[Member]]:
+        """Return, for each host, its entries in every form that some client may read instead of it."""
+        wanted = {registry_hosts.bare(host): host for host in hosts}
+        forms: dict[str, list[Member]] = {host: [] for host in hosts}
+        if not forms:
+            return forms
+        for member in self.entries():
+            host = wanted.get(registry_hosts.bare(member.name))
+            if host is not None and (not _is_namespace(member.name) or self._user_of(member) == "AWS"):
+                forms[host].append(member)
+        return forms
+
+    def has_canonical(self, host: str) -> bool:
+        """Tell whether the bare host stands where every reader looks: in the last ``auths`` of that name."""
+        exact = [member for member in self.root_members("auths") if member.name == "auths"]
+        if not exact or not isinstance(exact[-1].value, JsonObject):
+            return False
+        return any(member.name == host for member in exact[-1].value.members)
+
+    def tidy(self, member: Member, auth: str) -> bool:
+        """Tell whether an entry is this token and nothing that a client would prefer to it."""
+        names = [folded(name) for name, _ in self.pairs(member)]
+        return (
+            names.count("auth") == 1
+            and not _PREFERRED.intersection(names)
+            and dict(self.pairs(member)).get("auth") == auth
+        )
+
+    def entry(self, host: str, forms: list[Member]) -> Entry:
+        """Return what clients find under a host, given all its forms."""
+        read_by_docker = [m for m in forms if m.name == host] or [m for m in forms if _legacy(m.name) == host]
+        if not read_by_docker:
+            return ABSENT
+        fields = self._fields(read_by_docker[-1])
+        auth = fields.get("auth", "")
+        untidy = not self.has_canonical(host) or not all(self.tidy(member, auth) for member in forms)
+        if not auth and fields.get("username"):
+            pair = f"{fields['username']}:{fields.get('password', '')}"
+            auth = base64.b64encode(pair.encode("utf-8", "replace")).decode()
+        kind = _kind_of(auth, fields)
+        if kind is EntryKind.EMPTY:
+            return Entry(kind, untidy=untidy)
+        return Entry(
+            kind,
+            fingerprint(auth) if auth else "",
+            expiry_hint(auth) if kind is EntryKind.TOKEN else None,
+            Secret(auth) if kind is EntryKind.TOKEN else None,
+            untidy,
+        )
+
+    def pairs(self, member: Member) -> tuple[tuple[str, Any], ...]:
+        """Return the fields of an entry, duplicates and all; none for ``null``."""
+        value = member.value
+        if isinstance(value, Deep) and value.text.startswith("{"):
+            owner = scan_object(self.document.text, member.at)
+            return tuple((field.name, field.value) for field in owner.members)
+        return () if value is None else value
+
+    def _fields(self, member: Member) -> dict[str, str]:
+        """Return the texts of an entry by folded name; a later one wins, null changes nothing (as in Go)."""
+        pairs = ((folded(name), value) for name, value in self.pairs(member))
+        return {name: value for name, value in pairs if name in _TEXT_FIELDS and value}
+
+    def _user_of(self, member: Member) -> str:
+        return _decoded(self._fields(member).get("auth", ""))[0]
+
+    def _check(self) -> None:
+        """Refuse what makes docker or podman refuse the file, or read it otherwise than it is read here."""
+        text = self.document.text
+        for name in ("auths", "credhelpers"):
+            found = self.root_members(name)
+            for member in found:
+                if member.value is not None and not isinstance(member.value, JsonObject):
+                    fail(text, member.at, f"{member.name!r} is not an object")
+                if member.value is None and len(found) > 1:
+                    fail(text, member.at, f"{member.name!r} stands there more than once, here as null")
+        for member in self.entries():
+            if not isinstance(self.pairs(member), tuple):
+                fail(text, member.at, "an entry of 'auths' is not an object")
+            for name, value in self.pairs(member):
+                if not isinstance(value, str | None) and folded(name) in _TEXT_FIELDS:
+                    fail(text, member.at, f"{folded(name)!r} of an entry of 'auths' is not a string")
+        strings = [m for owner in self.objects("credhelpers") for m in owner.members]
+        for member in [*strings, *self.root_members("credsstore")]:
+            if not isinstance(member.value, str | None):
+                fail(text, member.at, "the name of a credential helper is not a string")
+
+
+def _kind_of(auth: str, fields: Mapping[str, str]) -> EntryKind:
+    if fields.get("identitytoken") or fields.get("registrytoken"):
+        return EntryKind.IDENTITY
+    if not auth:
+        return EntryKind.EMPTY
+    user, password = _decoded(auth)
+    if not user:
+        return EntryKind.UNDECODABLE
+    if user != "AWS":
+        return EntryKind.OTHER_USER
+    return EntryKind.TOKEN if password else EntryKind.UNDECODABLE
+
+
+def _decoded(auth: str) -> tuple[str, str]:
+    """Return user and password as docker decodes them, or two empty texts.
+
+    Go's base64 passes over line ends and takes nothing else that is not of the standard, padded alphabet;
+    docker then wants a colon with something before it (cli/config/configfile decodeAuth).
+    """
+    try:
+        plain = base64.b64decode(auth.replace("\r", "").replace("\n", ""), validate=True)
+    except (binascii.Error, ValueError):
+        return "", ""
+    user, colon, password = plain.decode("utf-8", "replace").partition(":")
+    return (user, password.strip("\0")) if colon and user else ("", "")
+
+
+def _legacy(key: str) -> str:
+    """Return the host that docker takes a key for when the exact one is missing (ConvertToHostname)."""
+    for scheme in ("https://", "http://"):
+        key = key.removeprefix(scheme)
+    return key.partition("/")[0]
+
+
+def _is_namespace(key: str) -> bool:
+    """Tell podman's ``host/namespace`` from a host with a path that means nothing (``host/``, ``host/v1/``)."""
+    if key.lower().startswith(("https://", "http://")):
+        return False
+    return key.partition("/")[2].strip("/") not in ("", "v1", "v2")
