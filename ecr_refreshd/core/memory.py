@@ -39,6 +39,22 @@ def remember(state: State, plan: Plan, adopted: tuple[str, ...], document: repor
     }
 
 
+def differs(before: State, after: State) -> bool:
+    """Return whether anything changed that the next run, or `status` without a service, would miss."""
+    if before.heals != after.heals or before.grants.keys() != after.grants.keys():
+        return True
+    for key, new in after.grants.items():
+        old = before.grants[key]
+        if (old.token, old.failure, old.past) != (new.token, new.failure, new.past):
+            return True
+    return any(
+        (old := before.sink(path)).view != new.view
+        or old.failure != new.failure
+        or old.writing != new.writing
+        for path, new in after.sinks.items()
+    )
+
+
 def recall(memory: Mapping[str, Any], now: Instant) -> State:
     """Return the state that a run begins with."""
     grants: dict[str, GrantFacts] = {}

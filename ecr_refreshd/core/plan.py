@@ -7,31 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 from ecr_refreshd.core import hosts
 from ecr_refreshd.core.hosts import RegistryHost
 from ecr_refreshd.core.model import Category, Choice, ChosenBy, Failure, Grant, Principal, Standing
+from ecr_refreshd.core.ports import Profiles
 from ecr_refreshd.core.settings import RegistrySetting, Settings
 from ecr_refreshd.core.state import FilePlan, Plan, Registry
 
 MOST_ADOPTED = 200
-
-
-class Profiles(Protocol):
-    """What the AWS files say, read once for a plan."""
-
-    def choices(self, host: RegistryHost) -> Sequence[Choice]:
-        """Return who could serve a registry, best first; empty if nobody."""
-        ...
-
-    def standing(self, principal: Principal) -> Standing:
-        """Return what can be said of a principal without asking AWS."""
-        ...
-
-    def nobody_for(self, host: RegistryHost) -> Failure:
-        """Return why `choices` has nobody for a registry."""
-        ...
 
 
 def make(

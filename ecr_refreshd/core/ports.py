@@ -1,4 +1,4 @@
-"""The shapes that the loop asks of its adapters. Five protocols and nothing else.
+"""The shapes that the loop asks of its adapters, and nothing else.
 
 Every implementation, real or fake, passes the same contract test (tests/contracts/).
 """
@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from ecr_refreshd.core.events import FetchFailed, FetchSucceeded
-from ecr_refreshd.core.model import Grant, Instant, Standing, View
+from ecr_refreshd.core.hosts import RegistryHost
+from ecr_refreshd.core.model import Choice, Failure, Grant, Instant, Principal, Standing, View
 from ecr_refreshd.core.secret import Secret
 
 
@@ -102,4 +103,83 @@ class Watcher(Protocol):
 
     def stop(self) -> None:
         """Stop at once."""
+        ...
+
+
+class Lane(Protocol):
+    """A sink with a thread of its own; see sinks.lane.
+
+    Attributes:
+        folders: whose changes can change the sink, as of the newest look.
+    """
+
+    folders: frozenset[str]
+
+    @property
+    def alive(self) -> bool:
+        """Return whether its thread runs."""
+        ...
+
+    def start(self) -> None:
+        """Begin; nothing is looked at before `look` asks for it."""
+        ...
+
+    def look(self, hosts: Sequence[str] | None = None, *, again: bool = False) -> None:
+        """Look soon, at these hosts from now on; `again` looks a second time a moment later."""
+        ...
+
+    def write(self, serial: int, tokens: Mapping[str, Secret]) -> None:
+        """Write these tokens next."""
+        ...
+
+    def stop(self, timeout: float = 1.0) -> None:
+        """End after what is under way, waiting `timeout` seconds at most."""
+        ...
+
+
+class Profiles(Protocol):
+    """What the AWS files say, read once for a plan."""
+
+    def choices(self, host: RegistryHost) -> Sequence[Choice]:
+        """Return who could serve a registry, best first; empty if nobody."""
+        ...
+
+    def standing(self, principal: Principal) -> Standing:
+        """Return what can be said of a principal without asking AWS."""
+        ...
+
+    def nobody_for(self, host: RegistryHost) -> Failure:
+        """Return why `choices` has nobody for a registry."""
+        ...
+
+
+class Aws(Protocol):
+    """The AWS files as far as the loop cares."""
+
+    def folders(self) -> frozenset[str]:
+        """Return the folders in which logins and profiles change."""
+        ...
+
+    def digest(self) -> str:
+        """Return a digest of what the files say; equal digests mean that no login or profile changed."""
+        ...
+
+    def profiles(self) -> Profiles:
+        """Read the files again."""
+        ...
+
+
+class Log(Protocol):
+    """A structlog logger, or anything with its methods: an event's dotted name, and fields."""
+
+    def info(self, event: str, **fields: Any) -> Any:
+        """Say what happened."""
+        ...
+
+    def warning(self, event: str, **fields: Any) -> Any:
+        """Say what may need somebody."""
+        ...
+
+    def error(self, event: str, **fields: Any) -> Any:
+        """Say what does need somebody."""
         ...

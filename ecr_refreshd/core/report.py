@@ -220,3 +220,10 @@ def _well(row: Row) -> bool:
     if row["phase"] not in {"fresh", "renewing", "paused"}:
         return False
     return all(sink["state"] in {"written", "foreign", "paused"} for sink in row["sinks"])
+
+
+def about_hosts(whole: Document, hosts: Iterable[str], now: datetime) -> Document:
+    """Return the document narrowed to hosts that a person named, with their own overall state."""
+    wanted = frozenset(hosts)
+    rows = [row for row in whole["registries"] if row["host"] in wanted]
+    return {**whole, "registries": rows, "overall": overall(rows, now, named=True)}

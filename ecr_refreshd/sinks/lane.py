@@ -28,10 +28,15 @@ class _Order:
 
 
 class Lane:
-    """Looks at and writes one sink, in a thread that waits without waking while there is nothing to do."""
+    """Looks at and writes one sink, in a thread that waits without waking while there is nothing to do.
+
+    Attributes:
+        folders: whose changes can change the sink, as of the newest look; another thread may read it.
+    """
 
     def __init__(self, sink: Sink, post: Callable[[SinkSeen | SinkFailed], None]) -> None:
         self.sink = sink
+        self.folders: frozenset[str] = frozenset()
         self._post = post
         self._changed = threading.Condition()
         self._hosts: tuple[str, ...] = ()
@@ -101,6 +106,7 @@ class Lane:
     def _look_once(self, hosts: Sequence[str]) -> bool:
         """Look, and return whether to look again because the file may be half written."""
         try:
+            self.folders = self.sink.folders()
             view: View = self.sink.look(hosts)
         except SinkUnparsable as error:
             self._unparsable += 1

@@ -1,0 +1,337 @@
+"""The loop: one thread owns the state; everything else only puts events on its queue.
+
+A turn absorbs what came in, settles what is to be done, and hands it to workers, whose results come back as
+events. `turn` and `tick` take no time of their own, so weeks can be lived through in a test; `run` only waits.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import PurePath
+from typing import Any
+
+from ecr_refreshd.core import machine, memory, narrate, plan, report, settle
+from ecr_refreshd.core.events import CredentialsChanged, Event, FetchFailed, RefreshAsked, SinkSeen, Ticked
+from ecr_refreshd.core.model import Category, Instant
+from ecr_refreshd.core.ports import Alarms, Answer, Aws, Clock, Fetcher, Lane, Log, Watcher
+from ecr_refreshd.core.settings import Settings
+from ecr_refreshd.core.state import FilePlan, Plan, State
+from ecr_refreshd.errors import ConfigError
+
+TICK = timedelta(seconds=30)
+_BEATS_MISSED = 3
+"""APScheduler's thread can die while its scheduler still says it runs (reliability.md 1.3)."""
+_AWS_SETTLES = timedelta(milliseconds=200)
+"""The AWS CLI truncates its files before it writes them; read in between they are half a file (aws.md 1.1)."""
+_SAVE_PAUSE = timedelta(seconds=1)
+_ONCE_AT_MOST = timedelta(seconds=150)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything the loop works with, made elsewhere: it imports no adapter.
+
+    Attributes:
+        files: which files the settings ask to keep.
+        reload: reads the configuration again; raises ConfigError.
+        save: keeps the memory for the next run.
+        supervise: tells the service manager (``READY=1``, ``WATCHDOG=1``, ``STATUS=…``).
+    """
+
+    clock: Clock
+    alarms: Callable[[Callable[[], None]], Alarms]
+    fetcher: Callable[[Callable[[Answer], None]], Fetcher]
+    lane: Callable[[str, Callable[[Event], None]], Lane]
+    watcher: Callable[[Callable[[str], None]], Watcher]
+    aws: Aws
+    regions: Mapping[str, str]
+    files: Callable[[Settings], tuple[FilePlan, ...]]
+    reload: Callable[[], Settings]
+    save: Callable[[dict[str, Any]], None]
+    supervise: Callable[[str], None]
+    log: Log
+
+
+@dataclass(frozen=True, slots=True)
+class _Changed:
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Reload:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Stop:
+    code: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    """Somebody in another thread who waits until these hosts are settled."""
+
+    hosts: frozenset[str]
+    refresh: bool
+    done: threading.Event = field(default_factory=threading.Event)
+
+
+Message = Event | _Changed | _Reload | _Stop | _Waiter
+
+
+class Service:
+    """The daemon. Make it, `run` it in the main thread, talk to it by `answer`, `reload` and `stop`."""
+
+    def __init__(
+        self, parts: Parts, settings: Settings, remembered: Mapping[str, Any], *, version: str, seed: str
+    ) -> None:
+        self._parts = parts
+        self._settings = settings
+        self._version = version
+        self._seed = memory.seed(remembered) or seed
+        # SimpleQueue: a signal handler may put while this very thread is inside get.
+        self._queue: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        now = parts.clock.now()
+        self._started = now.wall
+        self._state = memory.recall(remembered, now)
+        self._adopted = dict.fromkeys(memory.adopted(remembered))
+        self._denied: set[str] = set()
+        self._digest = parts.aws.digest()
+        self._profiles = parts.aws.profiles()
+        self._plan = Plan()
+        self._lanes: dict[str, Lane] = {}
+        self._waiters: list[_Waiter] = []
+        self._degraded: tuple[str, ...] = ()
+        self._watched: frozenset[str] = frozenset()
+        self._aws_check_at: timedelta | None = None
+        self._save_at: timedelta | None = None
+        self._saved_at = now.boot - _SAVE_PAUSE
+        self._tick_at = now.boot
+        self._exit: int | None = None
+        self._alarms = parts.alarms(lambda: self._queue.put(Ticked()))
+        self._fetcher = parts.fetcher(self._queue.put)
+        self._watcher = parts.watcher(lambda path: self._queue.put(_Changed(path)))
+
+    # -- from any thread ------------------------------------------------------------------------------------
+
+    def stop(self, code: int = 0) -> None:
+        """Ask the loop to end; safe in a signal handler."""
+        self._queue.put(_Stop(code))
+
+    def reload(self) -> None:
+        """Ask the loop to read its configuration again; safe in a signal handler."""
+        self._queue.put(_Reload())
+
+    def document(self) -> report.Document:
+        """Return the status document. State and plan are frozen, so any thread may read them."""
+        about = report.About(os.getpid(), self._version, self._started, self._degraded)
+        return report.document(self._state, self._plan, self._parts.clock.now(), about)
+
+    def settle(self, hosts: frozenset[str], *, refresh: bool, timeout: float) -> bool:
+        """Wait until these hosts (all, if none is named) are settled; `refresh` asks for new tokens first.
+
+        Returns False when that takes longer than `timeout` seconds.
+        """
+        waiter = _Waiter(hosts, refresh)
+        self._queue.put(waiter)
+        return waiter.done.wait(timeout)
+
+    # -- the loop's own thread ------------------------------------------------------------------------------
+
+    def run(self, *, once: bool = False) -> int:
+        """Serve until stopped; with `once` only until every registry is settled. Returns the exit code."""
+        self.begin()
+        if once:
+            self._queue.put(_Waiter(frozenset(), refresh=False))
+        deadline = self._parts.clock.now().boot + _ONCE_AT_MOST
+        try:
+            while self._exit is None:
+                self.turn(self._wait())
+                if once and (not self._waiters or self._parts.clock.now().boot > deadline):
+                    break
+        finally:
+            self._end()
+        return self._exit or 0
+
+    def begin(self) -> None:
+        """Start the workers and look at everything once."""
+        self._alarms.start()
+        self._replan()
+        self._parts.supervise("READY=1")
+
+    def _wait(self) -> list[Message]:
+        remaining = (self._tick_at - self._parts.clock.now().boot).total_seconds()
+        items: list[Message] = []
+        try:
+            if remaining > 0:
+                items.append(self._queue.get(timeout=remaining))
+            while len(items) < 1000:
+                items.append(self._queue.get_nowait())
+        except queue.Empty:
+            pass
+        return items
+
+    def turn(self, items: Sequence[Message]) -> None:
+        """Take in what came, decide, and set the workers on it."""
+        now = self._parts.clock.now()
+        if now.boot >= self._tick_at:
+            self._tick_at = now.boot + TICK
+            self._tick()
+        events = [event for item in items for event in self._take(item)]
+        events.extend(self._check_aws(now.boot))
+        self._learn(events)
+        before = self._state
+        for event in events:
+            self._state = machine.absorb(self._state, event, now, self._plan)
+        self._state, decisions = machine.step(self._state, Ticked(), now, self._plan)
+        for decision in decisions:
+            match decision:
+                case settle.Fetch(orders):
+                    self._fetcher.fetch(orders)
+                case settle.Write(path, serial, tokens):
+                    self._lanes[path].write(serial, tokens)
+        self._after(before, now)
+
+    def _take(self, item: Message) -> list[Event]:
+        match item:
+            case _Changed(path):
+                self._look_where(path)
+            case _Reload():
+                self._reload()
+            case _Stop(code):
+                self._exit = code
+            case _Waiter():
+                self._waiters.append(item)
+                return [RefreshAsked(item.hosts)] if item.refresh else []
+            case event:
+                return [event]
+        return []
+
+    def _tick(self) -> None:
+        """Do what no event is needed for; a lost event costs one of these at most."""
+        for lane in self._lanes.values():
+            lane.look()
+        self._degraded = self._watcher.check()
+        self._aws_check_at = timedelta(0)
+        if self._alarms.beat() > TICK * _BEATS_MISSED:
+            self._parts.log.error(
+                "alarms.died", message="The alarm clock's thread is dead; the service ends."
+            )
+            self._exit = 1
+            return
+        if all(lane.alive for lane in self._lanes.values()):
+            self._parts.supervise("WATCHDOG=1")
+
+    def _look_where(self, path: str) -> None:
+        folder = str(PurePath(path).parent)
+        for lane in self._lanes.values():
+            if path in lane.folders or folder in lane.folders:
+                lane.look(again=True)
+        aws = self._parts.aws.folders()
+        if self._aws_check_at is None and (path in aws or folder in aws):
+            self._aws_check_at = self._parts.clock.now().boot + _AWS_SETTLES
+
+    def _check_aws(self, boot: timedelta) -> list[Event]:
+        """Return an event if the AWS files say something else than before; their being touched says nothing."""
+        if self._aws_check_at is None or boot < self._aws_check_at:
+            return []
+        self._aws_check_at = None
+        digest = self._parts.aws.digest()
+        if digest == self._digest:
+            return []
+        self._digest = digest
+        self._profiles = self._parts.aws.profiles()
+        self._denied.clear()
+        self._replan()
+        return [CredentialsChanged()]
+
+    def _learn(self, events: Sequence[Event]) -> None:
+        """Take from events what changes the plan: hosts that stand in a file, and grants that AWS denied."""
+        known, denied = len(self._adopted), len(self._denied)
+        for event in events:
+            if isinstance(event, SinkSeen):
+                self._adopted.update(dict.fromkeys(event.view.ecr_hosts))
+            elif isinstance(event, FetchFailed) and event.failure.category is Category.DENIED:
+                self._denied.add(event.grant)
+        if (len(self._adopted), len(self._denied)) != (known, denied):
+            self._replan()
+
+    def _reload(self) -> None:
+        try:
+            self._settings = self._parts.reload()
+        except ConfigError as error:
+            self._parts.log.warning(
+                "config.refused", message=error.message, hint="The old settings stay in force."
+            )
+            return
+        self._parts.log.info("config.reloaded")
+        self._replan()
+
+    def _replan(self) -> None:
+        self._plan = plan.make(
+            self._settings,
+            self._parts.files(self._settings),
+            self._adopted,
+            self._profiles,
+            self._parts.regions,
+            seed=self._seed,
+            denied=self._denied,
+        )
+        wanted = {file.path for file in self._plan.files}
+        for path in self._lanes.keys() - wanted:
+            self._lanes.pop(path).stop()
+        for path in wanted - self._lanes.keys():
+            self._lanes[path] = self._parts.lane(path, self._queue.put)
+            self._lanes[path].start()
+        for lane in self._lanes.values():
+            lane.look(tuple(self._plan.registries))
+
+    def _after(self, before: State, now: Instant) -> None:
+        """Set the alarm, watch where the files are now, tell who waits, and remember."""
+        for remark in narrate.remarks(before, self._state, self._plan):
+            getattr(self._parts.log, remark.level)(remark.event, **remark.fields)
+        folders = self._parts.aws.folders().union(*(lane.folders for lane in self._lanes.values()))
+        if folders != self._watched:
+            self._watched = folders
+            self._watcher.watch(folders)
+            for lane in self._lanes.values():
+                lane.look()  # what changed before the watch began was seen by nobody
+        for waiter in list(self._waiters):
+            if settle.settled(self._state, now, self._plan, waiter.hosts or self._plan.registries):
+                self._waiters.remove(waiter)
+                waiter.done.set()
+        if self._state is not before and self._save_at is None and memory.differs(before, self._state):
+            self._save_at = max(now.boot, self._saved_at + _SAVE_PAUSE)
+        if self._save_at is not None and now.boot >= self._save_at:
+            self._save()
+        moments = [at for at in (self._aws_check_at, self._save_at) if at is not None]
+        alarms = [now.wall + (at - now.boot) for at in moments]
+        if self._state.wake_at is not None:
+            alarms.append(self._state.wake_at)
+        if alarms:
+            self._alarms.ring_at(min(alarms))
+
+    def _save(self) -> None:
+        self._save_at = None
+        self._saved_at = self._parts.clock.now().boot
+        try:
+            self._parts.save(memory.remember(self._state, self._plan, tuple(self._adopted), self.document()))
+        except OSError as error:
+            self._parts.log.warning("memory.not_saved", message=error.strerror or type(error).__name__)
+
+    def _end(self) -> None:
+        """Stop everything, in bounded time: systemd and launchd kill what lingers."""
+        self._parts.supervise("STOPPING=1")
+        self._alarms.stop()
+        self._watcher.stop()
+        self._fetcher.stop()
+        for lane in self._lanes.values():
+            lane.stop()
+        for waiter in self._waiters:
+            waiter.done.set()
+        self._save()
