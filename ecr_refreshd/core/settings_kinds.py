@@ -80,8 +80,8 @@ def one_of(choices: tuple[str, ...]) -> Callable[[object], str]:
         word = text(raw)
         if word not in choices:
             near = nearest(word, choices)
-            meant = f' (nearest valid value: "{near}")' if near else ""
-            raise WrongValueError(f"{shown(word)} must be one of {', '.join(choices)}{meant}")
+            meant = f' (nearest: "{near}")' if near else ""
+            raise WrongValueError(f"{shown(word)} is not one of {', '.join(choices)}{meant}")
         return word
 
     return choice

@@ -63,7 +63,7 @@ def region(regions: Mapping[str, str]) -> Callable[[object], str]:
         word = text(raw)
         if word not in regions:
             near = nearest(word, regions)
-            meant = f' (nearest region: "{near}")' if near else ""
+            meant = f' (nearest: "{near}")' if near else ""
             raise WrongValueError(f"{shown(word)} is not an AWS region{meant}")
         return word
 

@@ -111,9 +111,10 @@ class RegistryTables:
                 if name in table:
                     table.complain(name, "stands beside host; write either host, or account and regions")
             return [host] if host else []
-        if "account" not in table:
-            rest = "account" if "regions" in table else ""
-            table.complain(rest, "names no registry; write either host, or account and regions")
+        if "account" not in table and "regions" not in table:
+            self.notes.problem(table.at, "names no registry; write either host, or account and regions")
+        elif "account" not in table:
+            table.complain("regions", 'needs account beside it, such as account = "724013829182"')
         elif "regions" not in table:
             table.complain("account", 'needs regions beside it, such as regions = ["us-west-2"]')
         elif not regions:
@@ -140,7 +141,7 @@ class RegistryTables:
             table.complain("aliases", "fit one region only: a token of one region is refused by another")
         for position, alias in enumerate(setting.aliases):
             if not names.is_aws_name(alias):
-                told = f"{alias} is not a name of AWS: whoever runs that host receives the token"
+                told = f"{alias} is not AWS's: whoever runs it receives the token"
                 table.warn("aliases", told, position)
         if kinds.in_clear(setting.endpoint_url):
             table.warn("endpoint_url", "http sends the token over the network in clear text")

@@ -160,8 +160,8 @@ class Table:
         return []
 
     def complain(self, name: str, text: str) -> None:
-        """Note what is wrong with a key of this table; "" is the table itself."""
-        self.notes.problem((*self.at, name) if name else self.at, text)
+        """Note what is wrong with a key of this table."""
+        self.notes.problem((*self.at, name), text)
 
     def warn(self, name: str, text: str, position: int | None = None) -> None:
         """Note about a key of this table, or an element of its list, what is allowed but probably not meant."""
