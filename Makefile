@@ -1,0 +1,52 @@
+# Two commands matter: `make demo` shows what this is, `make test` shows that it works.
+# Both set up everything they need in .venv; nothing outside this folder is touched.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+CHECK := build/check
+PYTEST_ARGS ?=
+
+.PHONY: demo test lint types wheel check-folder clean
+
+demo: $(VENV)/wheel
+	@$(BIN)/python -m tests.world.demo $(DEMO_ARGS)
+
+# The tests run against the built wheel, from a folder that has everything of the checkout but the package.
+test: $(VENV)/tests check-folder
+	cd $(CHECK) && $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/tests
+	$(BIN)/mypy
+
+wheel: $(VENV)/wheel
+
+SOURCES := $(shell find ecr_refreshd systemd launchd -type f -not -name '*.pyc') config.example.toml README.md LICENSE
+
+$(VENV)/ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	touch $@
+
+$(VENV)/wheel: $(VENV)/ready pyproject.toml $(SOURCES)
+	rm -rf dist
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
+	$(BIN)/pip install --quiet dist/*.whl
+	$(BIN)/pip install --quiet --force-reinstall --no-deps dist/*.whl
+	touch $@
+
+$(VENV)/tests: $(VENV)/wheel
+	$(BIN)/pip install --quiet --group tests --group lint --group typing
+	touch $@
+
+check-folder:
+	rm -rf $(CHECK)
+	mkdir -p $(CHECK)
+	for each in *; do case $$each in ecr_refreshd|build|dist) ;; *) ln -s ../../$$each $(CHECK)/$$each ;; esac; done
+
+clean:
+	rm -rf $(VENV) build dist .demo .hypothesis .mypy_cache .ruff_cache .pytest_cache
