@@ -73,15 +73,21 @@ class _Stop:
 
 
 @dataclass(slots=True, eq=False)
-class _Waiter:
-    """Somebody in another thread who waits until these hosts are settled."""
+class Wait:
+    """Somebody who waits until these hosts (all, if none is named) are settled, after a refresh if so wished.
 
-    hosts: frozenset[str]
-    refresh: bool
+    Attributes:
+        unknown: hosts that no registry has; then nothing was refreshed and nothing is waited for.
+    """
+
+    hosts: frozenset[str] = frozenset()
+    refresh: bool = False
+    asked: bool = False
+    unknown: tuple[str, ...] = ()
     done: threading.Event = field(default_factory=threading.Event)
 
 
-Message = Event | _Changed | _Reload | _Stop | _Waiter
+Message = Event | _Changed | _Reload | _Stop | Wait
 
 
 class Service:
@@ -105,7 +111,7 @@ class Service:
         self._profiles = parts.aws.profiles()
         self._plan = Plan()
         self._lanes: dict[str, Lane] = {}
-        self._waiters: list[_Waiter] = []
+        self._waiters: list[Wait] = []
         self._degraded: tuple[str, ...] = ()
         self._watched: frozenset[str] = frozenset()
         self._aws_check_at: timedelta | None = None
@@ -132,27 +138,23 @@ class Service:
         about = report.About(os.getpid(), self._version, self._started, self._degraded)
         return report.document(self._state, self._plan, self._parts.clock.now(), about)
 
-    def settle(self, hosts: frozenset[str], *, refresh: bool, timeout: float) -> bool:
-        """Wait until these hosts (all, if none is named) are settled; `refresh` asks for new tokens first.
-
-        Returns False when that takes longer than `timeout` seconds.
-        """
-        waiter = _Waiter(hosts, refresh)
-        self._queue.put(waiter)
-        return waiter.done.wait(timeout)
+    def wait(self, wait: Wait, timeout: float) -> bool:
+        """Wait until somebody's hosts are settled; False if that takes longer than `timeout` seconds."""
+        self._queue.put(wait)
+        return wait.done.wait(timeout)
 
     # -- the loop's own thread ------------------------------------------------------------------------------
 
-    def run(self, *, once: bool = False) -> int:
-        """Serve until stopped; with `once` only until every registry is settled. Returns the exit code."""
-        self.begin()
-        if once:
-            self._queue.put(_Waiter(frozenset(), refresh=False))
+    def run(self, until: Wait | None = None) -> int:
+        """Serve until stopped, or until somebody's hosts are settled; returns the exit code."""
         deadline = self._parts.clock.now().boot + _ONCE_AT_MOST
+        self.begin()
+        if until is not None:
+            self._queue.put(until)
         try:
             while self._exit is None:
                 self.turn(self._wait())
-                if once and (not self._waiters or self._parts.clock.now().boot > deadline):
+                if until is not None and (until.done.is_set() or self._parts.clock.now().boot > deadline):
                     break
         finally:
             self._end()
@@ -205,9 +207,8 @@ class Service:
                 self._reload()
             case _Stop(code):
                 self._exit = code
-            case _Waiter():
+            case Wait():
                 self._waiters.append(item)
-                return [RefreshAsked(item.hosts)] if item.refresh else []
             case event:
                 return [event]
         return []
@@ -301,10 +302,7 @@ class Service:
             self._watcher.watch(folders)
             for lane in self._lanes.values():
                 lane.look()  # what changed before the watch began was seen by nobody
-        for waiter in list(self._waiters):
-            if settle.settled(self._state, now, self._plan, waiter.hosts or self._plan.registries):
-                self._waiters.remove(waiter)
-                waiter.done.set()
+        self._tell_waiters(now)
         if self._state is not before and self._save_at is None and memory.differs(before, self._state):
             self._save_at = max(now.boot, self._saved_at + _SAVE_PAUSE)
         if self._save_at is not None and now.boot >= self._save_at:
@@ -315,6 +313,21 @@ class Service:
             alarms.append(self._state.wake_at)
         if alarms:
             self._alarms.ring_at(min(alarms))
+
+    def _tell_waiters(self, now: Instant) -> None:
+        for waiter in list(self._waiters):
+            if waiter.refresh and not waiter.asked:
+                if not all(self._state.sink(file.path).looked for file in self._plan.files):
+                    continue  # which hosts are adopted is not known yet
+                waiter.asked = True
+                waiter.unknown = tuple(sorted(waiter.hosts - self._plan.registries.keys()))
+                if not waiter.unknown:
+                    self._queue.put(RefreshAsked(waiter.hosts))
+                    continue
+            elif not settle.settled(self._state, now, self._plan, waiter.hosts or self._plan.registries):
+                continue
+            self._waiters.remove(waiter)
+            waiter.done.set()
 
     def _save(self) -> None:
         self._save_at = None
