@@ -1,0 +1,232 @@
+"""The status document as text for people: what needs a person first, then the service, then each registry.
+
+A table where the terminal is wide enough, else a block per registry. Pure: the same document, time and look
+give the same text.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from ecr_refreshd.cli.words import moment, read_time, span
+
+Row = Mapping[str, Any]
+
+_STYLES = {
+    "fresh": "32",
+    "renewing": "36",
+    "retrying": "33",
+    "login-required": "1;35",
+    "blocked": "31",
+    "expired": "31",
+    "paused": "2",
+    "title": "1;33",
+    "strong": "1",
+    "faint": "2",
+    "bad": "31",
+}
+_OVERALL = {
+    "ok": "all is well",
+    "degraded": "degraded",
+    "login-required": "login required",
+    "failed": "no registry has a valid token",
+}
+_CHOSEN = {
+    "config": "as configured",
+    "account": "fits the account",
+    "environment": "from AWS_PROFILE",
+    "default": "the default",
+}
+_HEADER = ("REGISTRY", "PHASE", "TOKEN", "NEXT", "PRINCIPAL")
+
+
+class Look(NamedTuple):
+    """What the place can show.
+
+    Attributes:
+        width: columns of the terminal; None when it is none: no table then, and no line is broken.
+        colour: escape sequences are understood and wanted.
+        unicode: more than ASCII can be shown.
+    """
+
+    width: int | None = None
+    colour: bool = False
+    unicode: bool = True
+
+
+def render(document: Mapping[str, Any], now: datetime, look: Look) -> str:
+    """Return the text for a status document, without a final newline."""
+    text = "\n".join(_Page(_printable(document), now, look).lines())
+    return text if look.unicode else text.encode("ascii", "replace").decode()
+
+
+def _printable(value: Any) -> Any:
+    """Return a value whose texts cannot move the cursor: a message may quote what AWS or a file said."""
+    if isinstance(value, str):
+        return "".join(char if char.isprintable() else " " for char in value)
+    if isinstance(value, Mapping):
+        return {key: _printable(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_printable(each) for each in value]
+    return value
+
+
+class _Page:
+    """One document, being laid out."""
+
+    def __init__(self, document: Mapping[str, Any], now: datetime, look: Look) -> None:
+        self._document = document
+        self._now = now
+        self._look = look
+        self._width = None if look.width is None else max(look.width, 20)
+        self._arrow = "→" if look.unicode else "->"
+
+    def lines(self) -> Iterator[str]:
+        for notice in self._document.get("notices", ()):
+            yield from self._notice(notice)
+        yield from self._service()
+        registries = self._document.get("registries", [])
+        if not registries:
+            yield ""
+            yield from self._wrapped(
+                "No registries: the config names none, and no ECR host stands in the docker and podman files."
+            )
+            return
+        yield ""
+        yield from self._registries(registries)
+        yield ""
+        yield from self._files(registries)
+
+    def _notice(self, notice: Row) -> Iterator[str]:
+        mark = "▲" if self._look.unicode else "!"
+        yield from self._wrapped(f"{mark} {notice.get('title', '')}", style="title")
+        if notice.get("body"):
+            yield from self._wrapped(notice["body"], indent=2)
+        if notice.get("command"):
+            yield from self._wrapped(f"{self._arrow} {notice['command']}", indent=2, style="strong")
+        yield ""
+
+    def _service(self) -> Iterator[str]:
+        pid = self._document.get("pid")
+        if pid is None:
+            yield from self._wrapped(
+                "No service is running; this is what it last remembered. Start it with: ecr-refreshd run",
+                style="title",
+            )
+        else:
+            started = read_time(self._document.get("started_at"))
+            since = f", up {span(self._now - started)}" if started else ""
+            overall = self._document.get("overall", "")
+            told = _OVERALL.get(overall, overall)
+            yield from self._wrapped(
+                f"ecr-refreshd {self._document.get('version')}, pid {pid}{since}: {told}"
+            )
+        for sentence in self._document.get("degraded", ()):
+            yield from self._wrapped(f"! {sentence}", style="bad")
+
+    def _registries(self, registries: Sequence[Row]) -> Iterator[str]:
+        cells = [self._cells(row) for row in registries]
+        widths = [max(map(len, column)) for column in zip(_HEADER, *cells, strict=True)]
+        if self._width is None or sum(widths) + 2 * (len(widths) - 1) > self._width:
+            yield from self._blocks(registries, cells)
+            return
+        yield self._paint("  ".join(map(str.ljust, _HEADER, widths)).rstrip(), "faint")
+        for row, texts in zip(registries, cells, strict=True):
+            padded = list(map(str.ljust, texts, widths))
+            padded[1] = self._paint(padded[1], texts[1])
+            yield "  ".join(padded).rstrip()
+            yield from self._details(row)
+
+    def _blocks(self, registries: Sequence[Row], cells: Sequence[Sequence[str]]) -> Iterator[str]:
+        for row, (host, phase, token, upcoming, principal) in zip(registries, cells, strict=True):
+            yield from self._wrapped(host, style="strong")
+            yield from self._wrapped(phase, indent=2, style=phase)
+            then = "" if upcoming == "-" else f", next renewal {upcoming}"
+            yield from self._wrapped(f"token: {token}{then}", indent=2)
+            yield from self._wrapped(f"principal: {principal}", indent=2)
+            yield from self._details(row)
+
+    def _cells(self, row: Row) -> tuple[str, str, str, str, str]:
+        return (
+            row.get("host", ""),
+            row.get("phase", ""),
+            self._token(row),
+            self._upcoming(row),
+            self._principal(row),
+        )
+
+    def _token(self, row: Row) -> str:
+        expires = read_time(row.get("expires_at"))
+        if expires is None:
+            return "none"
+        if expires <= self._now:
+            return f"ended {moment(expires, self._now)}"
+        return f"{span(expires - self._now)} left"
+
+    def _upcoming(self, row: Row) -> str:
+        at = read_time(row.get("next_renewal_at"))
+        if at is None:
+            return "-"
+        return moment(max(at, self._now), self._now)
+
+    def _principal(self, row: Row) -> str:
+        principal = row.get("principal")
+        if not principal:
+            told = "none"
+        else:
+            told = principal.get("profile") or "the ambient chain"
+            role = principal.get("role_arn")
+            if role:
+                told += f" {self._arrow} {role.rsplit(':role/', 1)[-1]}"
+            why = _CHOSEN.get(principal.get("chosen_by", ""))
+            told += f" ({why})" if why else ""
+        return f"{told}, adopted" if row.get("origin") == "adopted" else told
+
+    def _details(self, row: Row) -> Iterator[str]:
+        error = row.get("last_error")
+        if error:
+            at = read_time(error.get("at"))
+            when = f" ({moment(at, self._now)})" if at else ""
+            yield from self._wrapped(f"{error.get('message', '')}{when}", indent=2, style="bad")
+            if error.get("hint"):
+                yield from self._wrapped(f"{self._arrow} {error['hint']}", indent=2, style="strong")
+        for sink in row.get("sinks", ()):
+            detail = sink.get("detail", "")
+            if sink.get("state") != "written" or detail:
+                told = f"{sink.get('path')}: {sink.get('state')}"
+                yield from self._wrapped(f"{told}: {detail}" if detail else told, indent=2)
+        heals = row.get("heals", 0)
+        if heals:
+            yield from self._wrapped(f"put back {heals} {'time' if heals == 1 else 'times'}", indent=2)
+
+    def _files(self, registries: Sequence[Row]) -> Iterator[str]:
+        counts: dict[str, dict[str, int]] = {}
+        for row in registries:
+            for sink in row.get("sinks", ()):
+                states = counts.setdefault(sink.get("path", ""), {})
+                states[sink.get("state", "")] = states.get(sink.get("state", ""), 0) + 1
+        if not counts:
+            yield "No file carries a token."
+        for path, states in counts.items():
+            told = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+            yield from self._wrapped(f"{path}: {told}")
+
+    def _wrapped(self, text: str, *, indent: int = 0, style: str = "") -> list[str]:
+        if self._width is None:
+            return [self._paint(" " * indent + text, style)]
+        first = " " * indent
+        lines = textwrap.wrap(
+            text,
+            self._width,
+            initial_indent=first,
+            subsequent_indent=first + "  ",
+            break_on_hyphens=False,
+        )
+        return [self._paint(line, style) for line in lines] or [""]
+
+    def _paint(self, text: str, style: str) -> str:
+        code = _STYLES.get(style)
+        return f"\x1b[{code}m{text}\x1b[0m" if code and self._look.colour else text

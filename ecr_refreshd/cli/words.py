@@ -1,0 +1,40 @@
+"""Times and durations as people say them: ``5 h 12 min``, ``in 45 s``, ``2 d 3 h ago``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+_UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+
+
+def span(duration: timedelta) -> str:
+    """Return a duration's two largest units, the rest cut off; below an hour one unit is enough."""
+    left = abs(int(duration.total_seconds()))
+    for position, (unit, seconds) in enumerate(_UNITS):
+        if left >= seconds:
+            count, rest = divmod(left, seconds)
+            if seconds >= 3600:
+                smaller, each = _UNITS[position + 1]
+                if rest // each:
+                    return f"{count} {unit} {rest // each} {smaller}"
+            return f"{count} {unit}"
+    return "0 s"
+
+
+def moment(at: datetime, now: datetime) -> str:
+    """Return when something is, seen from now."""
+    apart = at - now
+    if abs(apart) < timedelta(seconds=1):
+        return "now"
+    return f"in {span(apart)}" if apart > timedelta(0) else f"{span(apart)} ago"
+
+
+def read_time(text: object) -> datetime | None:
+    """Return the UTC time that an ISO-8601 text names, None for anything else."""
+    if not isinstance(text, str):
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)

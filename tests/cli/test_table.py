@@ -1,0 +1,153 @@
+"""`status` for people: complete, in the right order, and readable on any terminal."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ecr_refreshd.cli.table import Look, render
+from tests.cli.documents import EVERYTHING, FILE, LOGIN_ENDED, NOW, PHASES, WEST, at, document, registry
+
+
+def test_wide_terminal_shows_a_table() -> None:
+    text = render(document(registry()), NOW, Look(width=140))
+
+    assert text.splitlines() == [
+        "ecr-refreshd 0.1.0, pid 4711, up 2 h 3 min: all is well",
+        "",
+        "REGISTRY                                      PHASE  TOKEN             NEXT       PRINCIPAL",
+        f"{WEST}  fresh  11 h 12 min left  in 12 min  dev (fits the account)",
+        "",
+        f"{FILE}: 1 written",
+    ]
+
+
+def test_narrow_terminal_shows_a_block_per_registry() -> None:
+    text = render(document(registry()), NOW, Look(width=60))
+
+    assert text.splitlines()[2:] == [
+        WEST,
+        "  fresh",
+        "  token: 11 h 12 min left, next renewal in 12 min",
+        "  principal: dev (fits the account)",
+        "",
+        f"{FILE}: 1 written",
+    ]
+
+
+def test_everything_that_went_wrong_is_said_with_its_remedy() -> None:
+    lines = render(document(LOGIN_ENDED, overall="login-required"), NOW, Look(width=140)).splitlines()
+
+    assert lines[0].endswith(": login required")
+    assert [line.strip() for line in lines[4:9]] == [
+        "The SSO login of session corp has ended. (12 min ago)",
+        "→ aws sso login --sso-session corp",
+        f"{FILE}: written: mode narrowed from 0644 to 0600",
+        "/run/user/1000/containers/auth.json: unparsable: line 3",
+        "put back 3 times",
+    ]
+
+
+def test_notices_come_first_with_their_command() -> None:
+    lines = render(EVERYTHING, NOW, Look(width=140)).splitlines()
+
+    assert lines[:3] == [
+        "▲ Sign in to corp",
+        "  The AWS login has ended; pulls go on for 11 h.",
+        "  → aws sso login --sso-session corp",
+    ]
+    assert "! The file watcher died and was started again." in lines
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 100, 140])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    """Long hosts and sentences are broken, never cut: all of their text is still there."""
+    text = render(EVERYTHING, NOW, Look(width=width))
+
+    assert max(map(len, text.splitlines())) <= width
+    squeezed = re.sub(r"\s", "", text)
+    for row in EVERYTHING["registries"]:
+        assert row["host"] in squeezed
+    for phase in PHASES:
+        assert phase in squeezed
+
+
+def test_colour_changes_no_text() -> None:
+    plain = render(EVERYTHING, NOW, Look(width=140))
+    coloured = render(EVERYTHING, NOW, Look(width=140, colour=True))
+
+    assert "\x1b" not in plain
+    assert "\x1b[32mfresh" in coloured
+    assert re.sub(r"\x1b\[[0-9;]*m", "", coloured) == plain
+
+
+def test_ascii_terminals_get_ascii() -> None:
+    text = render(
+        document(registry(last_error=LOGIN_ENDED["last_error"] | {"message": "é"})),
+        NOW,
+        Look(80, unicode=False),
+    )
+
+    assert text.isascii()
+    assert "-> aws sso login" in text
+
+
+def test_no_terminal_no_table_and_no_broken_lines() -> None:
+    lines = render(EVERYTHING, NOW, Look()).splitlines()
+
+    assert not any("REGISTRY" in line for line in lines)
+    assert WEST in lines
+    assert "  /run/user/1000/containers/auth.json: unparsable: line 3" in lines
+
+
+def test_no_service_is_said() -> None:
+    text = render(document(registry(), pid=None, started_at=None), NOW, Look(width=140))
+
+    assert text.startswith(
+        "No service is running; this is what it last remembered. Start it with: ecr-refreshd run"
+    )
+
+
+def test_no_registries_is_said() -> None:
+    assert "No registries: the config names none" in render(document(), NOW, Look(width=140))
+
+
+def test_a_dead_token_and_a_late_renewal_are_told_as_such() -> None:
+    text = render(
+        document(registry(phase="expired", expires_at=at(hours=-2), next_renewal_at=at(minutes=-1))),
+        NOW,
+        Look(),
+    )
+
+    assert "token: ended 2 h ago, next renewal now" in text
+
+
+def test_roles_and_the_ambient_chain_are_named() -> None:
+    role = {"profile": "", "role_arn": "arn:aws:iam::724013829182:role/pull", "chosen_by": "config"}
+
+    text = render(document(registry(principal=role, origin="adopted")), NOW, Look())
+
+    assert "principal: the ambient chain → pull (as configured), adopted" in text
+
+
+def test_no_text_can_move_the_cursor() -> None:
+    """A message may quote what AWS or a file said; escape sequences in it stay text."""
+    evil = registry(last_error=LOGIN_ENDED["last_error"] | {"message": "\x1b[2Jgone\nnext\u202e"})
+
+    text = render(document(evil), NOW, Look(width=100))
+
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "gone next" in text
+
+
+@given(st.integers(min_value=1, max_value=200), st.text(max_size=80), st.text(max_size=200))
+def test_any_text_fits_any_width(width: int, host: str, message: str) -> None:
+    row = registry(host, last_error={"message": message, "hint": message, "at": None})
+
+    text = render(document(row), NOW, Look(width=width))
+
+    assert max(map(len, text.splitlines())) <= max(width, 20)
