@@ -11,6 +11,7 @@ import base64
 import binascii
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ecr_refreshd.core import hosts as registry_hosts
@@ -27,90 +28,52 @@ _TEXT_FIELDS = _PREFERRED | {"auth", "email", "serveraddress"}
 
 
 @dataclass(frozen=True, slots=True)
+class Routes:
+    """Where a file sends its clients for credentials, before its entries.
+
+    Attributes:
+        helpers: ``credHelpers``, host -> suffix of the helper's name.
+        store: ``credsStore``, "" if there is none.
+        detects: docker's own condition holds for looking for a keychain by itself: no store, no helpers, no
+            entry (docker/cli ContainsAuth; an entry that is ``{}`` counts).
+    """
+
+    helpers: dict[str, str]
+    store: str
+    detects: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What clients read in one file.
 
     Attributes:
         entries: what stands under each host that was asked about.
-        helpers: ``credHelpers``, host -> suffix of the helper's name.
-        store: ``credsStore``, "" if there is none.
-        detects: docker's own condition holds for looking for a keychain by itself: no store, no helpers, no
-            entry (docker/cli ContainsAuth; an entry that is ``{}`` counts).
+        routes: what clients turn to before these.
         ecr_hosts: ECR hosts under ``auths`` or ``credHelpers``, canonical, in order of appearance.
     """
 
     entries: dict[str, Entry]
-    helpers: dict[str, str]
-    store: str
-    detects: bool
+    routes: Routes
     ecr_hosts: tuple[str, ...]
 
 
 def read(data: bytes | None, hosts: Collection[str]) -> Reading:
-    """Read a file as docker and podman do.
-
-    Args:
-        data: the file's bytes; None when there is none. Empty and blank count as ``{}``, as docker reads them.
-        hosts: canonical (bare, lower-case) names to look up.
-
-    Raises:
-        JsonError: docker or podman would not accept the file; line and column say where.
-    """
-    config = _Config.parse(data)
-    helpers: dict[str, str] = {}
-    for owner in config.objects("credhelpers"):
-        helpers.update((member.name, member.value or "") for member in owner.members)
-    store = ""
-    for member in config.root_members("credsstore"):
-        store = store if member.value is None else member.value
-    found = (registry_hosts.parse(key) for key in [*(m.name for m in config.entries()), *helpers])
-    forms = config.forms(hosts)
-    return Reading(
-        entries={host: config.entry(host, forms[host]) for host in hosts},
-        helpers=helpers,
-        store=store,
-        detects=not store and not helpers and not any(True for _ in config.entries()),
-        ecr_hosts=tuple(dict.fromkeys(host.name for host in found if host is not None)),
-    )
+    """Return what `Config.read` finds in these bytes. Raises JsonError."""
+    return Config.parse(data).read(hosts)
 
 
 def entries(data: bytes | None, hosts: Collection[str]) -> dict[str, Entry]:
-    """Return what clients find under each host. See `read`."""
+    """Return what clients find under each host. Raises JsonError."""
     return read(data, hosts).entries
 
 
 def put_auths(data: bytes | None, tokens: Mapping[str, Secret]) -> bytes:
-    """Return the file with these tokens in it, and nothing else changed.
-
-    The key is the bare host. Other forms of the host that exist are brought along, because some clients prefer
-    them (nerdctl asks for ``host:443`` first, podman for ``host/namespace``). Fields that clients prefer to
-    ``auth`` go; others, such as ``email``, stay.
-
-    Args:
-        data: the file's bytes, or None for a new file, which is laid out as docker does.
-        tokens: canonical host -> the text for ``auth`` (standard base64, as AWS returned it).
-
-    Raises:
-        JsonError: docker or podman would not accept the file as it is; nothing can be spliced into it.
-    """
-    config = _Config.parse(data)
-    if not tokens:
-        return data or b""
-    splice = Splice(config.document)
-    missing: dict[str, Fresh] = {}
-    for host, members in config.forms(tokens).items():
-        auth = tokens[host].reveal()
-        for member in members:
-            if not config.tidy(member, auth):
-                _write_entry(config, splice, member, auth)
-        if not config.has_canonical(host):
-            missing[quoted(host)] = {quoted("auth"): quoted(auth)}
-    if missing:
-        _add_entries(config, splice, missing)
-    return splice.result()
+    """Return these bytes as `Config.with_auths` makes them. Raises JsonError."""
+    return Config.parse(data).with_auths(tokens)
 
 
-def _write_entry(config: _Config, splice: Splice, member: Member, auth: str) -> None:
+def _write_entry(config: Config, splice: Splice, member: Member, auth: str) -> None:
     """Give one entry this ``auth``, and take from it what clients would prefer."""
     if member.value is None:
         splice.put(member.at, member.end, {quoted("auth"): quoted(auth)})
@@ -127,7 +90,7 @@ def _write_entry(config: _Config, splice: Splice, member: Member, auth: str) -> 
     splice.edit(owner, dropped, {} if exact else {quoted("auth"): quoted(auth)})
 
 
-def _add_entries(config: _Config, splice: Splice, missing: dict[str, Fresh]) -> None:
+def _add_entries(config: Config, splice: Splice, missing: dict[str, Fresh]) -> None:
     """Add entries to the last ``auths``: the one that readers who know no merging take."""
     document = config.document
     if document.root is None:
@@ -147,16 +110,68 @@ def _add_entries(config: _Config, splice: Splice, missing: dict[str, Fresh]) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class _Config:
+class Config:
     """A scanned file, checked for the types that docker's and podman's readers insist on."""
 
     document: Document
 
     @classmethod
-    def parse(cls, data: bytes | None) -> _Config:
+    def parse(cls, data: bytes | None) -> Config:
+        """Scan a file.
+
+        Args:
+            data: its bytes; None when there is none. Empty and blank count as ``{}``, as docker reads them.
+
+        Raises:
+            JsonError: docker or podman would not accept the file; line and column say where.
+        """
         config = cls(scan(data or b"", OPENED))
         config._check()
         return config
+
+    def routes(self) -> Routes:
+        """Return the helpers and the store that clients are sent to."""
+        helpers: dict[str, str] = {}
+        for owner in self.objects("credhelpers"):
+            helpers.update((member.name, member.value or "") for member in owner.members)
+        store = ""
+        for member in self.root_members("credsstore"):
+            store = store if member.value is None else member.value
+        return Routes(helpers, store, not store and not helpers and not any(True for _ in self.entries()))
+
+    def read(self, hosts: Collection[str]) -> Reading:
+        """Read the file as docker and podman do; `hosts` are canonical (bare, lower-case) names."""
+        routes = self.routes()
+        keys = (*(member.name for member in self.entries()), *routes.helpers)
+        forms = self.forms(hosts)
+        return Reading(
+            entries={host: self.entry(host, forms[host]) for host in hosts},
+            routes=routes,
+            ecr_hosts=tuple(dict.fromkeys(name for name in map(_ecr_name, keys) if name)),
+        )
+
+    def with_auths(self, tokens: Mapping[str, Secret]) -> bytes:
+        """Return the file with these tokens in it, and nothing else changed.
+
+        The key is the bare host. Other forms of the host that exist are brought along, because some clients
+        prefer them (nerdctl asks for ``host:443`` first, podman for ``host/namespace``). Fields that clients
+        prefer to ``auth`` go; others, such as ``email``, stay. A new file is laid out as docker does.
+
+        Args:
+            tokens: canonical host -> the text for ``auth`` (standard base64, as AWS returned it).
+        """
+        splice = Splice(self.document)
+        missing: dict[str, Fresh] = {}
+        for host, members in self.forms(tokens).items():
+            auth = tokens[host].reveal()
+            for member in members:
+                if not self.tidy(member, auth):
+                    _write_entry(self, splice, member, auth)
+            if not self.has_canonical(host):
+                missing[quoted(host)] = {quoted("auth"): quoted(auth)}
+        if missing:
+            _add_entries(self, splice, missing)
+        return splice.result()
 
     def root_members(self, name: str) -> list[Member]:
         """Return the members of the root that Go reads as this (folded) field."""
@@ -173,12 +188,12 @@ class _Config:
 
     def forms(self, hosts: Iterable[str]) -> dict[str, list[Member]]:
         """Return, for each host, its entries in every form that some client may read instead of it."""
-        wanted = {registry_hosts.bare(host): host for host in hosts}
+        wanted = {_bare(host): host for host in hosts}
         forms: dict[str, list[Member]] = {host: [] for host in hosts}
         if not forms:
             return forms
         for member in self.entries():
-            host = wanted.get(registry_hosts.bare(member.name))
+            host = wanted.get(_bare(member.name))
             if host is not None and (not _is_namespace(member.name) or self._user_of(member) == "AWS"):
                 forms[host].append(member)
         return forms
@@ -257,6 +272,17 @@ class _Config:
         for member in [*strings, *self.root_members("credsstore")]:
             if not isinstance(member.value, str | None):
                 fail(text, member.at, "the name of a credential helper is not a string")
+
+
+# Remembered, since the same keys are met at every look: a thousand of them cost 4 ms otherwise.
+_bare = lru_cache(4096)(registry_hosts.bare)
+
+
+@lru_cache(4096)
+def _ecr_name(key: str) -> str:
+    """Return the canonical name if a key is an ECR host in any form; else ""."""
+    host = registry_hosts.parse(key)
+    return host.name if host else ""
 
 
 def _kind_of(auth: str, fields: Mapping[str, str]) -> EntryKind:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ecr_refreshd.core.dockerconfig import OPENED, put_auths
+from ecr_refreshd.core.dockerconfig import OPENED, put_auths, read
 from ecr_refreshd.core.jsonedit import Fresh, Splice
 from ecr_refreshd.core.jsontext import Document, JsonObject, Member, folded, scan
 from ecr_refreshd.core.secret import Secret
@@ -38,6 +38,26 @@ def merge(base: bytes, ours: bytes, theirs: bytes, tokens: Mapping[str, Secret])
         if not _same(before.get(place), after.get(place)) and _same(before.get(place), there.get(place))
     }
     return put_auths(_applied(document, new, changed) if changed else theirs, tokens)
+
+
+def merge_back(current: bytes, cut_off: bytes, *, untouched: bool) -> bytes:
+    """Return the file with an edit in it that a crash of ours had cut off.
+
+    Args:
+        current: the file as it stands, with the tokens we last wrote.
+        cut_off: the version that our rewrite had displaced and not yet merged.
+        untouched: nobody has changed the file since. If somebody has, what both lack or share is not known, and
+            only what is missing from the file is added to it.
+
+    Raises:
+        JsonError: one of the two is not what docker and podman accept.
+    """
+    hosts = read(current, ()).ecr_hosts
+    found = read(current, hosts).entries
+    tokens = {host: entry.auth for host, entry in found.items() if entry.auth is not None}
+    if untouched:
+        return merge(current, current, cut_off, tokens)
+    return merge(b"{}", cut_off, current, tokens)
 
 
 @dataclass(frozen=True, slots=True)

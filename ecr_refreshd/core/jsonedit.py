@@ -113,12 +113,11 @@ class Splice:
 
     def result(self) -> bytes:
         """Return the document with every edit applied."""
-        text, out, at = self.document.text, [], 0
+        old, out, at = memoryview(self.document.data), [], 0
         for start, end, new in sorted(self._edits):
-            out += [text[at:start], new]
+            out += [old[at:start], new.encode("latin-1")]
             at = end
-        out.append(text[at:])
-        return "".join(out).encode("latin-1")
+        return b"".join([*out, old[at:]])
 
     def _appended(self, owner: JsonObject, added: Mapping[str, Fresh], *, leading: bool) -> str:
         """Return new members as they follow the last old one of an object (or stand alone in its place)."""

@@ -78,13 +78,15 @@ class JsonObject:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document: its text (one character per byte), and its root.
+    """A document, and its root.
 
     Attributes:
+        data, text: the same, byte by byte and character by character.
         root: None when there is nothing (an empty file, only spaces, or ``null``).
         start, end: the span of the root, or of what stands in its place.
     """
 
+    data: bytes
     text: str
     root: JsonObject | None
     start: int
@@ -106,7 +108,7 @@ def scan(data: bytes, opened: frozenset[str] = NOTHING_OPENED) -> Document:
         fail(text, 0, "the file starts with a byte order mark, which docker and podman reject")
     start = _skip_space(text, 0)
     if start == len(text):
-        return Document(text, None, start, start)
+        return Document(data, text, None, start, start)
     if text.startswith("null", start):
         root, end = None, start + 4
     elif text[start] == "{":
@@ -117,7 +119,7 @@ def scan(data: bytes, opened: frozenset[str] = NOTHING_OPENED) -> Document:
     rest = _skip_space(text, end)
     if rest != len(text):
         fail(text, rest, "text stands after the end of the document")
-    return Document(text, root, start, end)
+    return Document(data, text, root, start, end)
 
 
 def scan_object(text: str, start: int, opened: frozenset[str] = NOTHING_OPENED, depth: int = 1) -> JsonObject:
@@ -199,13 +201,16 @@ def _value(text: str, at: int, depth: int) -> tuple[Any, int]:
     try:
         return _decode(text, at)
     except json.JSONDecodeError as error:
-        reason = error.msg[:1].lower() + error.msg[1:].rstrip(": ")
-        fail(text, error.pos, reason.removesuffix(" at").removesuffix(" starting"))
+        place, reason = error.pos, error.msg[:1].lower() + error.msg[1:].rstrip(": ")
     except _NoNumberError:
-        fail(text, at, "NaN and Infinity are not JSON")
+        place, reason = at, "NaN and Infinity are not JSON"
     except RecursionError:
+        place, reason = -1, ""
+    # Outside the handlers: a JSONDecodeError carries the whole document, and must not hang on ours as context.
+    if not reason:
         end = _skip_deep(text, at, depth)
         return Deep(text[at:end]), end
+    fail(text, place, reason.removesuffix(" at").removesuffix(" starting"))
 
 
 _token = re.compile(

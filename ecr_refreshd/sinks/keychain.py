@@ -1,0 +1,59 @@
+"""Docker's own search for a keychain, done as docker does it, so that we never switch it off unnoticed.
+
+With no store, no helper and no entry in config.json, docker looks for a keychain at every command and reads the
+user's logins from it (cli/config/credentials/default_store*.go). One entry of ours would end that search, and
+logins kept there would vanish from docker.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+
+_TIMEOUT = 5.0
+"""Seconds. A keychain that asks nothing of anybody lists its entries in a fraction of one."""
+
+
+def detected() -> str | None:
+    """Return the suffix of the helper that docker would find on this PATH, or None."""
+    if sys.platform == "darwin":
+        name = "osxkeychain"
+    else:
+        # Whoever has `pass` gets no other keychain, even if pass has no helper.
+        name = "pass" if shutil.which("pass") else "secretservice"
+    return name if shutil.which(f"docker-credential-{name}") else None
+
+
+def holds_logins(name: str) -> bool:
+    """Ask a helper for its list, and tell whether it names at least one login.
+
+    A keychain that fails or hangs cannot give docker a login either, so it counts as empty.
+    """
+    try:
+        child = subprocess.Popen(
+            [f"docker-credential-{name}", "list"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError:
+        return False
+    with child:
+        try:
+            answer, _ = child.communicate(b"unused", _TIMEOUT)
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            return False
+    if child.returncode != 0:
+        return False
+    try:
+        return bool(json.loads(answer))
+    except ValueError:
+        return False
