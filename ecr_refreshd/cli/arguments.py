@@ -138,9 +138,11 @@ def _global_options() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS, allow_abbrev=False)
     options = shared.add_argument_group("global options, before or after the command")
     options.add_argument("--config", metavar="PATH", help="settings file in place of the usual one")
-    options.add_argument("--log-level", choices=_LOG_LEVELS, help="how much is logged")
-    options.add_argument("--log-format", choices=_LOG_FORMATS, help="in which form")
-    options.add_argument("--version", action="version", version=f"ecr-refreshd {__version__}")
+    options.add_argument("--log-level", metavar="LEVEL", choices=_LOG_LEVELS, help=", ".join(_LOG_LEVELS))
+    options.add_argument("--log-format", metavar="FORM", choices=_LOG_FORMATS, help=", ".join(_LOG_FORMATS))
+    options.add_argument(
+        "--version", action="version", version=f"ecr-refreshd {__version__}", help="show the version"
+    )
     options.add_argument("--help", action="help", help="show this text")
     return shared
 

@@ -1,0 +1,60 @@
+"""`status`: asks the running service, else tells what the state file remembers. Reads no settings."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from ecr_refreshd import __version__
+from ecr_refreshd.cli.patience import patience
+from ecr_refreshd.cli.table import Look, render
+from ecr_refreshd.core import memory, report
+from ecr_refreshd.errors import NoServiceError
+from ecr_refreshd.host import clock, control, places, statefile
+
+_TIMEOUT = 5.0
+"""Seconds; the service answers from memory between two events, within milliseconds."""
+
+
+def status(args: argparse.Namespace) -> int:
+    """Print the status document and return the exit code of its overall state, or 5 with no service."""
+    document = _look()
+    if args.json:
+        print(json.dumps(document, indent=2))
+    else:
+        print(_for_people(document))
+    return exit_code(document)
+
+
+def exit_code(document: Mapping[str, Any]) -> int:
+    """Return the exit code that a status document stands for."""
+    if document["pid"] is None:
+        return report.NOT_RUNNING
+    return report.EXIT_CODES[document["overall"]]
+
+
+def _look() -> dict[str, Any]:
+    try:
+        with patience("asking the service"):
+            return control.ask(places.socket(), {"op": "status"}, _TIMEOUT)
+    except NoServiceError:
+        return memory.last_document(statefile.read(places.state_file()), clock.now().wall, __version__)
+
+
+def _for_people(document: Mapping[str, Any]) -> str:
+    encoding = sys.stdout.encoding or "ascii"
+    is_terminal = sys.stdout.isatty()
+    wants_colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
+    look = Look(
+        width=shutil.get_terminal_size().columns if is_terminal else None,
+        colour=is_terminal and wants_colour,
+        unicode=encoding.lower().replace("-", "").startswith("utf"),
+    )
+    text = render(document, clock.now().wall, look)
+    # A UTF-8 terminal is given every character but lone surrogates, which no encoding has.
+    return text.encode(encoding, "replace").decode(encoding)
