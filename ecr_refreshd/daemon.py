@@ -29,6 +29,7 @@ _BEATS_MISSED = 3
 _AWS_SETTLES = timedelta(milliseconds=200)
 """The AWS CLI truncates its files before it writes them; read in between they are half a file (aws.md 1.1)."""
 _SAVE_PAUSE = timedelta(seconds=1)
+_TURN_AT_MOST = 1000
 _ONCE_AT_MOST = timedelta(seconds=150)
 
 
@@ -91,7 +92,11 @@ Message = Event | _Changed | _Reload | _Stop | Wait
 
 
 class Service:
-    """The daemon. Make it, `run` it in the main thread, talk to it by `answer`, `reload` and `stop`."""
+    """The daemon: `run` it in the main thread, talk to it from any by `document`, `wait`, `reload` and `stop`.
+
+    Attributes:
+        tick_due: suspend-counting time of the next tick.
+    """
 
     def __init__(
         self, parts: Parts, settings: Settings, remembered: Mapping[str, Any], *, version: str, seed: str
@@ -117,7 +122,7 @@ class Service:
         self._aws_check_at: timedelta | None = None
         self._save_at: timedelta | None = None
         self._saved_at = now.boot - _SAVE_PAUSE
-        self._tick_at = now.boot
+        self.tick_due = now.boot
         self._exit: int | None = None
         self._alarms = parts.alarms(lambda: self._queue.put(Ticked()))
         self._fetcher = parts.fetcher(self._queue.put)
@@ -167,12 +172,18 @@ class Service:
         self._parts.supervise("READY=1")
 
     def _wait(self) -> list[Message]:
-        remaining = (self._tick_at - self._parts.clock.now().boot).total_seconds()
+        remaining = (self.tick_due - self._parts.clock.now().boot).total_seconds()
+        try:
+            first = [self._queue.get(timeout=remaining)] if remaining > 0 else []
+        except queue.Empty:
+            first = []
+        return first + self.drain()
+
+    def drain(self) -> list[Message]:
+        """Return what waits in the queue now, so that a burst is settled in one turn."""
         items: list[Message] = []
         try:
-            if remaining > 0:
-                items.append(self._queue.get(timeout=remaining))
-            while len(items) < 1000:
+            while len(items) < _TURN_AT_MOST:
                 items.append(self._queue.get_nowait())
         except queue.Empty:
             pass
@@ -181,8 +192,8 @@ class Service:
     def turn(self, items: Sequence[Message]) -> None:
         """Take in what came, decide, and set the workers on it."""
         now = self._parts.clock.now()
-        if now.boot >= self._tick_at:
-            self._tick_at = now.boot + TICK
+        if now.boot >= self.tick_due:
+            self.tick_due = now.boot + TICK
             self._tick()
         events = [event for item in items for event in self._take(item)]
         events.extend(self._check_aws(now.boot))
