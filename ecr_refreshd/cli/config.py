@@ -13,7 +13,7 @@ from ecr_refreshd.core.settings import RegistrySetting, Renew, Settings
 
 def check(args: argparse.Namespace) -> int:
     """Print ``ok`` and the warnings; raises ConfigError naming every problem."""
-    file = ConfigFile.chosen(args.config)
+    file = ConfigFile.chosen(args)
     settings = file.load()
     for warning in settings.warnings:
         print(f"{warning} (warning)")
@@ -23,8 +23,10 @@ def check(args: argparse.Namespace) -> int:
 
 def show(args: argparse.Namespace) -> int:
     """Print the effective settings as TOML."""
-    file = ConfigFile.chosen(args.config)
-    print(as_toml(file.load()))
+    file = ConfigFile.chosen(args)
+    settings = file.load()
+    print(f"# {file.path}\n" if file.found else f"# There is no {file.path}: these are the defaults.\n")
+    print(as_toml(settings))
     return 0
 
 

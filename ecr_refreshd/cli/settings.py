@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import grp
 import os
 import pwd
 import shlex
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ecr_refreshd.aws.partitions import regions
@@ -29,22 +30,29 @@ class ConfigFile:
         path: as the user knows it.
         required: somebody named it, so that its absence is an error.
         known_regions: gives every AWS region -> its partition; called when there is a file.
+        log_level, log_format: of the command line, "" when not given; they go before the file's.
         found: it has been read once; should it vanish later, that is an error and not a wish for defaults.
     """
 
     path: Path
     required: bool
     known_regions: Callable[[], Mapping[str, str]] = regions
+    log_level: str = ""
+    log_format: str = ""
     found: bool = False
 
     @classmethod
-    def chosen(cls, option: str | None) -> ConfigFile:
+    def chosen(cls, args: argparse.Namespace) -> ConfigFile:
         """Return the file that ``--config`` names, else ECR_REFRESHD_CONFIG, else the usual place."""
-        named = option or os.environ.get("ECR_REFRESHD_CONFIG")
-        if named:
-            home = named.startswith("~/")  # a unit file expands nothing, and people write it there
-            return cls((Path(named).expanduser() if home else Path(named)).absolute(), required=True)
-        return cls(places.config_file(), required=False)
+        named = args.config or os.environ.get("ECR_REFRESHD_CONFIG")
+        if not named:
+            path = places.config_file()
+        elif named.startswith("~/"):  # a unit file expands nothing, and people write it there
+            path = Path(named).expanduser()
+        else:
+            path = Path(named).absolute()
+        options = {"log_level": args.log_level or "", "log_format": args.log_format or ""}
+        return cls(path, required=bool(named), **options)
 
     def load(self) -> Settings:
         """Return what the file says now; the defaults if there is none and none was asked for.
@@ -53,13 +61,22 @@ class ConfigFile:
             ConfigError: the file is wrong, refused, unreadable or gone.
         """
         text = self._read()
-        if text is None:
-            if self.required or self.found:
-                raise ConfigError(f"{self.path}: there is no such file")
-            return parse("", regions={}, source=str(self.path))
-        settings = parse(text, regions=self.known_regions(), source=str(self.path))
-        self.found = True
-        return settings
+        if text is None and (self.required or self.found):
+            raise ConfigError(f"{self.path}: there is no such file")
+        known = {} if text is None else self.known_regions()
+        settings = parse(text or "", regions=known, source=str(self.path))
+        self.found = text is not None
+        return self._with_options(settings)
+
+    def _with_options(self, settings: Settings) -> Settings:
+        log, sources = settings.log, dict(settings.sources)
+        if self.log_level:
+            log = replace(log, level=self.log_level)
+            sources["log.level"] = "--log-level"
+        if self.log_format:
+            log = replace(log, format=self.log_format)
+            sources["log.format"] = "--log-format"
+        return replace(settings, log=log, sources=sources)
 
     def _read(self) -> str | None:
         """Return the file's text, None if there is no file. What is checked is what is read: one descriptor."""

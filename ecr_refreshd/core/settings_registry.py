@@ -81,7 +81,7 @@ class RegistryTables:
         return tuple(settings)
 
     def _read_one(self, table: Table) -> list[RegistrySetting]:
-        before = dict(self.notes.sources)
+        common, self.notes.sources = self.notes.sources, {}
         hosts = self._hosts(table)
         setting = RegistrySetting(
             host="",
@@ -97,7 +97,11 @@ class RegistryTables:
         )
         table.close()
         self._check(table, setting, hosts)
-        self._move_sources(before, hosts)
+        own, self.notes.sources = self.notes.sources, common
+        for host in hosts:
+            for key, place in own.items():
+                if place != DEFAULT:
+                    common[f"registry.{host.name}.{key.removeprefix('registry.')}"] = place
         if len(hosts) > 1:
             setting = replace(setting, aliases=())
         return [replace(setting, host=host.name) for host in hosts]
@@ -121,15 +125,24 @@ class RegistryTables:
             if table.holds_nothing("regions"):
                 table.complain("regions", "must name at least one region")
         elif account:
-            return self._of_account(account, regions)
+            return self._of_account(table, account, regions)
         return []
 
-    def _of_account(self, account: str, regions: tuple[str, ...]) -> list[RegistryHost]:
-        found = (parse_host(private_name(account, each, self.regions[each])) for each in regions)
-        return [host for host in found if host is not None]
+    def _of_account(self, table: Table, account: str, regions: tuple[str, ...]) -> list[RegistryHost]:
+        hosts = []
+        for region in regions:
+            try:
+                host = parse_host(private_name(account, region, self.regions[region]))
+            except KeyError:  # a partition newer than the table of suffixes
+                host = None
+            if host is None:
+                table.complain("regions", f"the hosts of {region} are not known; write host instead")
+            else:
+                hosts.append(host)
+        return hosts
 
     def _check(self, table: Table, setting: RegistrySetting, hosts: list[RegistryHost]) -> None:
-        if not setting.role_arn and "role_arn" not in table:
+        if "role_arn" not in table:
             for name in ("external_id", "session_name"):
                 if name in table:
                     table.complain(name, "needs role_arn beside it")
@@ -139,12 +152,20 @@ class RegistryTables:
                 table.complain("role_arn", f"is a role of another partition than {host.name} ({partition})")
         if setting.aliases and len(hosts) > 1:
             table.complain("aliases", "fit one region only: a token of one region is refused by another")
+        self._check_aliases(table, setting, hosts)
+        if kinds.in_clear(setting.endpoint_url):
+            table.warn("endpoint_url", "http sends the token over the network in clear text")
+
+    def _check_aliases(self, table: Table, setting: RegistrySetting, hosts: list[RegistryHost]) -> None:
         for position, alias in enumerate(setting.aliases):
+            other = parse_host(alias)
+            for host in hosts:
+                if other and (other.service, other.region) != (host.service, host.region):
+                    told = f"{alias} refuses a token of {host.name}: it is not of the same region and service"
+                    table.complain("aliases", told)
             if not names.is_aws_name(alias):
                 told = f"{alias} is not AWS's: whoever runs it receives the token"
                 table.warn("aliases", told, position)
-        if kinds.in_clear(setting.endpoint_url):
-            table.warn("endpoint_url", "http sends the token over the network in clear text")
 
     def _is_new(self, table: Table, setting: RegistrySetting, seen: dict[str, int]) -> bool:
         """Return whether no table before, nor this one, names the host or an alias already."""
@@ -157,14 +178,3 @@ class RegistryTables:
             else:
                 seen[name] = self.notes.line((*table.at, of))
         return is_new
-
-    def _move_sources(self, before: Mapping[str, str], hosts: list[RegistryHost]) -> None:
-        """List the keys that this table set under each of its hosts."""
-        told = {
-            key.removeprefix("registry."): place
-            for key, place in self.notes.sources.items()
-            if key.startswith("registry.") and key not in before and place != DEFAULT
-        }
-        self.notes.sources = dict(before)
-        for host in hosts:
-            self.notes.sources |= {f"registry.{host.name}.{key}": place for key, place in told.items()}

@@ -15,7 +15,8 @@ import pytest
 from ecr_refreshd import __version__
 from ecr_refreshd.cli import arguments
 from ecr_refreshd.cli.arguments import COMMANDS, CONFIG_COMMANDS
-from ecr_refreshd.cli.status import exit_code
+from ecr_refreshd.cli.status import EXIT_CODES, exit_code
+from ecr_refreshd.core import report
 from ecr_refreshd.core.settings import LOG_FORMATS, LOG_LEVELS
 from tests.cli.documents import LOGIN_ENDED, NOTICE, WEST, document, registry
 
@@ -214,6 +215,7 @@ def test_status_works_before_anything_ever_ran(home: Path) -> None:
     ("overall", "code"), [("ok", 0), ("failed", 1), ("login-required", 3), ("degraded", 4)]
 )
 def test_status_exits_as_the_overall_state(overall: str, code: int) -> None:
+    assert EXIT_CODES == report.EXIT_CODES
     assert exit_code(document(overall=overall)) == code
     assert exit_code(document(overall=overall, pid=None)) == 5
 

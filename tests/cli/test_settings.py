@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from ecr_refreshd.cli.arguments import read_arguments
 from ecr_refreshd.cli.settings import ConfigFile
-from ecr_refreshd.core.settings import Settings
+from ecr_refreshd.core.settings import Log, Settings
 from ecr_refreshd.errors import ConfigError
 from tests.needs import need
 
@@ -152,11 +153,22 @@ def test_option_goes_before_variable_before_the_usual_place(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
     monkeypatch.delenv("ECR_REFRESHD_CONFIG", raising=False)
-    usual = ConfigFile.chosen(None)
+    usual = ConfigFile.chosen(read_arguments(["run"]))
     monkeypatch.setenv("ECR_REFRESHD_CONFIG", "~/variable.toml")
-    variable = ConfigFile.chosen(None)
-    option = ConfigFile.chosen("/option.toml")
+    variable = ConfigFile.chosen(read_arguments(["run"]))
+    option = ConfigFile.chosen(read_arguments(["run", "--config", "/option.toml"]))
 
     assert (usual.path, usual.required) == (tmp_path / "xdg/ecr-refreshd/config.toml", False)
     assert (variable.path, variable.required) == (tmp_path / "variable.toml", True)
     assert (option.path, option.required) == (Path("/option.toml"), True)
+
+
+def test_options_go_before_the_file_also_after_a_reload(path: Path) -> None:
+    path.write_text("[log]\nlevel = 'error'\nformat = 'json'\n")
+    file = ConfigFile.chosen(read_arguments(["--config", str(path), "run", "--log-level", "debug"]))
+    file.load()
+    settings = file.load()
+
+    assert settings.log == Log("debug", "json")
+    assert settings.sources["log.level"] == "--log-level"
+    assert settings.sources["log.format"] == f"{path}:3"

@@ -21,7 +21,13 @@ from ecr_refreshd.core.settings import Discover, Heal, Probe, Renew, Settings
 from ecr_refreshd.core.settings_parse import KEYS, parse
 from ecr_refreshd.errors import ConfigError
 
-REGIONS = {"us-west-2": "aws", "us-east-1": "aws", "us-gov-west-1": "aws-us-gov", "cn-north-1": "aws-cn"}
+REGIONS = {
+    "xx-new-1": "aws-new",
+    "us-west-2": "aws",
+    "us-east-1": "aws",
+    "us-gov-west-1": "aws-us-gov",
+    "cn-north-1": "aws-cn",
+}
 WEST = "724013829182.dkr.ecr.us-west-2.amazonaws.com"
 EAST = "724013829182.dkr.ecr.us-east-1.amazonaws.com"
 
@@ -147,8 +153,11 @@ WRONG = [
     ("[[registry]]\naccount = '7'\nregions = ['us-west-2']\n", 2, "registry.account", "12 digits"),
     ("[[registry]]\naccount = '724013829182'\nregions = []\n", 3, "registry.regions", "at least one"),
     ("[[registry]]\naccount = '724013829182'\nregions = 'us-west-2'\n", 3, "registry.regions", "a list"),
+    ("[[registry]]\naccount='724013829182'\nregions = ['xx-new-1']\n", 3, "registry.regions", "not known"),
     (HOST + HOST, 4, "registry.host", f"{WEST} is named twice, first in line 2"),
     (HOST + f"aliases = ['{WEST}']\n", 3, "registry.aliases", "named twice"),
+    (HOST + f"aliases = ['{EAST}']\n", 3, "registry.aliases", "not of the same region"),
+    (HOST + "aliases = ['public.ecr.aws']\n", 3, "registry.aliases", "not of the same region and service"),
     (HOST + "aliases = ['docker.io']\n", 3, "registry.aliases", "another provider's"),
     (HOST + "aliases = ['a b']\n", 3, "registry.aliases", "is not a host name"),
     (HOST + "aliases = ['a.example/path']\n", 3, "registry.aliases", "is not a host name"),
@@ -255,7 +264,7 @@ def test_what_is_allowed_but_hardly_meant_is_a_warning() -> None:
 host = "{WEST}"
 endpoint_url = "http://aws.example"
 aliases = [
-  "{EAST}",
+  "{WEST.replace("7240", "7241")}",
   "r.corp.example:5000",
 ]
 [http]
