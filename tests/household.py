@@ -1,4 +1,4 @@
-"""The real loop in a world of its own: a clock that is set by hand, files in memory, an AWS that follows a script.
+"""The real loop in a world of its own: a clock set by hand, files in memory, an AWS that follows a script.
 
 Nothing is mocked out of the loop or the core. What stands in for the machine is small enough to be read, and
 weeks pass in seconds.

@@ -24,7 +24,7 @@ def test_without_configuration_what_stands_in_the_file_is_adopted_and_renewed() 
 
 
 def test_a_month_of_renewals_never_leaves_an_expired_token_on_disk() -> None:
-    """Promise 1, fresh: at every instant the token on disk has a third of its life left, with three calls a day."""
+    """Promise 1: at every instant the token on disk has a third of its life left, with three calls a day."""
     house = Household(CONFIG).begin()
     for _hour in range(24 * 30):
         house.live(timedelta(hours=1))
@@ -109,12 +109,12 @@ def test_refresh_of_an_unknown_host_asks_nobody() -> None:
     house.service._queue.put(wait)
     house.settle()
 
-    assert ("other.example",) == wait.unknown
+    assert wait.unknown == ("other.example",)
     assert len(house.aws.calls) == 1
 
 
 def test_a_restart_fetches_nothing_while_the_file_holds_our_token() -> None:
-    """DESIGN 5: the state file has dates and a fingerprint, the file has the token; that is enough, and heals too."""
+    """DESIGN 5: the state file has dates and a fingerprint, the file has the token; that is enough."""
     first = Household(CONFIG).begin()
     first.live(timedelta(hours=2))
     second = Household(CONFIG, files=first.files, remembered=first.saved, clock=first.clock).begin()
