@@ -430,7 +430,7 @@ def test_the_log_holds_no_secret(aws, tmp_path) -> None:
 
 def test_a_world_needs_the_standard_library_only() -> None:
     """The demo runs it with Python alone: ``-S`` leaves site-packages out."""
-    program = "import tests.world.aws, tests.world.homes"
+    program = "import tests.world.aws, tests.world.homes, tests.world.registry, tests.world.image"
     done = subprocess.run(
         [sys.executable, "-S", "-c", program], check=False, cwd=REPOSITORY, capture_output=True, text=True
     )
