@@ -57,7 +57,9 @@ auths = st.sampled_from([AUTH, OLD, FOREIGN, "", "!!!", None])
 entry_fields = st.lists(
     st.one_of(
         st.tuples(st.just("auth"), auths),
-        st.tuples(st.sampled_from(["email", "username", "password", "identitytoken", "registrytoken"]), texts),
+        st.tuples(
+            st.sampled_from(["email", "username", "password", "identitytoken", "registrytoken"]), texts
+        ),
         st.tuples(st.sampled_from(["Auth", "AUTH", "IdentityToken"]), auths),
         st.tuples(st.sampled_from(["x", "note"]), values),
     ),
@@ -119,7 +121,9 @@ class _Pen:
         if self.layout == "chaos":
             self.outside("".join(self.random.choices(" \t\r\n", k=self.random.randrange(3))))
         elif line and self.layout != "compact":
-            newline, unit = {"docker": ("\n", "\t"), "two": ("\n", "  "), "crlf": ("\r\n", "    ")}[self.layout]
+            newline, unit = {"docker": ("\n", "\t"), "two": ("\n", "  "), "crlf": ("\r\n", "    ")}[
+                self.layout
+            ]
             self.outside(newline + unit * depth)
 
     def text(self, text: str) -> None:

@@ -94,7 +94,9 @@ def test_what_was_meant_is_what_every_kind_of_reader_finds(config: Written) -> N
 
 @settings(max_examples=400, deadline=None)
 @given(written())
-def test_an_entry_is_tidy_exactly_when_a_rewrite_of_its_own_token_would_change_nothing(config: Written) -> None:
+def test_an_entry_is_tidy_exactly_when_a_rewrite_of_its_own_token_would_change_nothing(
+    config: Written,
+) -> None:
     entry = entries(config.data, [HOST])[HOST]
     if entry.auth is None:
         return
@@ -147,13 +149,29 @@ def test_the_expiry_inside_a_password_is_read() -> None:
     [
         (f'{{"auths": {{"{HOST}": {{"auth": "{AUTH}"}}}}}}', AUTH, False),
         (f'{{"auths": {{"https://{HOST}/v2/": {{"auth": "{AUTH}"}}}}}}', AUTH, True),
-        (f'{{"auths": {{"https://{HOST}": {{"auth": "{OLD}"}}, "{HOST}": {{"auth": "{AUTH}"}}}}}}', AUTH, True),
-        (f'{{"auths": {{"https://{HOST}": {{"auth": "{AUTH}"}}, "{HOST}": {{"auth": "{AUTH}"}}}}}}', AUTH, False),
+        (
+            f'{{"auths": {{"https://{HOST}": {{"auth": "{OLD}"}}, "{HOST}": {{"auth": "{AUTH}"}}}}}}',
+            AUTH,
+            True,
+        ),
+        (
+            f'{{"auths": {{"https://{HOST}": {{"auth": "{AUTH}"}}, "{HOST}": {{"auth": "{AUTH}"}}}}}}',
+            AUTH,
+            False,
+        ),
         (f'{{"auths": {{"{HOST}": {{"auth": "{OLD}"}}, "{HOST}": {{"auth": "{AUTH}"}}}}}}', AUTH, True),
-        (f'{{"auths": {{"{HOST}": {{"auth": "{OLD}"}}}}, "auths": {{"{HOST}": {{"auth": "{AUTH}"}}}}}}', AUTH, True),
+        (
+            f'{{"auths": {{"{HOST}": {{"auth": "{OLD}"}}}}, "auths": {{"{HOST}": {{"auth": "{AUTH}"}}}}}}',
+            AUTH,
+            True,
+        ),
         (f'{{"Auths": {{"{HOST}": {{"auth": "{AUTH}"}}}}}}', AUTH, True),
         (f'{{"auths": {{"{HOST}/team": {{"auth": "{OLD}"}}, "{HOST}": {{"auth": "{AUTH}"}}}}}}', AUTH, True),
-        (f'{{"auths": {{"{HOST}/team": {{"auth": "{FOREIGN}"}}, "{HOST}": {{"auth": "{AUTH}"}}}}}}', AUTH, False),
+        (
+            f'{{"auths": {{"{HOST}/team": {{"auth": "{FOREIGN}"}}, "{HOST}": {{"auth": "{AUTH}"}}}}}}',
+            AUTH,
+            False,
+        ),
         (f'{{"auths": {{"{HOST}": {{"auth": "{AUTH}", "username": "AWS"}}}}}}', AUTH, True),
         (f'{{"auths": {{"{HOST}": {{"auth": "{AUTH}", "email": "a@b"}}}}}}', AUTH, False),
     ],
@@ -198,7 +216,9 @@ def test_a_new_file_is_laid_out_as_docker_does(data: bytes | None) -> None:
     assert put_auths(data, TOKENS) == expected.encode()
 
 
-@pytest.mark.parametrize(("old", "ending"), [(b"\n", b"\n"), (b"{}\n", b"\n"), (b"{}\r\n", b"\r\n"), (b"{}", b"}")])
+@pytest.mark.parametrize(
+    ("old", "ending"), [(b"\n", b"\n"), (b"{}\n", b"\n"), (b"{}\r\n", b"\r\n"), (b"{}", b"}")]
+)
 def test_the_final_newline_or_its_absence_stays(old: bytes, ending: bytes) -> None:
     assert put_auths(old, TOKENS).endswith(b"}" + ending if ending != b"}" else b"}")
 
@@ -226,7 +246,9 @@ def test_bytes_that_are_no_utf8_and_lone_surrogates_survive() -> None:
 
 
 def test_fields_that_clients_prefer_go_and_others_stay() -> None:
-    old = f'{{"auths": {{"{HOST}": {{"identitytoken": "x", "email": "a@b", "username": "AWS", "note": [1]}}}}}}'
+    old = (
+        f'{{"auths": {{"{HOST}": {{"identitytoken": "x", "email": "a@b", "username": "AWS", "note": [1]}}}}}}'
+    )
     assert json.loads(put_auths(old.encode(), TOKENS))["auths"][HOST] == {
         "email": "a@b",
         "note": [1],
@@ -287,7 +309,9 @@ def test_deep_nesting_elsewhere_does_not_matter() -> None:
 
 
 def test_routes_are_read_as_go_reads_them() -> None:
-    document = b'{"CREDSSTORE": "a", "credsStore": null, "credHelpers": {"h": "x"}, "credhelpers": {"h": "y"}}'
+    document = (
+        b'{"CREDSSTORE": "a", "credsStore": null, "credHelpers": {"h": "x"}, "credhelpers": {"h": "y"}}'
+    )
     routes = read(document, []).routes
     assert (routes.store, routes.helpers) == ("a", {"h": "y"})
 

@@ -27,7 +27,9 @@ documents = st.fixed_dictionaries(
         "currentContext": st.sampled_from(["c"]),
     },
 )
-layouts = st.sampled_from([{"indent": "\t"}, {"indent": 2}, {"separators": (",", ":")}, {"indent": 1, "sort_keys": True}])
+layouts = st.sampled_from(
+    [{"indent": "\t"}, {"indent": 2}, {"separators": (",", ":")}, {"indent": 1, "sort_keys": True}]
+)
 
 
 def flat(document: dict[str, Any]) -> dict[tuple[str, str], Any]:
@@ -44,7 +46,11 @@ def flat(document: dict[str, Any]) -> dict[tuple[str, str], Any]:
 @settings(max_examples=500, deadline=None)
 @given(documents, documents, documents, layouts, layouts)
 def test_every_change_of_either_side_survives_and_theirs_is_the_newer(
-    base: dict[str, Any], ours: dict[str, Any], theirs: dict[str, Any], one: dict[str, Any], two: dict[str, Any]
+    base: dict[str, Any],
+    ours: dict[str, Any],
+    theirs: dict[str, Any],
+    one: dict[str, Any],
+    two: dict[str, Any],
 ) -> None:
     """Each side may be laid out in its own way: docker lays a file out anew whenever it saves."""
     merged = json.loads(
@@ -77,7 +83,9 @@ def test_an_edit_made_behind_our_first_write_keeps_all_its_bytes(base: Written, 
 
 @settings(max_examples=200, deadline=None)
 @given(written(), written(), written())
-def test_a_merge_of_anything_is_a_document_with_our_token(base: Written, ours: Written, theirs: Written) -> None:
+def test_a_merge_of_anything_is_a_document_with_our_token(
+    base: Written, ours: Written, theirs: Written
+) -> None:
     merged = merge(base.data, ours.data, theirs.data, TOKENS)
     assert entries(merged, [HOST])[HOST].auth == Secret(AUTH)
 

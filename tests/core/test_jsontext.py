@@ -12,7 +12,9 @@ from ecr_refreshd.core.jsontext import MAX_DEPTH, Deep, JsonError, JsonObject, N
 from tests.core.configs import Written, written
 
 json_values = st.recursive(
-    st.one_of(st.text(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.booleans(), st.none()),
+    st.one_of(
+        st.text(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.booleans(), st.none()
+    ),
     lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)),
     max_leaves=10,
 )
@@ -44,11 +46,12 @@ def test_no_proper_prefix_of_a_document_is_one(value: dict[str, object], data: s
 @settings(max_examples=500, deadline=None)
 @given(st.binary(max_size=40) | st.text('{}[],:"\\ue0123-. \t\n1truefalsn', max_size=30).map(str.encode))
 def test_garbage_is_an_error_with_a_place_and_never_anything_else(garbage: bytes) -> None:
+    place = (1, 1)
     try:
         scan(b'{"a": ' + garbage)
     except JsonError as error:
-        assert error.line >= 1
-        assert error.column >= 1
+        place = (error.line, error.column)
+    assert min(place) >= 1
 
 
 @pytest.mark.parametrize("depth", [MAX_DEPTH - 1, 3000, 10])
@@ -65,7 +68,23 @@ def test_nesting_beyond_it_is_an_error_and_no_crash(depth: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "inside", [b"01", b"1.", b".5", b"+1", b"1e", b'"\\x"', b'"\t"', b"tru", b"NaN", b"-", b"]", b"{,}", b"[1,]", b'"\\u12"']
+    "inside",
+    [
+        b"01",
+        b"1.",
+        b".5",
+        b"+1",
+        b"1e",
+        b'"\\x"',
+        b'"\t"',
+        b"tru",
+        b"NaN",
+        b"-",
+        b"]",
+        b"{,}",
+        b"[1,]",
+        b'"\\u12"',
+    ],
 )
 def test_the_slow_way_through_deep_values_is_as_strict_as_the_fast_one(inside: bytes) -> None:
     for depth in (2, 3000):
