@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ecr_refreshd.core.dockerconfig import put_auths, read
 from ecr_refreshd.core.jsontext import JsonError
-from ecr_refreshd.core.model import View
+from ecr_refreshd.core.model import Instant, View
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.errors import SinkError, SinkUnparsable
 
@@ -59,3 +60,91 @@ class MemorySink:
             if host in routes.helpers or routes.store
         }
         return View(reading.entries, shadows, reading.ecr_hosts, self.content is not None)
+
+
+class FakeClock:
+    """Both clocks, set by hand. `advance` lets time go by, `set_wall` is somebody who sets the time."""
+
+    def __init__(self, wall: datetime = datetime(2026, 3, 2, 8, tzinfo=UTC)) -> None:
+        self._now = Instant(wall, timedelta(hours=3))
+        self.passed: list[Callable[[], None]] = []
+
+    def now(self) -> Instant:
+        return self._now
+
+    def advance(self, by: timedelta) -> None:
+        self._now = Instant(self._now.wall + by, self._now.boot + by)
+        for tell in self.passed:
+            tell()
+
+    def set_wall(self, wall: datetime) -> None:
+        self._now = Instant(wall, self._now.boot)
+
+
+class FakeAlarms:
+    """Alarms that ring while a `FakeClock` is advanced; `dead` is what APScheduler's thread can become."""
+
+    def __init__(self, ring: Callable[[], None], clock: FakeClock) -> None:
+        self.at: datetime | None = None
+        self.dead = False
+        self._ring = ring
+        self._clock = clock
+        self._beaten = clock.now().boot
+        self._running = False
+
+    def start(self) -> None:
+        self._running = True
+        self._beaten = self._clock.now().boot
+        self._clock.passed.append(self._look)
+        self._look()
+
+    def ring_at(self, at: datetime) -> None:
+        self.at = at
+        self._look()
+
+    def beat(self) -> timedelta:
+        if self._running and not self.dead:
+            self._beaten = self._clock.now().boot
+        return self._clock.now().boot - self._beaten
+
+    def stop(self) -> None:
+        self._running = False
+        if self._look in self._clock.passed:
+            self._clock.passed.remove(self._look)
+
+    def _look(self) -> None:
+        if self._running and not self.dead and self.at is not None and self.at <= self._clock.now().wall:
+            self.at = None
+            self._ring()
+
+
+class FakeWatcher:
+    """A watcher that is told what changed. `silent` loses events, which costs a check and no more."""
+
+    def __init__(self, changed: Callable[[str], None]) -> None:
+        self.watched: frozenset[str] = frozenset()
+        self.degraded: tuple[str, ...] = ()
+        self.silent = False
+        self._changed = changed
+        self._unseen: set[str] = set()
+
+    def watch(self, folders: frozenset[str]) -> None:
+        self.watched = folders
+
+    def touch(self, path: str) -> None:
+        folder = str(PurePath(path).parent)
+        if folder not in self.watched:
+            return
+        if self.silent:
+            self._unseen.add(folder)
+        else:
+            self._changed(path)
+
+    def check(self) -> tuple[str, ...]:
+        unseen, self._unseen = self._unseen, set()
+        for folder in sorted(unseen & self.watched):
+            self._changed(folder)
+        return self.degraded
+
+    def stop(self) -> None:
+        self.watched = frozenset()

@@ -1,0 +1,170 @@
+"""Where everything lies: settings, state, locks, the control socket, and the files that clients read.
+
+Rules: a place is computed from the environment and the home folder alone, so that two processes of one user
+find the same one; nothing ever lies in ``/tmp``, where others can put a name before us. An XDG variable that
+is empty or relative counts as unset, as the XDG Base Directory Specification demands.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shlex
+import stat
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from ecr_refreshd.errors import ConfigError
+
+NAME = "ecr-refreshd"
+_MACOS = sys.platform == "darwin"
+
+
+def home(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the home folder: HOME, else what the user database says (cron and some units have no HOME).
+
+    Raises:
+        ConfigError: neither knows one.
+    """
+    named = _absolute(environ, "HOME")
+    if named is not None:
+        return named
+    try:
+        return Path(pwd.getpwuid(os.geteuid()).pw_dir)
+    except KeyError as exc:
+        raise ConfigError(
+            f"There is no HOME, and user id {os.geteuid()} is not in the user database.",
+            hint="Set HOME to a folder of this user.",
+        ) from exc
+
+
+def config_file(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the usual place of the settings. One that a person names must exist: the command line sees to it."""
+    return _config_home(environ) / NAME / "config.toml"
+
+
+def state_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder of what is remembered: no secrets in it."""
+    named = environ.get("ECR_REFRESHD_STATE_DIR", "")
+    if named.startswith("~/"):  # a unit file expands nothing, and people write it there
+        return home(environ) / named[2:]
+    if named:
+        return Path(named).absolute()
+    if _MACOS:
+        return home(environ) / "Library" / "Application Support" / NAME
+    return (_absolute(environ, "XDG_STATE_HOME") or home(environ) / ".local" / "state") / NAME
+
+
+def state_file(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the file that outlives the service."""
+    return state_folder(environ) / "state.json"
+
+
+def lock_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder of the locks."""
+    return state_folder(environ) / "locks"
+
+
+def socket(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the socket on which the service listens."""
+    runtime = None if _MACOS else _absolute(environ, "XDG_RUNTIME_DIR")
+    # After `su` or `sudo -u` the variable may still name the runtime folder of somebody else.
+    if runtime is not None and _is_ours(runtime):
+        return runtime / NAME / "sock"
+    return state_folder(environ) / "sock"
+
+
+def socket_to_ask(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the socket on which a service of ours seems to listen; if there is none, where it would.
+
+    Cron, ``sudo -u`` and CI have no XDG_RUNTIME_DIR, while the service they ask has one.
+    """
+    usual = socket(environ)
+    places = [usual]
+    if not _MACOS:
+        places.append(Path(f"/run/user/{os.geteuid()}") / NAME / "sock")
+    places.append(state_folder(environ) / "sock")
+    return next((place for place in places if place.exists()), usual)
+
+
+def docker_config(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return docker's own config.json; docker takes DOCKER_CONFIG as it is, so a relative one is the caller's."""
+    folder = environ.get("DOCKER_CONFIG")
+    return (Path(folder).absolute() if folder else home(environ) / ".docker") / "config.json"
+
+
+def containers_auth_files(environ: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
+    """Return the auth.json files that podman, buildah and skopeo read, in their order (docker-config.md 4.1).
+
+    With REGISTRY_AUTH_FILE they read that one alone; but a shell without the variable reads the others.
+    """
+    if _MACOS:
+        files = [home(environ) / ".config" / "containers" / "auth.json"]
+    else:
+        runtime = _absolute(environ, "XDG_RUNTIME_DIR")
+        session = runtime / "containers" if runtime else Path(f"/run/containers/{os.geteuid()}")
+        files = [session / "auth.json", _config_home(environ) / "containers" / "auth.json"]
+    named = environ.get("REGISTRY_AUTH_FILE")
+    if named:
+        files.insert(0, Path(named).absolute())
+    return tuple(dict.fromkeys(files))
+
+
+def private_folder(path: Path) -> Path:
+    """Make a folder that only this user can enter, with its parents where they are missing, and return it.
+
+    Raises:
+        ConfigError: it belongs to somebody else, others can write in it, or it cannot be made.
+    """
+    try:
+        _make(path)
+        status = path.stat()
+        if status.st_uid == os.geteuid() and not status.st_mode & 0o022 and status.st_mode & 0o055:
+            path.chmod(0o700)
+    except OSError as exc:
+        raise ConfigError(
+            f"{path}: cannot be made a private folder: {exc.strerror}",
+            hint="Set ECR_REFRESHD_STATE_DIR to a folder in which this user may write.",
+        ) from exc
+    if status.st_uid != os.geteuid():
+        raise ConfigError(
+            f"{path}: refused, because it belongs to user id {status.st_uid} and you are {os.geteuid()}.",
+            hint="Run it as that user, or set ECR_REFRESHD_STATE_DIR to a folder of this one.",
+        )
+    if status.st_mode & 0o022:
+        raise ConfigError(
+            f"{path}: refused, because others can write in it.",
+            hint=f"If nobody but you has used it: chmod 700 {shlex.quote(str(path))}",
+        )
+    return path
+
+
+def _make(path: Path) -> None:
+    for folder in reversed([path, *path.parents]):
+        try:
+            folder.mkdir(0o700)
+        except FileExistsError:
+            if not stat.S_ISDIR(folder.stat().st_mode):
+                raise
+        except OSError:
+            # A parent on a read-only file system may answer EROFS although it exists.
+            if not folder.is_dir():
+                raise
+
+
+def _config_home(environ: Mapping[str, str]) -> Path:
+    return _absolute(environ, "XDG_CONFIG_HOME") or home(environ) / ".config"
+
+
+def _absolute(environ: Mapping[str, str], name: str) -> Path | None:
+    value = environ.get(name, "")
+    return Path(value) if value.startswith("/") else None
+
+
+def _is_ours(folder: Path) -> bool:
+    try:
+        status = folder.stat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
