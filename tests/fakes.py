@@ -132,7 +132,7 @@ class FakeWatcher:
         self.watched = folders
 
     def touch(self, path: str) -> None:
-        folder = str(PurePath(path).parent)
+        folder = str(Path(path).parent)
         if folder not in self.watched:
             return
         if self.silent:
