@@ -20,7 +20,7 @@ from ecr_refreshd.errors import SinkContended
 from ecr_refreshd.sinks import leftovers, mounted
 from ecr_refreshd.sinks.lock import locked
 from ecr_refreshd.sinks.places import Place, is_mount, resolve, shown
-from ecr_refreshd.sinks.refusals import converted, refuse_nix_store
+from ecr_refreshd.sinks.refusals import converted, refuse_nix_store, unsynced
 from ecr_refreshd.sinks.stage import Snapshot, Stage, read
 from ecr_refreshd.sinks.swap import UNSUPPORTED, exchange, move_to_free_name, wait_for_writers
 
@@ -278,6 +278,9 @@ class _Job:
         descriptor = os.open(self.place.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)
+        except OSError as exc:
+            if exc.errno not in UNSUPPORTED:
+                raise unsynced(self.place, exc) from exc
         finally:
             os.close(descriptor)
 

@@ -66,6 +66,16 @@ def converted(place: Place) -> Iterator[None]:
         ) from exc
 
 
+def unsynced(place: Place, refused: OSError) -> SinkUnwritable:
+    """Return the error for a file that was replaced, where the disk did not confirm it."""
+    return SinkUnwritable(
+        f"{shown(place.real)} was written, but the disk did not confirm it "
+        f"({os.strerror(refused.errno or 0)}); after a power cut the old file may stand there again.",
+        code="sink.io",
+        hint="dmesg | tail",
+    )
+
+
 def refuse_nix_store(place: Place) -> None:
     """Refuse a file that home-manager generated, even where root could write it.
 
