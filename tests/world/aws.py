@@ -33,7 +33,7 @@ from tests.world.sso import Portal, Refused
 
 COMMANDS = (
     "set", "fault", "clear_faults", "log", "clear_log", "judge", "issue", "revoke", "account", "sso_login",
-    "sso_end",
+    "sso_end", "reset",
 )  # fmt: skip
 
 
@@ -46,7 +46,7 @@ class FakeAws:
     """
 
     def __init__(self, *, port: int = 0, password_bytes: int = 2400, **settings: Any) -> None:
-        start = Settings(**settings)
+        start = self._start = Settings(**settings)
         self.mint = Mint(password_bytes, clock=self.now)
         self._services = Services(start, self.mint, Keyring(start.default_account), Portal())
         self._faults = Faults()
@@ -72,6 +72,12 @@ class FakeAws:
         """Change settings from the next call on; TypeError for a name that is none."""
         self._services.settings = replace(self._services.settings, **changes)
         self._services.keys.default_account = self._services.settings.default_account
+
+    def reset(self) -> None:
+        """Settings as at the start, no faults, an empty log; what was issued stays in the books."""
+        self.clear_faults()
+        self.clear_log()
+        self.set(**asdict(self._start))
 
     def fault(self, operation: str = "*", **how: Any) -> None:
         """Put a `faults.Fault` in force, behind those that are."""

@@ -205,7 +205,7 @@ class _Connection(BaseHTTPRequestHandler):
             method=self.command,
             path=parts.path,
             query=dict(parse_qsl(parts.query, keep_blank_values=True)),
-            headers={name.lower(): value for name, value in self.headers.items()},
+            headers=self._joined_headers(),
             body=self._body(),
         )
         try:
@@ -215,6 +215,14 @@ class _Connection(BaseHTTPRequestHandler):
             return
         body = b"" if request.method == "HEAD" else answer.body
         self.wfile.write(answer.head(keep=not self.close_connection) + body)
+
+    def _joined_headers(self) -> dict[str, str]:
+        # Docker names each media type in an Accept header of its own; together they are one list (RFC 9110).
+        joined: dict[str, str] = {}
+        for name, value in self.headers.items():
+            key = name.lower()
+            joined[key] = f"{joined[key]}, {value}" if key in joined else value
+        return joined
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":

@@ -32,6 +32,8 @@ class Program:
                 env=env,
             )
         self.pid = self._process.pid
+        # Until setpriv has become the program, our death would go unnoticed.
+        self.wait_until(lambda: _becomes(self.pid) != "setpriv", command[0], timeout=10)
 
     def wait_until(self, ready: Callable[[], bool], what: str, timeout: float = 30.0) -> None:
         """Wait for `ready`; RuntimeError with the end of the log if the program ends or time runs out."""
@@ -39,7 +41,7 @@ class Program:
         while not ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{what}: not ready in {timeout} s; its log ends:\n{self.tail()}")
-            time.sleep(0.05)
+            time.sleep(0.01)
 
     def tail(self) -> str:
         """The last 2,000 characters of its log."""
@@ -62,3 +64,10 @@ class Program:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _becomes(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/exe").readlink().name
+    except OSError:
+        return ""  # it has ended: whoever waits for it finds out why
