@@ -27,6 +27,8 @@ from ecr_refreshd.sinks.swap import UNSUPPORTED, exchange, move_to_free_name, wa
 _ROUNDS = 40
 _WRITER_PATIENCE = 2.0
 """Seconds to wait for somebody who writes into the displaced file in place; longer ones are seen to later."""
+_ECHOES = (0.002, 0.005, 0.01, 0.02, 0.04)
+"""Seconds between looks after a merge: longer than a program takes from reading the file to writing it."""
 
 
 class Contents(Protocol):
@@ -208,18 +210,47 @@ class _Job:
             standing: the version that displaced it.
             ready: the name that carries the displaced version now.
         """
+        base = expected
         for _ in range(_ROUNDS):
-            self._sync_folder()
             theirs = self._read_displaced(ready)
-            if theirs is None or theirs == expected:
-                return self._forget(ready, busy=theirs is None, standing=standing)
-            self._displaced.append(ready)
-            merged = self._merged(expected, standing, theirs, ready)
+            if theirs is None:
+                return self._forget(ready, busy=True, standing=standing)
+            if theirs == expected:
+                standing, merged = self._echo(base, standing) if self._displaced else (standing, None)
+                if merged is None:
+                    return self._forget(ready, busy=False, standing=standing)
+                self._displaced.append(ready)
+            else:
+                self._displaced.append(ready)
+                merged = self._merged(expected, standing, theirs, ready)
             step = self._exchange_merged(standing, merged)
             if step is None:
                 break
             expected, standing, ready = step
         raise self._contended()
+
+    def _echo(self, base: bytes, standing: bytes) -> tuple[bytes, bytes | None]:
+        """Watch a merged version for a moment: whoever read the one before it may still overwrite it.
+
+        For the instant until the merge, the file lacked an edit; a program that read it then writes it back
+        without that edit.
+
+        Returns:
+            What stands in the file, and what must stand there instead, if anything.
+        """
+        for pause in _ECHOES:
+            time.sleep(pause)
+            now = read(self.place.real)
+            if now is None or now.data == standing:
+                continue
+            try:
+                merged = self.contents.merged(base, standing, now.data)
+            except JsonError:
+                continue  # somebody is in the middle of writing it in place
+            standing = now.data
+            if merged != standing:
+                return standing, merged
+        return standing, None
 
     def _exchange_merged(self, standing: bytes, merged: bytes) -> tuple[bytes, bytes, bytes] | None:
         """Bring a merged version in; return what it should have displaced, itself, and the displaced name."""
@@ -261,6 +292,7 @@ class _Job:
 
     def _forget(self, ready: bytes, *, busy: bool, standing: bytes) -> bytes:
         """Remove displaced versions that the file now includes; one still being written stays for `mend`."""
+        self._sync_folder()
         if busy:
             self.unfinished = True
         else:

@@ -1,4 +1,4 @@
-"""Promise 3: killed at any system call, the file is valid and old or new; the next rewrite puts everything right."""
+"""Promise 3: killed at any system call, the file is valid, old or new; the next rewrite puts all right."""
 
 from __future__ import annotations
 

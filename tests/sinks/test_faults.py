@@ -1,4 +1,4 @@
-"""Promises 3 and 7: whatever the system refuses, the old file is intact, and the text says the cause and the remedy."""
+"""Promises 3 and 7: whatever is refused, the old file is intact, and the text says cause and remedy."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def write_in_mounts(home: Path, setup: str, *more: str, auth: str = AUTH) -> dic
     need(sys.platform == "linux" and os.geteuid() == 0, "root on Linux, to mount")
     need(shutil.which("unshare"), "unshare")
     writer = " ".join([*WRITER, '"$D/config.json"', '"$D/../locks"', auth, *more])
-    script = f"set -e; {setup}\n{writer}\nstatus=$?; cat $D/config.json >$D/../seen; ls -A $D >$D/../names; exit $status"
+    after = "cat $D/config.json >$D/../seen; ls -A $D >$D/../names"
+    script = f"set -e; {setup}\n{writer}\n{after}"
     return run(["unshare", "-m", "--propagation", "private", "env", f"D={home}", "sh", "-c", script])
 
 

@@ -248,6 +248,25 @@ class TestOthersAtTheSameTime:
         assert set(json.loads(path.read_bytes())["auths"]) == {"ghcr.io", "before.io", "after.io", HOST}
         assert names(home) == ["config.json"]
 
+    def test_an_edit_is_not_undone_by_somebody_who_read_the_file_before_it_was_merged(
+        self, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = home / "config.json"
+        path.write_bytes(STRANGER)
+        stale: list[bytes] = []
+        self.at(monkeypatch, files, "exchange", lambda: self.docker_login(path, "late.io"))
+        self.at(monkeypatch, files, "wait_for_writers", lambda: stale.append(path.read_bytes()))
+
+        def save_stale() -> None:
+            assert b"late.io" not in stale[0]
+            path.write_bytes(stale[0])
+            self.docker_login(path, "stale.io")
+
+        self.at(monkeypatch, files.time, "sleep", save_stale)
+        sink(path).write(TOKENS)
+        assert set(json.loads(path.read_bytes())["auths"]) == {"ghcr.io", "late.io", "stale.io", HOST}
+        assert names(home) == ["config.json"]
+
     def test_an_edit_in_place_that_began_before_the_exchange_survives(
         self, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

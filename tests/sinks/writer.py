@@ -1,8 +1,8 @@
 """A process that writes one token, to be killed, refused and starved: PATH LOCKS AUTH [blind|late].
 
-Answers on stdout with one JSON object. The rewrite stands between two calls that nothing else makes: marks to count
-system calls from. `blind` hides the list of mounts from it; `late` lets somebody edit the file by rename right
-before the exchange.
+Answers on stdout with one JSON object. The rewrite stands between two calls that nothing else makes: marks to
+count system calls from. `blind` hides the list of mounts from it; `late` lets somebody edit the file by rename
+right before the exchange.
 """
 
 from __future__ import annotations
