@@ -17,8 +17,12 @@ from pathlib import Path
 import pytest
 
 from tests.world import homes
-from tests.world.aws import FakeAws, RemoteAws, access_key
+from tests.world.aws import FakeAws
+from tests.world.certificates import self_signed
+from tests.world.homes import access_key
 from tests.world.loopback import Answer, Loopback
+from tests.world.registry import tls_context
+from tests.world.remote import Remote
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -30,7 +34,8 @@ for step in json.load(sys.stdin):
     try:
         session = boto3.Session(profile_name=step.get("profile"))
         client = session.client(step.get("service", "ecr"), region_name=step.get("region", "us-west-2"),
-            config=Config(retries={"total_max_attempts": 1}, read_timeout=step.get("timeout", 10), proxies={},
+            config=Config(retries={"total_max_attempts": 1}, read_timeout=step.get("timeout", 10),
+                          proxies=None if step.get("proxied") else {},
                           signature_version=step.get("signature")))
         answer = getattr(client, step.get("call", "get_authorization_token"))(**step.get("with", {}))
         answer.pop("ResponseMetadata", None)
@@ -381,6 +386,24 @@ def test_a_delay_may_come_before_the_work_or_after_it(aws, tmp_path) -> None:
     assert got["error"] == "TokenRetrievalError", "the refresh token was spent before the answer left"
 
 
+def test_through_a_proxy_the_log_shows_which_endpoint_was_meant(tmp_path) -> None:
+    """The real names (FIPS, dual-stack) are seen only where no endpoint is overridden: behind CONNECT."""
+    hosts = [
+        "api.ecr.us-west-2.amazonaws.com",
+        "api.ecr-fips.us-west-2.amazonaws.com",
+        "ecr.us-west-2.api.aws",
+    ]
+    certificate, key = self_signed(tmp_path / "tls", hosts)
+    homes.static_keys(tmp_path, "default", access_key())
+    with FakeAws(tunnel=tls_context(certificate, key)) as aws:
+        env = aws.proxied_environment(tmp_path, certificate)
+        for more in ({}, {"AWS_USE_FIPS_ENDPOINT": "true"}, {"AWS_USE_DUALSTACK_ENDPOINT": "true"}):
+            (got,) = ask(env | more, {"proxied": True})
+            assert "answer" in got, got
+        assert [call.host for call in aws.calls()] == hosts
+        assert [call.region for call in aws.calls()] == ["us-west-2"] * 3
+
+
 def test_a_date_may_be_skewed_or_missing(aws) -> None:
     def date() -> str | None:
         with pytest.raises(urllib.error.HTTPError) as raised:
@@ -399,7 +422,7 @@ def test_another_process_steers_and_reads_the_program(tmp_path) -> None:
     command = [sys.executable, "-m", "tests.world.aws", "--ttl", "30", "--account", "999999999999"]
     with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as program:
         try:
-            aws = RemoteAws(program.stdout.readline().strip())
+            aws = Remote(program.stdout.readline().strip())
             homes.static_keys(tmp_path, "default", access_key(), aws=aws, account="724013829182")
             aws.fault(operation="GetAuthorizationToken", code="ThrottlingException", times=1)
             refused, got = ask(aws.environment(tmp_path), {}, {})

@@ -25,7 +25,6 @@ BEFORE = "127.0.0.1 localhost\n::1 localhost"  # no newline at the end, as peopl
 def root(tmp_path) -> Path:
     """A machine's root, as far as the lender knows it."""
     (tmp_path / "etc").mkdir()
-    (tmp_path / "run/lock").mkdir(parents=True)
     (tmp_path / names.HOSTS).write_text(BEFORE)
     (tmp_path / "cert.pem").write_text("certificate")
     return tmp_path

@@ -22,7 +22,8 @@ from tests.world.aws import FakeAws
 from tests.world.certificates import self_signed
 from tests.world.contents import of_registry
 from tests.world.distribution import Distribution
-from tests.world.registry import EcrFace, RemoteFace, tls_context
+from tests.world.registry import EcrFace, tls_context
+from tests.world.remote import Remote
 
 REPOSITORY = Path(__file__).parent.parent
 HOST = "724013829182.dkr.ecr.us-west-2.amazonaws.com"
@@ -202,7 +203,7 @@ def test_the_door_works_as_a_program_and_asks_the_fake_aws_in_another_process(aw
     command = [sys.executable, "-m", "tests.world.registry", "--aws", aws.url, "--region", "eu-west-1"]
     with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as program:
         try:
-            face = RemoteFace(program.stdout.readline().strip())
+            face = Remote(program.stdout.readline().strip())
             local = "127.0.0.1"
             assert get(face, aws.issue(region="eu-west-1")["auth"], host=local)[0] == 200
             assert get(face, aws.issue(region="eu-west-1", ttl=-1)["auth"], host=local)[0] == 403

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.needs import need
 from tests.world import image
 from tests.world.engine import HOST, HOSTS, IMAGE, PUBLIC_HOST, PUBLIC_IMAGE
 
@@ -104,6 +105,7 @@ def test_a_dead_public_token_breaks_a_pull_that_needs_none(aws, engine, config) 
 
 
 def test_skopeo_and_podman_read_the_same_file(aws, engine, config) -> None:
+    need((engine.bin / "skopeo").exists() and (engine.bin / "podman").exists(), "skopeo or podman is missing")
     login(config, aws.issue())
     inspected = engine.run("skopeo", "inspect", f"docker://{IMAGE}", config=config)
     assert inspected.returncode == 0, inspected.stderr

@@ -1,32 +1,27 @@
 """A fake AWS on loopback that answers what botocore of today sends, keeps all it issued, and can be made to fail.
 
 In Python: ``with FakeAws() as aws: run(env=aws.environment(home))``. As a program: ``python -m tests.world.aws
---port 4566 --ttl 30``. Another process steers it with `RemoteAws`, which has the same commands: each is
-``POST /_control/NAME`` with its arguments as a JSON object (see `COMMANDS`). Who is steered by neither simply
-reads ``GET /_control/log``.
+--port 4566 --ttl 30``. Another process steers it by its `COMMANDS` (see `remote`), and reads ``/_control/log``.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import secrets
 import signal
+import ssl
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.world import rendering, services
+from tests.world import homes, rendering, services
 from tests.world.faults import Fault, Faults
-from tests.world.loopback import Answer, HangUp, Loopback, Request, as_json
+from tests.world.loopback import Answer, HangUp, Loopback, Request
 from tests.world.mint import Mint
+from tests.world.remote import control
 from tests.world.services import Call, Services, Settings
 from tests.world.signing import Caller, Key, Keyring
 from tests.world.sso import Portal, Refused
@@ -40,12 +35,24 @@ COMMANDS = (
 class FakeAws:
     """The server; a context manager. Every setting of `services.Settings` may be given by name.
 
+    Args:
+        port: 0 takes a free one.
+        password_bytes: how long the passwords are that it mints.
+        tunnel: a server-side TLS context: with it the fake is an HTTPS proxy too, and all of AWS behind it.
+
     Attributes:
         url: where it listens.
         mint: the books of all tokens.
     """
 
-    def __init__(self, *, port: int = 0, password_bytes: int = 2400, **settings: Any) -> None:
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        password_bytes: int = 2400,
+        tunnel: ssl.SSLContext | None = None,
+        **settings: Any,
+    ) -> None:
         start = self._start = Settings(**settings)
         self.mint = Mint(password_bytes, clock=self.now)
         self._services = Services(start, self.mint, Keyring(start.default_account), Portal())
@@ -53,7 +60,7 @@ class FakeAws:
         self._calls: list[Call] = []
         self._in_flight = 0
         self._changed = threading.Condition()
-        self._server = Loopback(self._respond, port=port)
+        self._server = Loopback(self._respond, port=port, tunnel=tunnel)
         self.url = self._server.url
         self.port = self._server.port
 
@@ -156,7 +163,18 @@ class FakeAws:
 
     def environment(self, home: Path | str, **more: str) -> dict[str, str]:
         """The whole environment of a child that shall find its AWS here."""
-        return environment(self.url, home, **more)
+        return homes.environment(self.url, home, **more)
+
+    def proxied_environment(self, home: Path | str, certificate: Path, **more: str) -> dict[str, str]:
+        """The environment of a child that calls AWS by its real names, through a proxy: this fake.
+
+        The fake must have a `tunnel` context whose `certificate` bears the names. The log's `host` then shows
+        which endpoint the child meant.
+        """
+        proxied = homes.environment(
+            self.url, home, HTTPS_PROXY=self.url, AWS_CA_BUNDLE=str(certificate), **more
+        )
+        return {name: value for name, value in proxied.items() if not name.startswith("AWS_ENDPOINT_URL")}
 
     def container_environment(self, account: str) -> dict[str, str]:
         """What ECS or EKS would set: credentials of a role in `account` from the container endpoint."""
@@ -250,67 +268,6 @@ class FakeAws:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def control(target: object, commands: tuple[str, ...], request: Request) -> Answer:
-    """Answer ``/_control/NAME``: call the command of that name with the body's arguments."""
-    name = request.path.removeprefix("/_control/")
-    if name not in commands:
-        return as_json({"error": f"no command {name!r}; there are {', '.join(commands)}"}, 404)
-    try:
-        return as_json(getattr(target, name)(**request.json()))
-    except (TypeError, ValueError) as error:
-        return as_json({"error": str(error)}, 400)
-
-
-def command(url: str, name: str, arguments: dict[str, Any]) -> Any:
-    """Give a command to a fake in another process; ValueError with its words if it does not like it."""
-    asked = urllib.request.Request(f"{url}/_control/{name}", json.dumps(arguments).encode(), method="POST")
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(asked, timeout=10) as answer:
-            return json.load(answer)
-    except urllib.error.HTTPError as error:
-        with error:
-            raise ValueError(json.load(error)["error"]) from None
-
-
-class RemoteAws:
-    """A `FakeAws` in another process, steered over HTTP: ``RemoteAws(url).set(ttl=5)``."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        if name not in COMMANDS:
-            raise AttributeError(name)
-        return lambda **arguments: command(self.url, name, arguments)
-
-    def environment(self, home: Path | str, **more: str) -> dict[str, str]:
-        """The whole environment of a child that shall find its AWS there."""
-        return environment(self.url, home, **more)
-
-
-def environment(url: str, home: Path | str, **more: str) -> dict[str, str]:
-    """Return the whole environment of a child whose HOME is `home` and whose AWS is at `url`.
-
-    Nothing of the caller's own environment goes along but PATH: its proxies, its CA bundles and its AWS
-    variables would be another world's.
-    """
-    services_here = ("ECR", "ECR_PUBLIC", "STS", "SSO", "SSO_OIDC", "SIGNIN")
-    return {
-        "HOME": str(home),
-        "PATH": os.environ.get("PATH", os.defpath),
-        "LANG": "C.UTF-8",
-        "AWS_EC2_METADATA_SERVICE_ENDPOINT": url,
-        **{f"AWS_ENDPOINT_URL_{name}": url for name in services_here},
-        **more,
-    }
-
-
-def access_key() -> str:
-    """Make up a long-lived access key id that no other test uses."""
-    return "AKIA" + secrets.token_hex(8).upper()
 
 
 def main() -> None:

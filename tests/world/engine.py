@@ -191,7 +191,8 @@ class Engine:
                 break
             self.docker("image", "rm", "--force", *listed)
         self.docker("builder", "prune", "--all", "--force")
-        self.podman("image", "rm", "--all", "--force")
+        if (self.bin / "podman").exists():
+            self.podman("image", "rm", "--all", "--force")
 
     def close(self) -> None:
         """End everything, in the opposite order of its start."""
@@ -207,7 +208,7 @@ class Engine:
 
 
 def _on_port_443(aws: Judge, *, patience: float = 15.0, **how: object) -> EcrFace:
-    """Open the face on port 443, waiting a little for one that is just ending; OSError in words after that."""
+    """Open the face on port 443, waiting for one that is just ending; TimeoutError after `patience` seconds."""
     deadline = time.monotonic() + patience
     while True:
         try:
@@ -216,7 +217,7 @@ def _on_port_443(aws: Judge, *, patience: float = 15.0, **how: object) -> EcrFac
             if error.errno != errno.EADDRINUSE:
                 raise
             if time.monotonic() > deadline:
-                raise OSError(error.errno, "another program listens on 127.0.0.1:443") from error
+                raise TimeoutError("another program listens on 127.0.0.1:443") from error
             time.sleep(0.2)
 
 

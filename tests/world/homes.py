@@ -1,4 +1,4 @@
-"""Homes: writes the files of ~/.aws (and nothing else) as the AWS CLI and people write them.
+"""Homes: writes the files of ~/.aws as the AWS CLI and people write them, and the environment that goes with one.
 
 Each function adds to what stands there, so that a home may hold many profiles. Names of token files are the
 CLI's: SHA-1 of the session's name, or of the start URL for a legacy profile.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shlex
 import sys
 import time
@@ -34,6 +35,28 @@ class Registrar(Protocol):
 
     def account(self, *, access_key: str, account: str, secret: str, session_token: str) -> Any:
         """Register an access key."""
+
+
+def environment(url: str, home: Path | str, **more: str) -> dict[str, str]:
+    """Return the whole environment of a child whose HOME is `home` and whose AWS is at `url`.
+
+    Nothing of the caller's own environment goes along but PATH: its proxies, its CA bundles and its AWS
+    variables would be another world's.
+    """
+    services_here = ("ECR", "ECR_PUBLIC", "STS", "SSO", "SSO_OIDC", "SIGNIN")
+    return {
+        "HOME": str(home),
+        "PATH": os.environ.get("PATH", os.defpath),
+        "LANG": "C.UTF-8",
+        "AWS_EC2_METADATA_SERVICE_ENDPOINT": url,
+        **{f"AWS_ENDPOINT_URL_{name}": url for name in services_here},
+        **more,
+    }
+
+
+def access_key() -> str:
+    """Make up a long-lived access key id that no other test uses."""
+    return "AKIA" + secrets.token_hex(8).upper()
 
 
 def profile(home: Path, name: str, **keys: str) -> None:

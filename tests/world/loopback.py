@@ -97,14 +97,20 @@ class Loopback:
         respond: called in the connection's own thread; may raise `HangUp`.
         port: 0 takes a free one.
         tls: a server-side context for HTTPS.
+        tunnel: a server-side context for what comes through CONNECT: whatever the name, it ends here.
     """
 
     def __init__(
-        self, respond: Callable[[Request], Answer], *, port: int = 0, tls: ssl.SSLContext | None = None
+        self,
+        respond: Callable[[Request], Answer],
+        *,
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+        tunnel: ssl.SSLContext | None = None,
     ) -> None:
         self.stopping = threading.Event()
         self.tls = tls is not None
-        self._server = _Server(("127.0.0.1", port), respond, tls)
+        self._server = _Server(("127.0.0.1", port), respond, tls, tunnel)
         self.port: int = self._server.server_address[1]
         self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.port}"
         self._thread = threading.Thread(
@@ -140,8 +146,10 @@ class _Server(ThreadingHTTPServer):
         address: tuple[str, int],
         respond: Callable[[Request], Answer],
         tls: ssl.SSLContext | None,
+        tunnel: ssl.SSLContext | None,
     ) -> None:
         self.respond = respond
+        self.tunnel = tunnel
         self._tls = tls
         self._open: dict[socket.socket, threading.Thread] = {}
         self._guard = threading.Lock()
@@ -172,9 +180,18 @@ class _Server(ThreadingHTTPServer):
         except (OSError, ValueError):
             pass  # the client went away, or does not trust the certificate: its own log says so
         finally:
-            with self._guard:
-                self._open.pop(request, None)
-            self.shutdown_request(request)
+            self.leave(request)
+
+    def leave(self, connection: socket.socket) -> None:
+        """Close a connection and forget it."""
+        with self._guard:
+            self._open.pop(connection, None)
+        self.shutdown_request(connection)
+
+    def change(self, plain: socket.socket, wrapped: socket.socket) -> None:
+        """Remember a connection by the socket it has become."""
+        with self._guard:
+            self._open[wrapped] = self._open.pop(plain)
 
     def hang_up(self) -> None:
         with self._guard:
@@ -192,6 +209,7 @@ class _Server(ThreadingHTTPServer):
 class _Connection(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
+    _tunnel: ssl.SSLSocket | None = None
 
     def __getattr__(self, name: str) -> Any:
         # Every method is answered alike; the parent looks for do_GET, do_PUT and so on.
@@ -199,7 +217,24 @@ class _Connection(BaseHTTPRequestHandler):
             return self._answer
         raise AttributeError(name)
 
+    def _connect(self, tunnel: ssl.SSLContext) -> None:
+        """Open a tunnel to ourselves: go on with the same connection, inside TLS."""
+        self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        self._tunnel = tunnel.wrap_socket(self.connection, server_side=True, do_handshake_on_connect=False)
+        self.server.change(self.connection, self._tunnel)
+        self.connection = self.request = self._tunnel
+        self.setup()
+        self.close_connection = False
+
+    def finish(self) -> None:
+        super().finish()
+        if self._tunnel is not None:
+            self.server.leave(self._tunnel)
+
     def _answer(self) -> None:
+        if self.command == "CONNECT" and self.server.tunnel is not None:
+            self._connect(self.server.tunnel)
+            return
         parts = urlsplit(self.path)
         request = Request(
             method=self.command,

@@ -111,6 +111,7 @@ def _write(path: Path, text: str) -> None:
 
 def _lock(path: Path, timeout: float) -> None:
     """Take the lock for as long as this process lives; BlockingIOError when `timeout` seconds did not do."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     deadline = time.monotonic() + timeout
     while True:

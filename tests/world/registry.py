@@ -16,17 +16,16 @@ import signal
 import ssl
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 from tests.world import image
-from tests.world.aws import RemoteAws, command, control
 from tests.world.contents import Contents, of_image, of_registry, refused
 from tests.world.loopback import Answer, HangUp, Loopback, Request, as_json
 from tests.world.mint import EXPIRED, REVOKED, VALID, fingerprint
+from tests.world.remote import Remote, control
 
 COMMANDS = ("log", "clear_log", "trouble")
 PUBLIC = ("public.ecr.aws", "ecr-public.aws.com")
@@ -238,18 +237,6 @@ def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
     return context
 
 
-class RemoteFace:
-    """An `EcrFace` in another process, steered over HTTP (plain only)."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        if name not in COMMANDS:
-            raise AttributeError(name)
-        return lambda **arguments: command(self.url, name, arguments)
-
-
 def main() -> None:
     """Run as a program until SIGTERM or SIGINT; the first line of output is the URL."""
     parser = argparse.ArgumentParser(prog="python -m tests.world.registry", description=__doc__)
@@ -264,7 +251,7 @@ def main() -> None:
     contents = of_registry(options.upstream) if options.upstream else None
     tls = tls_context(options.tls_cert, options.tls_key) if options.tls_cert else None
     with EcrFace(
-        RemoteAws(options.aws), port=options.port, tls=tls, contents=contents, region=options.region
+        Remote(options.aws), port=options.port, tls=tls, contents=contents, region=options.region
     ) as face:
         print(face.url, flush=True)
         signal.sigwait({signal.SIGTERM, signal.SIGINT})
