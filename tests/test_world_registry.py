@@ -9,7 +9,6 @@ import signal
 import ssl
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -217,7 +216,5 @@ def test_a_hanging_registry_ends_with_its_trouble(aws) -> None:
     with EcrFace(aws) as face:
         face.trouble(hang=True)
         request = urllib.request.Request(f"{face.url}/v2/")
-        started = time.monotonic()
         with pytest.raises(OSError, match="timed out"):
             urllib.request.urlopen(request, timeout=0.3)
-        assert time.monotonic() - started < 10
