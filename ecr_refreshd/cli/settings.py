@@ -48,11 +48,11 @@ class ConfigFile:
         if not named:
             path = places.config_file()
         elif named.startswith("~/"):  # a unit file expands nothing, and people write it there
-            path = Path(named).expanduser()
+            path = places.home() / named[2:]
         else:
             path = Path(named).absolute()
-        options = {"log_level": args.log_level or "", "log_format": args.log_format or ""}
-        return cls(path, required=bool(named), **options)
+        level, form = args.log_level or "", args.log_format or ""
+        return cls(path, required=bool(named), log_level=level, log_format=form)
 
     def load(self) -> Settings:
         """Return what the file says now; the defaults if there is none and none was asked for.

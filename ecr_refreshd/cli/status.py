@@ -30,20 +30,13 @@ def status(args: argparse.Namespace) -> int:
         print(json.dumps(document, indent=2))
     else:
         print(_for_people(document))
-    return exit_code(document)
-
-
-def exit_code(document: Mapping[str, Any]) -> int:
-    """Return the exit code that a status document stands for."""
-    if document["pid"] is None:
-        return NoServiceError.exit_code
-    return EXIT_CODES[document["overall"]]
+    return NoServiceError.exit_code if document["pid"] is None else EXIT_CODES[document["overall"]]
 
 
 def _look() -> dict[str, Any]:
     try:
         with patience("asking the service"):
-            return control.ask(places.socket(), {"op": "status"}, _TIMEOUT)
+            return control.ask(places.socket_to_ask(), {"op": "status"}, _TIMEOUT)
     except NoServiceError:
         from ecr_refreshd.core import memory  # noqa: PLC0415 - half of the start-up time, for this case only
 

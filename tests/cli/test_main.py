@@ -15,9 +15,9 @@ import pytest
 from ecr_refreshd import __version__
 from ecr_refreshd.cli import arguments
 from ecr_refreshd.cli.arguments import COMMANDS, CONFIG_COMMANDS
-from ecr_refreshd.cli.status import EXIT_CODES, exit_code
 from ecr_refreshd.core import report
 from ecr_refreshd.core.settings import LOG_FORMATS, LOG_LEVELS
+from ecr_refreshd.host.control import Server
 from tests.cli.documents import LOGIN_ENDED, NOTICE, WEST, document, registry
 
 GOOD = f'[[registry]]\nhost = "{WEST}"\naliases = ["registry.corp.example"]\n'
@@ -214,10 +214,32 @@ def test_status_works_before_anything_ever_ran(home: Path) -> None:
 @pytest.mark.parametrize(
     ("overall", "code"), [("ok", 0), ("failed", 1), ("login-required", 3), ("degraded", 4)]
 )
-def test_status_exits_as_the_overall_state(overall: str, code: int) -> None:
-    assert EXIT_CODES == report.EXIT_CODES
-    assert exit_code(document(overall=overall)) == code
-    assert exit_code(document(overall=overall, pid=None)) == 5
+def test_status_exits_as_the_overall_state_of_a_running_service(home: Path, overall: str, code: int) -> None:
+    answer = document(registry(), overall=overall)
+    server = Server(
+        home / "run/ecr-refreshd/sock", lambda request: answer if request == {"op": "status"} else {}
+    )
+    server.start()
+    try:
+        done = ran(home, "status", "--json")
+    finally:
+        server.stop()
+
+    assert (done.returncode, json.loads(done.stdout)) == (code, answer)
+    assert report.EXIT_CODES[overall] == code
+
+
+def test_a_service_that_refuses_is_an_error(home: Path) -> None:
+    server = Server(
+        home / "run/ecr-refreshd/sock", lambda _request: {"refused": "Not now.", "hint": "Later."}
+    )
+    server.start()
+    try:
+        done = ran(home, "status")
+    finally:
+        server.stop()
+
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "ecr-refreshd: Not now.\nLater.\n")
 
 
 def test_colour_and_tables_only_on_a_terminal(home: Path) -> None:
