@@ -8,23 +8,26 @@ Writing is a splice: no byte outside our entries changes, and writing twice equa
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-from ecr_refreshd.core import hosts as registry_hosts
+from ecr_refreshd.core.dockerentry import (
+    PREFERRED,
+    TEXT_FIELDS,
+    bare,
+    decoded,
+    ecr_name,
+    is_namespace,
+    kind_of,
+    legacy,
+)
 from ecr_refreshd.core.jsonedit import Fresh, Splice, quoted
 from ecr_refreshd.core.jsontext import Deep, Document, JsonObject, Member, fail, folded, scan, scan_object
 from ecr_refreshd.core.model import ABSENT, Entry, EntryKind, expiry_hint, fingerprint
 from ecr_refreshd.core.secret import Secret
 
 OPENED = frozenset({"auths", "credhelpers"})
-
-# Clients prefer these to `auth` (BuildKit, docker-py) or read them beside it; ECR is basic auth and no more.
-_PREFERRED = frozenset({"identitytoken", "registrytoken", "username", "password"})
-_TEXT_FIELDS = _PREFERRED | {"auth", "email", "serveraddress"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ def _write_entry(config: Config, splice: Splice, member: Member, auth: str) -> N
     dropped = {
         i
         for i, field in enumerate(owner.members)
-        if folded(field.name) in _PREFERRED or (folded(field.name) == "auth" and i not in exact[:1])
+        if folded(field.name) in PREFERRED or (folded(field.name) == "auth" and i not in exact[:1])
     }
     if exact and owner.members[exact[0]].value != auth:
         splice.put(owner.members[exact[0]].at, owner.members[exact[0]].end, quoted(auth))
@@ -147,7 +150,7 @@ class Config:
         return Reading(
             entries={host: self.entry(host, forms[host]) for host in hosts},
             routes=routes,
-            ecr_hosts=tuple(dict.fromkeys(name for name in map(_ecr_name, keys) if name)),
+            ecr_hosts=tuple(dict.fromkeys(name for name in map(ecr_name, keys) if name)),
         )
 
     def with_auths(self, tokens: Mapping[str, Secret]) -> bytes:
@@ -188,13 +191,13 @@ class Config:
 
     def forms(self, hosts: Iterable[str]) -> dict[str, list[Member]]:
         """Return, for each host, its entries in every form that some client may read instead of it."""
-        wanted = {_bare(host): host for host in hosts}
+        wanted = {bare(host): host for host in hosts}
         forms: dict[str, list[Member]] = {host: [] for host in hosts}
         if not forms:
             return forms
         for member in self.entries():
-            host = wanted.get(_bare(member.name))
-            if host is not None and (not _is_namespace(member.name) or self._user_of(member) == "AWS"):
+            host = wanted.get(bare(member.name))
+            if host is not None and (not is_namespace(member.name) or self._user_of(member) == "AWS"):
                 forms[host].append(member)
         return forms
 
@@ -210,13 +213,13 @@ class Config:
         names = [folded(name) for name, _ in self.pairs(member)]
         return (
             names.count("auth") == 1
-            and not _PREFERRED.intersection(names)
+            and not PREFERRED.intersection(names)
             and dict(self.pairs(member)).get("auth") == auth
         )
 
     def entry(self, host: str, forms: list[Member]) -> Entry:
         """Return what clients find under a host, given all its forms."""
-        read_by_docker = [m for m in forms if m.name == host] or [m for m in forms if _legacy(m.name) == host]
+        read_by_docker = [m for m in forms if m.name == host] or [m for m in forms if legacy(m.name) == host]
         if not read_by_docker:
             return ABSENT
         fields = self._fields(read_by_docker[-1])
@@ -225,7 +228,7 @@ class Config:
         if not auth and fields.get("username"):
             pair = f"{fields['username']}:{fields.get('password', '')}"
             auth = base64.b64encode(pair.encode("utf-8", "replace")).decode()
-        kind = _kind_of(auth, fields)
+        kind = kind_of(auth, fields)
         if kind is EntryKind.EMPTY:
             return Entry(kind, untidy=untidy)
         return Entry(
@@ -247,10 +250,10 @@ class Config:
     def _fields(self, member: Member) -> dict[str, str]:
         """Return the texts of an entry by folded name; a later one wins, null changes nothing (as in Go)."""
         pairs = ((folded(name), value) for name, value in self.pairs(member))
-        return {name: value for name, value in pairs if name in _TEXT_FIELDS and value}
+        return {name: value for name, value in pairs if name in TEXT_FIELDS and value}
 
     def _user_of(self, member: Member) -> str:
-        return _decoded(self._fields(member).get("auth", ""))[0]
+        return decoded(self._fields(member).get("auth", ""))[0]
 
     def _check(self) -> None:
         """Refuse what makes docker or podman refuse the file, or read it otherwise than it is read here."""
@@ -266,61 +269,9 @@ class Config:
             if not isinstance(self.pairs(member), tuple):
                 fail(text, member.at, "an entry of 'auths' is not an object")
             for name, value in self.pairs(member):
-                if not isinstance(value, str | None) and folded(name) in _TEXT_FIELDS:
+                if not isinstance(value, str | None) and folded(name) in TEXT_FIELDS:
                     fail(text, member.at, f"{folded(name)!r} of an entry of 'auths' is not a string")
         strings = [m for owner in self.objects("credhelpers") for m in owner.members]
         for member in [*strings, *self.root_members("credsstore")]:
             if not isinstance(member.value, str | None):
                 fail(text, member.at, "the name of a credential helper is not a string")
-
-
-# Remembered, since the same keys are met at every look: a thousand of them cost 4 ms otherwise.
-_bare = lru_cache(4096)(registry_hosts.bare)
-
-
-@lru_cache(4096)
-def _ecr_name(key: str) -> str:
-    """Return the canonical name if a key is an ECR host in any form; else ""."""
-    host = registry_hosts.parse(key)
-    return host.name if host else ""
-
-
-def _kind_of(auth: str, fields: Mapping[str, str]) -> EntryKind:
-    if fields.get("identitytoken") or fields.get("registrytoken"):
-        return EntryKind.IDENTITY
-    if not auth:
-        return EntryKind.EMPTY
-    user, password = _decoded(auth)
-    if not user:
-        return EntryKind.UNDECODABLE
-    if user != "AWS":
-        return EntryKind.OTHER_USER
-    return EntryKind.TOKEN if password else EntryKind.UNDECODABLE
-
-
-def _decoded(auth: str) -> tuple[str, str]:
-    """Return user and password as docker decodes them, or two empty texts.
-
-    Go's base64 passes over line ends and takes nothing else that is not of the standard, padded alphabet;
-    docker then wants a colon with something before it (cli/config/configfile decodeAuth).
-    """
-    try:
-        plain = base64.b64decode(auth.replace("\r", "").replace("\n", ""), validate=True)
-    except (binascii.Error, ValueError):
-        return "", ""
-    user, colon, password = plain.decode("utf-8", "replace").partition(":")
-    return (user, password.strip("\0")) if colon and user else ("", "")
-
-
-def _legacy(key: str) -> str:
-    """Return the host that docker takes a key for when the exact one is missing (ConvertToHostname)."""
-    for scheme in ("https://", "http://"):
-        key = key.removeprefix(scheme)
-    return key.partition("/")[0]
-
-
-def _is_namespace(key: str) -> bool:
-    """Tell podman's ``host/namespace`` from a host with a path that means nothing (``host/``, ``host/v1/``)."""
-    if key.lower().startswith(("https://", "http://")):
-        return False
-    return key.partition("/")[2].strip("/") not in ("", "v1", "v2")

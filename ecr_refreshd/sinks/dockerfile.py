@@ -14,7 +14,7 @@ from ecr_refreshd.core.model import View
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.errors import SinkError
 from ecr_refreshd.sinks import keychain, stage
-from ecr_refreshd.sinks.files import mend, rewrite
+from ecr_refreshd.sinks.files import Rewritten, mend, rewrite
 from ecr_refreshd.sinks.places import Place, resolve, shown, work_tree
 from ecr_refreshd.sinks.refusals import converted
 
@@ -52,6 +52,7 @@ class DockerFile:
         self._own_mode = own_mode
         self._hosts: tuple[str, ...] = ()
         self._notes: tuple[str, ...] = ()
+        self._kept: tuple[str, ...] = ()
         self._mended = False
         self._keychain: _Keychain | None = None
 
@@ -86,8 +87,7 @@ class DockerFile:
         self._hosts = tuple(dict.fromkeys([*self._hosts, *tokens]))
         self._mended = False
         done = rewrite(self._path, self._lock_folder, self._file_mode, _Tokens(self, tokens))
-        self._mended = not done.unfinished
-        self._keep_notes(done.notes)
+        self._learn(done)
         place = resolve(self._path)
         with converted(place):
             return self._view(place, done.data)
@@ -148,7 +148,7 @@ class DockerFile:
             shadows=self.shadows(reading.routes, self._hosts),
             ecr_hosts=reading.ecr_hosts,
             exists=data is not None,
-            notes=(*self._notes, *_place_notes(place, reading)),
+            notes=(*self._notes, *self._kept, *_place_notes(place, reading)),
         )
 
     def _mend(self) -> None:
@@ -156,13 +156,14 @@ class DockerFile:
             done = mend(self._path, self._lock_folder, self._file_mode, _Tokens(self, {}))
         except SinkError as exc:
             # The file itself can still be read, and that is what was asked.
-            self._keep_notes((exc.message,))
+            self._kept = (exc.message,)
         else:
-            self._keep_notes(done.notes)
-            self._mended = not done.unfinished
+            self._learn(done)
 
-    def _keep_notes(self, notes: tuple[str, ...]) -> None:
-        self._notes = tuple(dict.fromkeys([*self._notes, *notes]))
+    def _learn(self, done: Rewritten) -> None:
+        self._mended = not done.unfinished
+        self._kept = done.kept
+        self._notes = tuple(dict.fromkeys([*self._notes, *done.notes]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Read only under the lock of the real file; the names are those of `stage`.
 """
 
 # A path is bytes here, as the system has it; pathlib takes text only.
-# ruff: noqa: PTH118, PTH208
+# ruff: noqa: PTH108, PTH118, PTH208
 from __future__ import annotations
 
 import os
@@ -69,6 +69,12 @@ def _looked_at(path: bytes, parts: list[str]) -> Leftover:
         os.close(descriptor)
     known = not busy and digest(data) in parts[:2]
     return Leftover(path, None if known else data, busy, parts[1] if len(parts) > 1 else "")
+
+
+def remove(left: Leftover) -> None:
+    """Remove one whose content is known, or stands in the file now."""
+    with suppress(FileNotFoundError):
+        os.unlink(left.path)
 
 
 def kept_note(place: Place, left: Leftover) -> str:

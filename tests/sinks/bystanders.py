@@ -2,7 +2,7 @@
 
 `rename` adds keys as docker does: read, add, temporary file, rename. `place` truncates the file and writes it
 anew. Each tells on stdout how long it took. `read` reads until its stdin ends, and tells how often, and how often
-the file was missing or no JSON.
+the file was missing, empty or no JSON.
 """
 
 from __future__ import annotations
@@ -34,16 +34,18 @@ def edit(kind: str, path: Path, count: int, pause: float) -> None:
 
 
 def read(path: Path) -> None:
-    reads = missing = broken = 0
+    reads = missing = empty = broken = 0
     while not select.select([sys.stdin], [], [], 0.0005)[0]:
         reads += 1
         try:
-            json.loads(path.read_bytes())
+            data = path.read_bytes()
+            empty += not data
+            json.loads(data)
         except FileNotFoundError:
             missing += 1
         except ValueError:
             broken += 1
-    print(json.dumps({"reads": reads, "missing": missing, "broken": broken}))
+    print(json.dumps({"reads": reads, "missing": missing, "empty": empty, "broken": broken}))
 
 
 if sys.argv[1] == "read":

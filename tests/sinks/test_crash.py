@@ -45,10 +45,10 @@ def fresh(home: Path) -> Path:
     return path
 
 
-def traced(path: Path, more: list[str], *inject: str) -> list[str]:
+def traced(path: Path, more: list[str], calls: str = CALLS, *inject: str) -> list[str]:
     """Run the writer under strace; return the lines of its trace."""
     trace = path.parent.parent / "trace"
-    argv = ["strace", "-qq", "-o", str(trace), "-e", f"trace={CALLS}", *inject]
+    argv = ["strace", "-qq", "-o", str(trace), "-e", f"trace={calls}", *inject]
     environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
     subprocess.run(
         [*argv, *WRITER, str(path), str(path.parent.parent / "locks"), AUTH, *more],
@@ -111,7 +111,7 @@ def test_killed_before_any_system_call_of_a_rewrite(home: Path, more: list[str])
     tokens = Counter()
     for name, number in calls:
         path = fresh(home)
-        lines = traced(path, more, "-e", f"inject={name}:signal=KILL:when={number}")
+        lines = traced(path, more, name, "-e", f"inject={name}:signal=KILL:when={number}")
         assert "killed by SIGKILL" in lines[-1]
 
         document = json.loads(path.read_bytes())

@@ -17,7 +17,7 @@ import pytest
 
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.errors import SinkContended, SinkUnparsable, SinkUnwritable
-from ecr_refreshd.sinks import files, lock, stage, swap
+from ecr_refreshd.sinks import lock, replacement, stage, swap
 from ecr_refreshd.sinks.dockerfile import DockerFile
 from tests.contracts.sinks import AUTH, HOST, NEWER, STRANGER
 from tests.needs import need
@@ -231,7 +231,7 @@ class TestOthersAtTheSameTime:
     ) -> None:
         path = home / "config.json"
         path.write_bytes(STRANGER)
-        self.at(monkeypatch, files, step, lambda: self.docker_login(path, "late.io"))
+        self.at(monkeypatch, replacement, step, lambda: self.docker_login(path, "late.io"))
         sink(path).write(TOKENS)
         assert holds_token(path)
         assert set(json.loads(path.read_bytes())["auths"]) == {"ghcr.io", "late.io", HOST}
@@ -242,8 +242,8 @@ class TestOthersAtTheSameTime:
     ) -> None:
         path = home / "config.json"
         path.write_bytes(STRANGER)
-        self.at(monkeypatch, files, "exchange", lambda: self.docker_login(path, "before.io"))
-        self.at(monkeypatch, files, "wait_for_writers", lambda: self.docker_login(path, "after.io"))
+        self.at(monkeypatch, replacement, "exchange", lambda: self.docker_login(path, "before.io"))
+        self.at(monkeypatch, replacement, "wait_for_writers", lambda: self.docker_login(path, "after.io"))
         sink(path).write(TOKENS)
         assert set(json.loads(path.read_bytes())["auths"]) == {"ghcr.io", "before.io", "after.io", HOST}
         assert names(home) == ["config.json"]
@@ -254,15 +254,15 @@ class TestOthersAtTheSameTime:
         path = home / "config.json"
         path.write_bytes(STRANGER)
         stale: list[bytes] = []
-        self.at(monkeypatch, files, "exchange", lambda: self.docker_login(path, "late.io"))
-        self.at(monkeypatch, files, "wait_for_writers", lambda: stale.append(path.read_bytes()))
+        self.at(monkeypatch, replacement, "exchange", lambda: self.docker_login(path, "late.io"))
+        self.at(monkeypatch, replacement, "wait_for_writers", lambda: stale.append(path.read_bytes()))
 
         def save_stale() -> None:
             assert b"late.io" not in stale[0]
             path.write_bytes(stale[0])
             self.docker_login(path, "stale.io")
 
-        self.at(monkeypatch, files.time, "sleep", save_stale)
+        self.at(monkeypatch, replacement.time, "sleep", save_stale)
         sink(path).write(TOKENS)
         assert set(json.loads(path.read_bytes())["auths"]) == {"ghcr.io", "late.io", "stale.io", HOST}
         assert names(home) == ["config.json"]
@@ -288,7 +288,7 @@ class TestOthersAtTheSameTime:
             editors.append(threading.Timer(0.2, finish))
             editors[0].start()
 
-        self.at(monkeypatch, files, "exchange", edit)
+        self.at(monkeypatch, replacement, "exchange", edit)
         sink(path).write(TOKENS)
         editors[0].join()
         assert json.loads(path.read_bytes())["x"] == 1
@@ -300,7 +300,8 @@ class TestOthersAtTheSameTime:
     ) -> None:
         path = home / "config.json"
         path.write_bytes(STRANGER)
-        monkeypatch.setattr(files, "_WRITER_PATIENCE", 0.01)
+        path.chmod(0o600)
+        monkeypatch.setattr(replacement, "_WRITER_PATIENCE", 0.01)
         with path.open("r+b", buffering=0) as editor:
             file = sink(path)
             file.write(TOKENS)
@@ -309,7 +310,7 @@ class TestOthersAtTheSameTime:
             assert "config.json.ecr-refreshd." in note
             editor.truncate(0)
             editor.write(STRANGER.replace(b'"psFormat"', b'"x": 1, "psFormat"'))
-        file.look([HOST])
+        assert file.look([HOST]).notes == ()
         assert json.loads(path.read_bytes())["x"] == 1
         assert holds_token(path)
         assert names(home) == ["config.json"]
@@ -318,7 +319,7 @@ class TestOthersAtTheSameTime:
         self, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = home / "config.json"
-        self.at(monkeypatch, files, "move_to_free_name", lambda: path.write_bytes(STRANGER) and None)
+        self.at(monkeypatch, replacement, "move_to_free_name", lambda: path.write_bytes(STRANGER) and None)
         sink(path).write(TOKENS)
         assert json.loads(path.read_bytes())["auths"].keys() == {"ghcr.io", HOST}
 
@@ -327,7 +328,7 @@ class TestOthersAtTheSameTime:
     ) -> None:
         path = home / "config.json"
         path.write_bytes(STRANGER)
-        self.at(monkeypatch, files, "exchange", path.unlink)
+        self.at(monkeypatch, replacement, "exchange", path.unlink)
         sink(path).write(TOKENS)
         assert json.loads(path.read_bytes())["auths"].keys() == {HOST}
         assert names(home) == ["config.json"]
@@ -337,7 +338,7 @@ class TestOthersAtTheSameTime:
     ) -> None:
         path = home / "config.json"
         path.write_bytes(STRANGER)
-        self.at(monkeypatch, files, "exchange", lambda: path.write_bytes(b'{"half') and None)
+        self.at(monkeypatch, replacement, "exchange", lambda: path.write_bytes(b'{"half') and None)
         with pytest.raises(SinkUnparsable, match="line 1"):
             sink(path).write(TOKENS)
         assert (path.read_bytes(), names(home)) == (b'{"half', ["config.json"])
@@ -398,7 +399,7 @@ class TestWhereFilesCannotBeExchanged:
     ) -> None:
         path = home / "config.json"
         TestOthersAtTheSameTime().at(
-            monkeypatch, files, "move_to_free_name", lambda: path.write_bytes(STRANGER) and None
+            monkeypatch, replacement, "move_to_free_name", lambda: path.write_bytes(STRANGER) and None
         )
         sink(path).write(TOKENS)
         assert json.loads(path.read_bytes())["auths"].keys() == {"ghcr.io", HOST}
@@ -456,3 +457,25 @@ def test_waiting_for_writers_holds_no_lease_and_tells_who_writes(tmp_path: Path)
         assert swap.wait_for_writers(reader, 0)
     finally:
         os.close(reader)
+
+
+def test_a_file_written_in_place_is_never_seen_empty(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single-file mount can only be written in place; emptied first, it would read as ``{}`` to docker."""
+    monkeypatch.setattr(replacement, "is_mount", lambda _: True)
+    path = home / "config.json"
+    path.write_bytes(STRANGER)
+    path.chmod(0o600)
+    inode = path.stat().st_ino
+    file = sink(path)
+    reader = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("bystanders.py")), "read", str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    for number in range(300):
+        file.write({HOST: Secret(AUTH * (1 + number % 2 * 500))})
+    answer, _ = reader.communicate(timeout=20)
+    seen = json.loads(answer)
+    assert seen["reads"] > 20
+    assert (seen["missing"], seen["empty"]) == (0, 0)
+    assert path.stat().st_ino == inode

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.errors import SinkError
-from ecr_refreshd.sinks import files
+from ecr_refreshd.sinks import replacement
 from ecr_refreshd.sinks.dockerfile import DockerFile
 
 HOST = "724013829182.dkr.ecr.us-west-2.amazonaws.com"
@@ -38,9 +38,9 @@ def late(one: bytes, other: bytes, exchange: Callable[[bytes, bytes], None]) -> 
 def main() -> None:
     path, locks, auth = sys.argv[1:4]
     if sys.argv[4:] == ["blind"]:
-        files.is_mount = lambda _: False
+        replacement.is_mount = lambda _: False
     if sys.argv[4:] == ["late"]:
-        exchange, files.exchange = files.exchange, lambda one, other: late(one, other, exchange)
+        exchange, replacement.exchange = replacement.exchange, lambda one, other: late(one, other, exchange)
     file = DockerFile(path, locks, own_mode="auths")
     os.access("/mark/begin", os.F_OK)
     try:
