@@ -1,0 +1,51 @@
+"""What this process does about signals, and what it keeps out of core dumps.
+
+Rules: a signal handler only passes a message on, so nothing is interrupted half-way.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+
+_PR_SET_DUMPABLE = 4
+
+
+def on_signals(*, stop: Callable[[], None], reload: Callable[[], None]) -> None:
+    """Call `stop` at SIGTERM and SIGINT, `reload` at SIGHUP; to be called in the main thread.
+
+    A second SIGINT or SIGTERM ends the process where it is. SIGHUP with a terminal on stdin is that terminal's
+    end, and so ours.
+    """
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        stop()
+
+    def hang_up(number: int, frame: FrameType | None) -> None:
+        if attended:
+            end(number, frame)
+        else:
+            reload()
+
+    attended = sys.stdin is not None and sys.stdin.isatty()
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGHUP, hang_up)
+
+
+def forbid_core_dumps() -> None:
+    """Keep this process's memory, which holds tokens, out of core files and from other processes of the user.
+
+    The limit is inherited by children. On Linux the process is undumpable too: then no debugger or profiler of
+    the same user can attach, a crash leaves no trace with systemd-coredump, and most of its ``/proc/PID`` belongs
+    to root, ``/proc/self/fd`` included. Children become dumpable again by exec.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

@@ -1,0 +1,107 @@
+"""Signals and core dumps, in real processes."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.needs import need
+
+SERVE = """
+import queue, sys
+from ecr_refreshd.host import process
+messages = queue.SimpleQueue()
+process.on_signals(stop=lambda: messages.put("stop"), reload=lambda: messages.put("reload"))
+print("ready", flush=True)
+while True:
+    message = messages.get()
+    print(message, flush=True)
+    if message == "stop" and sys.argv[1] == "obedient":
+        break
+"""
+
+
+def start(kind: str = "obedient", stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
+    child = subprocess.Popen(
+        [sys.executable, "-c", SERVE, kind], stdin=stdin, stdout=subprocess.PIPE, text=True
+    )
+    assert line(child) == "ready\n"
+    return child
+
+
+def line(child: subprocess.Popen[str]) -> str:
+    assert child.stdout is not None
+    return child.stdout.readline()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_term_and_int_end_it_in_peace(number: signal.Signals) -> None:
+    child = start()
+    child.send_signal(number)
+    assert line(child) == "stop\n"
+    assert child.wait(20) == 0
+    child.communicate()
+
+
+def test_hup_reloads_a_service_as_often_as_it_comes() -> None:
+    child = start()
+    for _ in range(3):
+        child.send_signal(signal.SIGHUP)
+        assert line(child) == "reload\n"
+    child.terminate()
+    child.communicate(timeout=20)
+
+
+def test_hup_ends_it_when_its_terminal_goes() -> None:
+    """A closed terminal window must not leave a service behind that nobody sees."""
+    ours, theirs = pty.openpty()
+    try:
+        child = start(stdin=theirs)
+        child.send_signal(signal.SIGHUP)
+        assert line(child) == "stop\n"
+        child.communicate(timeout=20)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_a_second_signal_ends_one_that_does_not_obey() -> None:
+    child = start("stubborn")
+    child.send_signal(signal.SIGINT)
+    assert line(child) == "stop\n"
+    child.send_signal(signal.SIGINT)
+    assert child.wait(20) == -signal.SIGINT
+    child.communicate()
+
+
+UNDUMPABLE = """
+import os, resource, subprocess, sys
+from ecr_refreshd.host import process
+if len(sys.argv) > 1:
+    os.setgid(65534); os.setuid(65534)
+process.forbid_core_dumps()
+print(resource.getrlimit(resource.RLIMIT_CORE))
+print(os.stat("/proc/self/mem").st_uid)
+print(bool(open("/proc/self/mountinfo").read()))
+child = ["sh", "-c", "stat -c %u /proc/self/mem; ls /proc/self/fd >/dev/null && echo listed"]
+print(subprocess.run(child, capture_output=True, text=True, check=True, timeout=20).stdout)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
+def test_memory_is_kept_from_the_users_other_processes_and_children_work() -> None:
+    """What the service reads of itself (mountinfo), and its children, must not suffer."""
+    need(os.geteuid() == 0, "only root can become another user")
+    done = subprocess.run(
+        [sys.executable, "-c", UNDUMPABLE, "as nobody"], capture_output=True, text=True, check=True
+    )
+    limit, owner, mountinfo, childs_owner, listed, *_ = done.stdout.splitlines()
+    assert limit == "(0, 0)"
+    assert owner == "0", "its memory belongs to root now"
+    assert mountinfo == "True"
+    assert (childs_owner, listed) == ("65534", "listed"), "children are as they always are"
