@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shutil
-import sys
-from collections.abc import Mapping
 from typing import Any
 
 from ecr_refreshd import __version__
 from ecr_refreshd.cli.patience import patience
-from ecr_refreshd.cli.table import Look, render
+from ecr_refreshd.cli.show import print_document
 from ecr_refreshd.errors import NoServiceError
 from ecr_refreshd.host import clock, control, places, statefile
 
@@ -29,7 +25,7 @@ def status(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(document, indent=2))
     else:
-        print(_for_people(document))
+        print_document(document, about_service=True)
     return NoServiceError.exit_code if document["pid"] is None else EXIT_CODES[document["overall"]]
 
 
@@ -41,17 +37,3 @@ def _look() -> dict[str, Any]:
         from ecr_refreshd.core import memory  # noqa: PLC0415 - half of the start-up time, for this case only
 
         return memory.last_document(statefile.read(places.state_file()), clock.now().wall, __version__)
-
-
-def _for_people(document: Mapping[str, Any]) -> str:
-    encoding = sys.stdout.encoding or "ascii"
-    is_terminal = sys.stdout.isatty()
-    wants_colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
-    look = Look(
-        width=shutil.get_terminal_size().columns if is_terminal else None,
-        colour=is_terminal and wants_colour,
-        unicode=encoding.lower().replace("-", "").startswith("utf"),
-    )
-    text = render(document, clock.now().wall, look)
-    # A UTF-8 terminal is given every character but lone surrogates, which no encoding has.
-    return text.encode(encoding, "replace").decode(encoding)

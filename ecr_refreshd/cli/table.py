@@ -57,9 +57,13 @@ class Look(NamedTuple):
     unicode: bool = True
 
 
-def render(document: Mapping[str, Any], now: datetime, look: Look) -> str:
-    """Return the text for a status document, without a final newline."""
-    text = "\n".join(_Page(_printable(document), now, look).lines())
+def render(document: Mapping[str, Any], now: datetime, look: Look, *, about_service: bool = True) -> str:
+    """Return the text for a status document, without a final newline.
+
+    Without `about_service` only the registries and their files are told, for what one command did to them.
+    """
+    page = _Page(_printable(document), now, look)
+    text = "\n".join([*(page.service() if about_service else ()), *page.registries()])
     return text if look.unicode else text.encode("ascii", "replace").decode()
 
 
@@ -84,18 +88,19 @@ class _Page:
         self._width = None if look.width is None else max(look.width, 20)
         self._arrow = "→" if look.unicode else "->"
 
-    def lines(self) -> Iterator[str]:
+    def service(self) -> Iterator[str]:
         for notice in self._document.get("notices", ()):
             yield from self._notice(notice)
         yield from self._service()
+        yield ""
+
+    def registries(self) -> Iterator[str]:
         registries = self._document.get("registries", [])
         if not registries:
-            yield ""
             yield from self._wrapped(
                 "No registries: the config names none, and no ECR host stands in the docker and podman files."
             )
             return
-        yield ""
         yield from self._registries(registries)
         yield ""
         yield from self._files(registries)

@@ -111,6 +111,13 @@ def test_no_service_is_said() -> None:
     )
 
 
+def test_a_command_tells_only_what_it_did() -> None:
+    text = render(EVERYTHING, NOW, Look(width=140), about_service=False)
+
+    assert text.startswith("REGISTRY")
+    assert render(EVERYTHING, NOW, Look(width=140)).endswith(text)
+
+
 def test_no_registries_is_said() -> None:
     assert "No registries: the config names none" in render(document(), NOW, Look(width=140))
 
