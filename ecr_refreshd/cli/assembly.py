@@ -1,0 +1,103 @@
+"""Puts the loop's parts together: the one place that knows every adapter."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ecr_refreshd.aws.fetcher import Fetcher
+from ecr_refreshd.aws.files import AwsFiles
+from ecr_refreshd.aws.partitions import regions
+from ecr_refreshd.core.events import Event, FetchSucceeded
+from ecr_refreshd.core.ports import Answer, Log, Post
+from ecr_refreshd.core.settings import Settings
+from ecr_refreshd.core.state import FilePlan
+from ecr_refreshd.daemon import Parts
+from ecr_refreshd.host import places, statefile
+from ecr_refreshd.host.alarms import SchedulerAlarms
+from ecr_refreshd.host.clock import SystemClock
+from ecr_refreshd.host.logs import Secrets
+from ecr_refreshd.host.watch import FolderWatcher
+from ecr_refreshd.sinks.dockerfile import DockerFile
+from ecr_refreshd.sinks.lane import Lane
+
+
+class Assembly:
+    """The parts, for the settings in force; `reload` reads them again."""
+
+    def __init__(
+        self,
+        load: Callable[[], Settings],
+        settings: Settings,
+        *,
+        log: Log,
+        known: Secrets,
+        supervise: Callable[[str], None],
+    ) -> None:
+        self._load = load
+        self._log = log
+        self._known = known
+        self._supervise = supervise
+        self._clock = SystemClock()
+        self._take(settings)
+
+    def parts(self) -> Parts:
+        """Return the parts."""
+        return Parts(
+            clock=self._clock,
+            alarms=SchedulerAlarms,
+            fetcher=self._fetcher,
+            lane=self._lane,
+            watcher=FolderWatcher,
+            aws=AwsFiles(os.environ),
+            regions=regions(),
+            files=file_plans,
+            reload=self._reload,
+            save=self._save,
+            supervise=self._supervise,
+            log=self._log,
+        )
+
+    def _fetcher(self, post: Post) -> Fetcher:
+        def take(answer: Answer) -> None:
+            if isinstance(answer, FetchSucceeded) and answer.token.auth is not None:
+                self._known.add(answer.token.auth)
+            post(answer)
+
+        return Fetcher(take, os.environ, self._clock)
+
+    def _reload(self) -> Settings:
+        settings = self._load()
+        self._take(settings)
+        return settings
+
+    def _take(self, settings: Settings) -> None:
+        self._settings = settings
+        # One environment for us, the AWS child and docker's helpers, as if the service had been started in it.
+        os.environ.update(settings.environment.set)
+
+    def _lane(self, path: str, post: Callable[[Event], None]) -> Lane:
+        docker = self._settings.docker
+        sink = DockerFile(
+            path,
+            str(places.private_folder(places.lock_folder())),
+            docker.file_mode,
+            "containers" if Path(path).name == "auth.json" else "docker",
+            "auths" if docker.mode == "auths" else "auto",
+        )
+        return Lane(sink, post)
+
+    def _save(self, memory: Mapping[str, Any]) -> None:
+        statefile.write(places.state_file(), memory)
+
+
+def file_plans(settings: Settings) -> tuple[FilePlan, ...]:
+    """Return the files to keep: those that are named, else docker's own and podman's (DESIGN 4)."""
+    if settings.docker.files:
+        named = (str(Path(text).expanduser().absolute()) for text in settings.docker.files)
+        return tuple(FilePlan(path, "named") for path in dict.fromkeys(named))
+    default = str(places.docker_config())
+    also = (str(path) for path in places.containers_auth_files())
+    return (FilePlan(default, "default"), *(FilePlan(path, "also") for path in also if path != default))

@@ -1,0 +1,113 @@
+"""`run`: puts the parts together and serves, or with ``--once`` until every registry is settled."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from ecr_refreshd import __version__
+from ecr_refreshd.cli import answers
+from ecr_refreshd.cli.assembly import Assembly
+from ecr_refreshd.cli.patience import patience
+from ecr_refreshd.cli.settings import ConfigFile
+from ecr_refreshd.cli.show import print_document
+from ecr_refreshd.core import report
+from ecr_refreshd.daemon import Service, Wait
+from ecr_refreshd.errors import LockHeldError, NoServiceError
+from ecr_refreshd.host import clock, control, logs, places, process, statefile
+from ecr_refreshd.host.lock import InstanceLock
+from ecr_refreshd.host.notifysocket import NotifySocket
+
+_ONCE_WAITS = timedelta(seconds=60)
+"""For the lock: another `--once` ends within that, and a service would have been asked instead."""
+_INTRODUCED_AFTER = 3.0
+"""Seconds that the summary on a terminal waits for first results, to show more than intentions."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve in the foreground; returns the exit code.
+
+    Raises:
+        ConfigError: the configuration cannot be used.
+        LockHeldError: another instance runs (never with ``--once``, which asks it or waits for it).
+    """
+    if args.once:
+        with patience("fetching what is not fresh"):
+            document = _asked_or_done(args)
+        print_document(document, about_service=False)
+        return report.EXIT_CODES[document["overall"]]
+    with _service(args, wait=timedelta(0), serving=True) as service:
+        server = control.Server(places.socket(), partial(answers.answer, service, clock.SystemClock()))
+        server.start()
+        process.on_signals(stop=service.stop, reload=service.reload)
+        if sys.stdout.isatty():
+            threading.Thread(target=_introduce, args=(service,), daemon=True).start()
+        try:
+            return service.run()
+        finally:
+            server.stop()
+
+
+def refresh_once(args: argparse.Namespace, hosts: frozenset[str]) -> Mapping[str, Any]:
+    """Renew these hosts in this process, and return what `answers.outcome` says of it."""
+    wait = Wait(hosts, refresh=True)
+    with _service(args, wait=_ONCE_WAITS, serving=False) as service:
+        service.run(wait)
+        return answers.outcome(service.document(), wait, clock.SystemClock(), late=not wait.done.is_set())
+
+
+def _asked_or_done(args: argparse.Namespace) -> Mapping[str, Any]:
+    ConfigFile.chosen(
+        args
+    ).load()  # a wrong configuration is an error, even if a service runs with an older one
+    try:
+        return control.ask(places.socket_to_ask(), {"op": "settle", "timeout": 60.0}, 65.0)
+    except NoServiceError:
+        pass
+    with _service(args, wait=_ONCE_WAITS, serving=False) as service:
+        service.run(Wait())
+        return service.document()
+
+
+@contextmanager
+def _service(args: argparse.Namespace, *, wait: timedelta, serving: bool) -> Iterator[Service]:
+    """Make a service of everything around it, under the instance lock."""
+    file = ConfigFile.chosen(args)
+    settings = file.load()
+    process.forbid_core_dumps()
+    known = logs.Secrets()
+    # A command that ends prints its result; lines about how it got there would stand in the way.
+    level = settings.log.level if serving or args.log_level else "warning"
+    log = logs.set_up(level, settings.log.format, known)
+    for warning in settings.warnings:
+        log.warning("config.warning", message=warning)
+    lock = InstanceLock(places.lock_folder())
+    try:
+        lock.acquire(wait)
+    except LockHeldError as error:
+        if not serving:
+            error.exit_code = 1  # DESIGN 3: only a second service ends with 75
+        raise
+    try:
+        remembered, note = statefile.load(places.state_file())
+        if note:
+            log.warning("memory.put_aside", message=note)
+        assembly = Assembly(file.load, settings, log=log, known=known, supervise=NotifySocket().tell)
+        seed = secrets.token_hex(16)
+        yield Service(assembly.parts(), settings, remembered, version=__version__, seed=seed)
+    finally:
+        lock.release()
+
+
+def _introduce(service: Service) -> None:
+    """Say on a terminal what is kept, by whom and where, once the first results are in."""
+    service.wait(Wait(), _INTRODUCED_AFTER)
+    print_document(service.document(), about_service=False)
+    print("\nServing; `ecr-refreshd status` shows this at any time. Ctrl-C ends it.", flush=True)
