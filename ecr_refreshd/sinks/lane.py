@@ -7,6 +7,7 @@ differs from what was reported before, so our own writes, seen again by the watc
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -40,7 +41,8 @@ class Lane:
         self._post = post
         self._changed = threading.Condition()
         self._hosts: tuple[str, ...] = ()
-        self._looks = 0
+        self._wanted = False
+        self._again_at: float | None = None
         self._fresh = False
         self._order: _Order | None = None
         self._stopping = False
@@ -58,7 +60,9 @@ class Lane:
             if hosts is not None and tuple(hosts) != self._hosts:
                 self._hosts = tuple(hosts)
                 self._fresh = True
-            self._looks = max(self._looks, 2 if again else 1)
+            self._wanted = True
+            if again:
+                self._again_at = time.monotonic() + SECOND_LOOK
             self._changed.notify()
 
     def write(self, serial: int, tokens: Mapping[str, Secret]) -> None:
@@ -81,37 +85,40 @@ class Lane:
             self._thread.join(timeout)
 
     def _run(self) -> None:
-        pause: float | None = None
         while True:
             with self._changed:
-                if pause is not None and self._order is None and not self._stopping:
-                    self._changed.wait_for(lambda: self._order is not None or self._stopping, pause)
-                self._changed.wait_for(lambda: self._looks or self._order is not None or self._stopping)
+                self._changed.wait_for(self._is_due, self._until_second_look())
                 order, self._order = self._order, None
                 if order is None and self._stopping:
                     return
                 if order is None:
-                    self._looks -= 1
+                    self._wanted = False
+                    if self._again_at is not None and time.monotonic() >= self._again_at:
+                        self._again_at = None
                 hosts = self._hosts
                 if self._fresh:
                     self._fresh, self._reported = False, None
-                pause = SECOND_LOOK if order is None and self._looks else None
             if order is not None:
                 self._carry_out(order)
-            elif self._look_once(hosts):
-                with self._changed:
-                    self._looks = max(self._looks, 1)
-                pause = SECOND_LOOK
+            else:
+                self._look_once(hosts)
 
-    def _look_once(self, hosts: Sequence[str]) -> bool:
-        """Look, and return whether to look again because the file may be half written."""
+    def _is_due(self) -> bool:
+        return self._wanted or self._order is not None or self._stopping
+
+    def _until_second_look(self) -> float | None:
+        return None if self._again_at is None else max(0.0, self._again_at - time.monotonic())
+
+    def _look_once(self, hosts: Sequence[str]) -> None:
         try:
             self.folders = self.sink.folders()
             view: View = self.sink.look(hosts)
         except SinkUnparsable as error:
             self._unparsable += 1
             if self._unparsable < _LOOKS_BEFORE_UNPARSABLE:
-                return True
+                with self._changed:
+                    self._again_at = time.monotonic() + SECOND_LOOK  # it may be half written
+                return
             self._report_failure(error)
         except SinkError as error:
             self._report_failure(error)
@@ -120,7 +127,6 @@ class Lane:
         else:
             self._unparsable = 0
             self._report(SinkSeen(self.sink.path, view), view)
-        return False
 
     def _carry_out(self, order: _Order) -> None:
         path = self.sink.path
