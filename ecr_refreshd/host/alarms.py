@@ -12,10 +12,13 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from apscheduler.executors.debug import DebugExecutor
-from apscheduler.schedulers import SchedulerNotRunningError
-from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.date import DateTrigger
+from ecr_refreshd.host.lean import lean
+
+with lean():
+    from apscheduler.executors.debug import DebugExecutor
+    from apscheduler.schedulers import SchedulerNotRunningError
+    from apscheduler.schedulers.background import BackgroundScheduler
+    from apscheduler.triggers.date import DateTrigger
 
 
 class SchedulerAlarms:
