@@ -117,6 +117,7 @@ class Config:
     """A scanned file, checked for the types that docker's and podman's readers insist on."""
 
     document: Document
+    _canonical: frozenset[str] = frozenset()
 
     @classmethod
     def parse(cls, data: bytes | None) -> Config:
@@ -128,7 +129,8 @@ class Config:
         Raises:
             JsonError: docker or podman would not accept the file; line and column say where.
         """
-        config = cls(scan(data or b"", OPENED))
+        document = scan(data or b"", OPENED)
+        config = cls(document, _last_auths(document))
         config._check()
         return config
 
@@ -203,10 +205,7 @@ class Config:
 
     def has_canonical(self, host: str) -> bool:
         """Tell whether the bare host stands where every reader looks: in the last ``auths`` of that name."""
-        exact = [member for member in self.root_members("auths") if member.name == "auths"]
-        if not exact or not isinstance(exact[-1].value, JsonObject):
-            return False
-        return any(member.name == host for member in exact[-1].value.members)
+        return host in self._canonical
 
     def tidy(self, member: Member, auth: str) -> bool:
         """Tell whether an entry is this token and nothing that a client would prefer to it."""
@@ -275,3 +274,10 @@ class Config:
         for member in [*strings, *self.root_members("credsstore")]:
             if not isinstance(member.value, str | None):
                 fail(text, member.at, "the name of a credential helper is not a string")
+
+
+def _last_auths(document: Document) -> frozenset[str]:
+    """Return the keys of the last ``auths`` of exactly that name."""
+    exact = [m.value for m in document.root.members if m.name == "auths"] if document.root else []
+    last = exact[-1] if exact else None
+    return frozenset(m.name for m in last.members) if isinstance(last, JsonObject) else frozenset()

@@ -113,7 +113,8 @@ class Splice:
 
     def result(self) -> bytes:
         """Return the document with every edit applied."""
-        old, out, at = memoryview(self.document.data), [], 0
+        old, at = memoryview(self.document.data), 0
+        out: list[bytes | memoryview] = []
         for start, end, new in sorted(self._edits):
             out += [old[at:start], new.encode("latin-1")]
             at = end

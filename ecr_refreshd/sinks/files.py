@@ -7,7 +7,6 @@ merge it and go again (docker-config.md 9.2: of 2,000 edits none is lost that wa
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 
 from ecr_refreshd.core.jsontext import JsonError
@@ -86,7 +85,7 @@ class _Job:
         """Write what is wanted, however often the file changes meanwhile."""
         self.mend()
         contents, replacement = self.replacement.contents, self.replacement
-        for attempt in range(ROUNDS):
+        for _ in range(ROUNDS):
             before = read(self.place.real)
             wanted = contents.wanted(before.data if before else None)
             if wanted is None or (before is not None and wanted == before.data):
@@ -96,7 +95,6 @@ class _Job:
             written = replacement.create(wanted) if before is None else replacement.replace(before, wanted)
             if written is not None:
                 return self.done(written, changed=True)
-            time.sleep(0.0005 * attempt)
         raise contended(self.place)
 
     def mend(self) -> None:

@@ -53,7 +53,9 @@ def found(place: Place) -> Iterator[Leftover]:
     for name in names(place):
         path = os.path.join(place.folder, name)
         with suppress(FileNotFoundError):
-            if stat.S_ISREG(os.lstat(path).st_mode):
+            there = os.lstat(path)
+            # A second name means that somebody put it there: root must not merge what only root may read.
+            if stat.S_ISREG(there.st_mode) and there.st_nlink == 1:
                 parts = name[len(prefix(place.real)) :].decode("ascii", "replace").split(".")
                 yield _looked_at(path, parts)
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ecr_refreshd.errors import SinkContended
+from ecr_refreshd.errors import SinkContended, SinkUnwritable
 from ecr_refreshd.sinks.places import shown
+from ecr_refreshd.sinks.waits import attempts
 
 _PATIENCE = 10.0
 """Seconds; a rewrite takes milliseconds, and two while somebody writes in place."""
@@ -27,24 +27,33 @@ def locked(folder: str, real: bytes) -> Iterator[None]:
 
     Raises:
         SinkContended: another process of ours has held it for ten seconds.
-        OSError: the lock folder cannot be used.
+        SinkUnwritable: the lock folder cannot be used.
     """
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    name = hashlib.sha256(real).hexdigest()[:32] + ".lock"
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    descriptor = os.open(os.path.join(os.fsencode(folder), name.encode()), flags, 0o600)
+    descriptor = _opened(folder, hashlib.sha256(real).hexdigest()[:32] + ".lock", real)
     try:
-        end = time.monotonic() + _PATIENCE
-        while not _taken(descriptor):
-            if time.monotonic() >= end:
-                raise SinkContended(
-                    f"Another ecr-refreshd process has been writing {shown(real)} for {_PATIENCE:.0f} s.",
-                    code="sink.contended",
-                )
-            time.sleep(0.01)
+        if not any(_taken(descriptor) for _ in attempts(_PATIENCE, every=0.01)):
+            raise SinkContended(
+                f"Another ecr-refreshd process has been writing {shown(real)} for {_PATIENCE:.0f} s.",
+                code="sink.contended",
+            )
         yield
     finally:
         os.close(descriptor)
+
+
+def _opened(folder: str, name: str, real: bytes) -> int:
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        return os.open(
+            os.path.join(folder, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+        )
+    except OSError as exc:
+        raise SinkUnwritable(
+            f"{shown(real)} was not written, because its lock cannot be taken in {shown(os.fsencode(folder))}: "
+            f"{os.strerror(exc.errno or 0)}.",
+            code="sink.lock",
+            hint=f"ls -ld {shown(os.fsencode(folder))}",
+        ) from exc
 
 
 def _taken(descriptor: int) -> bool:

@@ -5,7 +5,7 @@ could have put there would make us write a token wherever they like.
 """
 
 # A path is bytes here, as the system has it; pathlib takes text only.
-# ruff: noqa: PTH109, PTH115, PTH116, PTH118, PTH120, PTH123
+# ruff: noqa: PTH109, PTH115, PTH116, PTH117, PTH118, PTH120, PTH123
 from __future__ import annotations
 
 import os
@@ -51,9 +51,21 @@ def resolve(path: str | bytes) -> Place:
     """Follow a path to its real target.
 
     Raises:
-        SinkUnwritable: a link on the way is not to be trusted, or the links form a circle.
+        SinkUnwritable: a link on the way is not to be trusted, the links form a circle, or a folder on the way
+            cannot be searched.
     """
-    nominal = os.path.join(os.getcwdb(), os.fsencode(path))
+    given = os.fsencode(path)
+    try:
+        return _followed(given if os.path.isabs(given) else os.path.join(os.getcwdb(), given))
+    except OSError as exc:
+        raise SinkUnwritable(
+            f"{shown(given)} cannot be followed to its file: {os.strerror(exc.errno or 0)}.",
+            code="sink.unreadable",
+            hint=f"ls -ld {shown(os.path.dirname(given))}",
+        ) from exc
+
+
+def _followed(nominal: bytes) -> Place:
     waiting = nominal.split(b"/")[::-1]
     at, hops = b"/", 0
     folders = {os.path.dirname(nominal)}
@@ -70,12 +82,6 @@ def resolve(path: str | bytes) -> Place:
         except (FileNotFoundError, NotADirectoryError):
             at = os.path.normpath(os.path.join(candidate, *waiting[::-1]))
             break
-        except OSError as exc:
-            raise SinkUnwritable(
-                f"{shown(candidate)} cannot be looked at: {os.strerror(exc.errno or 0)}.",
-                code="sink.unreadable",
-                hint=f"ls -ld {shown(at)}",
-            ) from exc
         if not stat.S_ISLNK(found.st_mode):
             at = candidate
             continue

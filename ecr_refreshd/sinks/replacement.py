@@ -9,8 +9,8 @@ when the file is no longer what was read, and have then changed nothing.
 
 from __future__ import annotations
 
+import errno
 import os
-import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -22,6 +22,7 @@ from ecr_refreshd.sinks.places import Place, is_mount, shown
 from ecr_refreshd.sinks.refusals import unsynced
 from ecr_refreshd.sinks.stage import Snapshot, Stage, read
 from ecr_refreshd.sinks.swap import UNSUPPORTED, exchange, move_to_free_name, wait_for_writers
+from ecr_refreshd.sinks.waits import pause
 
 ROUNDS = 40
 _WRITER_PATIENCE = 2.0
@@ -95,7 +96,18 @@ class Replacement:
         except OSError as exc:
             if exc.errno not in UNSUPPORTED:
                 raise
+            self._link_in(ready)
+
+    def _link_in(self, ready: bytes) -> None:
+        """Give a file its name where the system knows no better call than link, or not even that."""
+        try:
             os.link(ready, self.place.real, follow_symlinks=False)
+        except FileExistsError:
+            raise
+        except OSError as exc:
+            if os.path.lexists(self.place.real):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from exc
+            os.rename(ready, self.place.real)
 
     def replace(self, before: Snapshot, wanted: bytes) -> bytes | None:
         """Put a new version in the place of the one that was read; None if that one is gone."""
@@ -167,8 +179,8 @@ class Replacement:
         Returns:
             What stands in the file, and what must stand there instead, if anything.
         """
-        for pause in _ECHOES:
-            time.sleep(pause)
+        for seconds in _ECHOES:
+            pause(seconds)
             now = read(self.place.real)
             if now is None or now.data == standing:
                 continue

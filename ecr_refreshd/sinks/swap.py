@@ -13,7 +13,8 @@ import os
 import platform
 import signal
 import sys
-import time
+
+from ecr_refreshd.sinks.waits import attempts
 
 _AT_FDCWD = -100
 _NOREPLACE, _EXCHANGE = 1, 2  # linux/fs.h RENAME_*
@@ -80,16 +81,13 @@ def wait_for_writers(descriptor: int, patience: float) -> bool:
     # Whoever opens the file while we hold the lease makes the kernel send us a signal, by default SIGIO, which
     # ends a process; SIGURG is ignored unless somebody asks for it.
     fcntl.fcntl(descriptor, _F_SETSIG, signal.SIGURG)
-    end = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-        except OSError as exc:
-            if exc.errno != errno.EAGAIN:
-                return True
-        else:
-            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-            return True
-        if time.monotonic() >= end:
-            return False
-        time.sleep(0.002)
+    return any(_unwritten(descriptor) for _ in attempts(patience, every=0.002))
+
+
+def _unwritten(descriptor: int) -> bool:
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError as exc:
+        return exc.errno != errno.EAGAIN
+    fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    return True

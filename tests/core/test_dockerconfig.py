@@ -60,7 +60,7 @@ def others(data: bytes) -> Any:
     return [pair for pair in rest if go_fold(pair[0]) != "auths" or pair[1]]
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(written())
 def test_no_byte_outside_our_entries_changes(config: Written) -> None:
     assert config.frame.fullmatch(config.data)
@@ -71,14 +71,14 @@ def test_no_byte_outside_our_entries_changes(config: Written) -> None:
     assert others(config.data) == others(new)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(written())
 def test_writing_twice_is_writing_once(config: Written) -> None:
     once = put_auths(config.data, TOKENS)
     assert put_auths(once, TOKENS) == once
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(written())
 def test_what_was_meant_is_what_every_kind_of_reader_finds(config: Written) -> None:
     new = put_auths(config.data, TOKENS)
@@ -92,7 +92,7 @@ def test_what_was_meant_is_what_every_kind_of_reader_finds(config: Written) -> N
     assert entries(new, [HOST]) == {HOST: WRITTEN}
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(written())
 def test_an_entry_is_tidy_exactly_when_a_rewrite_of_its_own_token_would_change_nothing(
     config: Written,

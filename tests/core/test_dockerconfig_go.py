@@ -54,7 +54,7 @@ def go(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
         stdin.close()
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(config=written())
 def test_go_reads_in_every_document_what_we_read(go: Ask, config: Written) -> None:
     theirs, ours = go(config.data), read(config.data, [HOST])
@@ -72,7 +72,7 @@ def test_go_reads_in_every_document_what_we_read(go: Ask, config: Written) -> No
         assert (kind is EntryKind.TOKEN) == (theirs["Users"].get(HOST) == "AWS")
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(config=written())
 def test_go_finds_our_token_and_nothing_it_would_prefer(go: Ask, config: Written) -> None:
     theirs = go(put_auths(config.data, {HOST: Secret(AUTH)}))
@@ -90,7 +90,7 @@ wounds = st.lists(
 )
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=700, deadline=None)
 @given(config=written(), cuts=wounds)
 def test_go_and_we_refuse_the_same_wrecks(go: Ask, config: Written, cuts: list[tuple[int, int, int]]) -> None:
     data = bytearray(config.data)

@@ -43,7 +43,7 @@ def flat(document: dict[str, Any]) -> dict[tuple[str, str], Any]:
     return found
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(documents, documents, documents, layouts, layouts)
 def test_every_change_of_either_side_survives_and_theirs_is_the_newer(
     base: dict[str, Any],
@@ -73,7 +73,7 @@ def test_every_change_of_either_side_survives_and_theirs_is_the_newer(
     assert merged["auths"][HOST] == {"auth": AUTH}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(written(), written())
 def test_an_edit_made_behind_our_first_write_keeps_all_its_bytes(base: Written, theirs: Written) -> None:
     ours = put_auths(base.data, TOKENS)
@@ -81,7 +81,7 @@ def test_an_edit_made_behind_our_first_write_keeps_all_its_bytes(base: Written, 
     assert theirs.frame.fullmatch(merged)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(written(), written(), written())
 def test_a_merge_of_anything_is_a_document_with_our_token(
     base: Written, ours: Written, theirs: Written

@@ -20,7 +20,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(written())
 def test_every_span_is_the_text_of_its_member(config: Written) -> None:
     document = scan(config.data, frozenset({"auths"}))
@@ -33,7 +33,7 @@ def test_every_span_is_the_text_of_its_member(config: Written) -> None:
         assert json.loads(config.data[member.start : member.colon]) == member.name
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.dictionaries(st.text(), json_values), st.data())
 def test_no_proper_prefix_of_a_document_is_one(value: dict[str, object], data: st.DataObject) -> None:
     """A torn read can never be taken for the whole file."""
@@ -43,7 +43,7 @@ def test_no_proper_prefix_of_a_document_is_one(value: dict[str, object], data: s
         scan(text[:cut])
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=40) | st.text('{}[],:"\\ue0123-. \t\n1truefalsn', max_size=30).map(str.encode))
 def test_garbage_is_an_error_with_a_place_and_never_anything_else(garbage: bytes) -> None:
     place = (1, 1)

@@ -49,7 +49,7 @@ def traced(path: Path, more: list[str], calls: str = CALLS, *inject: str) -> lis
     """Run the writer under strace; return the lines of its trace."""
     trace = path.parent.parent / "trace"
     argv = ["strace", "-qq", "-o", str(trace), "-e", f"trace={calls}", *inject]
-    environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
     subprocess.run(
         [*argv, *WRITER, str(path), str(path.parent.parent / "locks"), AUTH, *more],
         env=environment,
@@ -106,6 +106,8 @@ def test_killed_before_any_system_call_of_a_rewrite(home: Path, more: list[str])
     path = fresh(home)
     calls = stories(calls_of_the_rewrite(traced(path, more)))
     assert {"renameat2", "fsync", "rename", "pwrite64", "unlink"} <= {name for name, _ in calls}
+    if more:  # until the edit is displaced all is as in the other story
+        calls = calls[[name for name, _ in calls].index("renameat2") :]
     hosts = {"ghcr.io", HOST, *(["late.io"] if more else [])}
     assert json.loads(path.read_bytes())["auths"].keys() == hosts
     tokens = Counter()

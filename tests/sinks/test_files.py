@@ -262,7 +262,7 @@ class TestOthersAtTheSameTime:
             path.write_bytes(stale[0])
             self.docker_login(path, "stale.io")
 
-        self.at(monkeypatch, replacement.time, "sleep", save_stale)
+        self.at(monkeypatch, replacement, "pause", save_stale)
         sink(path).write(TOKENS)
         assert set(json.loads(path.read_bytes())["auths"]) == {"ghcr.io", "late.io", "stale.io", HOST}
         assert names(home) == ["config.json"]
@@ -377,6 +377,24 @@ class TestOthersAtTheSameTime:
         assert mode(home.parent / "locks") == 0o700
 
 
+def test_a_lock_folder_that_cannot_be_used_is_named(home: Path) -> None:
+    (home / "locks").write_text("a file")
+    with pytest.raises(SinkUnwritable, match="its lock cannot be taken") as refused:
+        DockerFile(str(home / "config.json"), str(home / "locks")).write(TOKENS)
+    assert refused.value.code == "sink.lock"
+    assert names(home) == ["locks"]
+
+
+def test_a_planted_leftover_is_not_merged(home: Path) -> None:
+    """Root must not copy into a user's file what that user has linked beside it."""
+    (home.parent / "roots.json").write_text('{"auths": {"secret.io": {"auth": "eDp5"}}}')
+    os.link(home.parent / "roots.json", home / ".config.json.ecr-refreshd.aa.bb.cc")
+    path = home / "config.json"
+    sink(path).write(TOKENS)
+    sink(path).write(NEWER_TOKENS)
+    assert json.loads(path.read_bytes())["auths"].keys() == {HOST}
+
+
 class TestWhereFilesCannotBeExchanged:
     @pytest.fixture(params=[errno.EINVAL, errno.ENOSYS, errno.ENOTSUP])
     def refusing(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -391,6 +409,18 @@ class TestWhereFilesCannotBeExchanged:
         sink(path).write(TOKENS)
         sink(path).write(NEWER_TOKENS)
         assert NEWER in path.read_text()
+        assert names(home) == ["config.json"]
+
+    @pytest.mark.usefixtures("refusing")
+    def test_a_first_version_comes_in_even_without_hard_links(
+        self, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: object, **__: object) -> None:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+        monkeypatch.setattr(os, "link", refuse)
+        sink(home / "config.json").write(TOKENS)
+        assert holds_token(home / "config.json")
         assert names(home) == ["config.json"]
 
     @pytest.mark.usefixtures("refusing")
