@@ -67,7 +67,8 @@ def renewal_of(facts: GrantFacts, served: list[Registry], key: str, plan: Plan) 
     """Return when a grant's token is to be renewed (UTC): the soonest that any of its registries asks for."""
     if facts.token is None:
         return None
-    chance = fraction(plan.seed, key, facts.token.obtained_at.isoformat())
+    # Whole seconds: the state file keeps no more than milliseconds, and a restart must not move the moment.
+    chance = fraction(plan.seed, key, str(int(facts.token.obtained_at.timestamp())))
     return min(
         renew_at(facts.token, r.renew, login_backed=r.standing.login_backed, chance=chance) for r in served
     )
