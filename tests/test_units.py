@@ -35,7 +35,7 @@ def directives(path: Path) -> dict[str, str]:
     return found
 
 
-# -- systemd ------------------------------------------------------------------------------------------------------
+# -- systemd ---
 
 # directive -> (values that are right, why)
 BOTH = {
@@ -58,7 +58,7 @@ BOTH = {
     "Unit.StartLimitIntervalSec": ({"0"}, "systemd would give up for good after a few failures"),
 }
 FORBIDDEN = {
-    "Service.RuntimeDirectory": "removed whenever the unit ends: with 75, it takes another instance's socket along",
+    "Service.RuntimeDirectory": "removed when the unit ends: with 75, it takes another instance's socket along",
     "Service.StateDirectory": "is ~/.config/NAME in user units of systemd 252",
     "Service.MemoryDenyWriteExecute": "a credential_process written for node would break",
     "Service.ProtectHome": "makes /run/user read-only; with ReadWritePaths= it pins an old ~/.docker",
@@ -151,7 +151,7 @@ def test_systemd_itself_finds_nothing_to_say(path: Path, tmp_path: Path) -> None
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-# -- launchd ------------------------------------------------------------------------------------------------------
+# -- launchd ---
 
 
 def test_the_agent_is_what_launchd_needs() -> None:
