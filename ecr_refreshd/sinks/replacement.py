@@ -5,7 +5,7 @@ when the file is no longer what was read, and have then changed nothing.
 """
 
 # A path is bytes here, as the system has it; pathlib takes text only.
-# ruff: noqa: PTH102, PTH104, PTH108, PTH112
+# ruff: noqa: PTH102, PTH104, PTH108, PTH112, PTH116, PTH120
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Replacement:
     def create(self, wanted: bytes) -> bytes | None:
         """Put a first version where no file is; None if one has appeared."""
         if not os.path.isdir(self.place.folder):
-            os.mkdir(self.place.folder, 0o700)
+            self._make_folder()
         ready = self.stage.make(wanted, None)
         try:
             self._move_in(ready)
@@ -89,6 +89,13 @@ class Replacement:
                 os.unlink(ready)
         self._sync_folder()
         return wanted
+
+    def _make_folder(self) -> None:
+        """Make the folder as docker does, 0700; made by root it belongs to whose home it is in."""
+        os.mkdir(self.place.folder, 0o700)
+        if os.geteuid() == 0:
+            around = os.stat(os.path.dirname(self.place.folder))
+            os.chown(self.place.folder, around.st_uid, around.st_gid)
 
     def _move_in(self, ready: bytes) -> None:
         try:

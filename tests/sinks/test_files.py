@@ -94,6 +94,14 @@ class TestRights:
         sink(path).write(NEWER_TOKENS)
         assert (path.stat().st_uid, path.stat().st_gid) == (4244, 4245)
 
+    def test_a_folder_made_by_root_belongs_to_whose_home_it_is_in(self, home: Path) -> None:
+        need(os.geteuid() == 0, "root")
+        os.chown(home, 4242, 4243)
+        path = home / "new" / "config.json"
+        sink(path).write(TOKENS)
+        for made in (path.parent, path):
+            assert (made.stat().st_uid, made.stat().st_gid) == (4242, 4243)
+
     def test_a_file_of_somebody_else_is_not_taken_from_them(self, home: Path) -> None:
         path = home / "config.json"
         path.write_bytes(STRANGER)
