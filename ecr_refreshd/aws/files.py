@@ -83,16 +83,14 @@ class AwsFiles:
         return kept[1]
 
     def _logins(self) -> Iterator[str]:
-        """Yield the token files of the profiles there are; their names are the CLI's (aws.md 1.1, 1.3)."""
-        sso, login, _ = _caches(self._environ)
-        names: dict[str, None] = {}
+        """Yield the token files of the profiles there are."""
+        lanes: dict[str, None] = {}
         for profile in self.profiles().profiles.values():
             if name := profile.keys.get("sso_session") or profile.keys.get("sso_start_url"):
-                digest = hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()
-                names[f"{sso}/{digest}.json"] = None
+                lanes[f"sso:{name}"] = None
             if name := profile.keys.get("login_session"):
-                names[f"{login}/{hashlib.sha256(name.encode()).hexdigest()}.json"] = None
-        yield from names
+                lanes[f"login:{name}"] = None
+        yield from (token_file(lane, self._environ) for lane in lanes)
 
     def _token_files(self) -> Iterator[str]:
         variables = ("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
@@ -121,6 +119,15 @@ def _caches(environ: Mapping[str, str]) -> tuple[str, str, str]:
         ini.expand(login, environ) if login else f"{base}/login/cache",
         f"{base}/cli/cache",
     )
+
+
+def token_file(lane: str, environ: Mapping[str, str]) -> str:
+    """Return where the tokens of a lane (`Standing.lane`) lie; the names are the CLI's (aws.md 1.1, 1.3)."""
+    kind, _, name = lane.partition(":")
+    sso, login, _ = _caches(environ)
+    if kind == "sso":
+        return f"{sso}/{hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()}.json"
+    return f"{login}/{hashlib.sha256(name.encode()).hexdigest()}.json"
 
 
 def _stamp(path: str) -> _Stamp | None:

@@ -1,0 +1,41 @@
+"""For whom AWS was asked, as far as the words for people need it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ecr_refreshd.core.model import Principal, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """For whom, and what had happened until it failed.
+
+    Attributes:
+        method: botocore's name for where the credentials came from; "" if none came.
+        ran_program: a credential_process was run.
+        profiles: the profiles there are, for a misspelt one.
+    """
+
+    principal: Principal
+    standing: Standing
+    service: str
+    region: str
+    method: str = ""
+    ran_program: bool = False
+    profiles: tuple[str, ...] = ()
+
+    @property
+    def ambient(self) -> bool:
+        """Return whether it is the ambient chain."""
+        return not self.principal.profile
+
+    @property
+    def name(self) -> str:
+        """Return what people call it."""
+        return "the ambient credentials" if self.ambient else f'profile "{self.principal.profile}"'
+
+    @property
+    def login_hint(self) -> str:
+        """Return what a person does to sign in again."""
+        return self.standing.login_command or "Sign in again with the tool that gives you these credentials."

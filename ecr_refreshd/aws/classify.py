@@ -1,0 +1,214 @@
+"""What an AWS failure asks of whom, and in which words: one row for every exception that boto3 was seen to raise.
+
+The rows are those of aws.md 2.5. Exceptions are told by name, so that this module needs no botocore. Texts of
+others are redacted before they are shown; where AWS's own text may hold a session token (a signature mismatch
+quotes the whole request) or a file's content, it is not shown at all.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import shlex
+from collections.abc import Callable
+
+from ecr_refreshd.aws import classify_client
+from ecr_refreshd.aws.asker import Asker
+from ecr_refreshd.aws.redact import first_line
+from ecr_refreshd.core.model import Category, Failure
+
+_LOGIN, _DENIED, _CONFIG, _TRANSIENT = Category.LOGIN, Category.DENIED, Category.CONFIG, Category.TRANSIENT
+
+Row = Callable[[Exception, Asker], tuple[Category, str, str]]
+"""From an exception and its circumstances to the category, what happened, and what helps."""
+
+
+def classify(error: BaseException, asker: Asker) -> Failure:
+    """Return what a failure asks of whom, and the words for it.
+
+    Args:
+        error: what came out of `Sessions.access` or `Sessions.token`.
+        asker: for whom, and what had happened until then.
+    """
+    refusal = getattr(error, "refusal", None)
+    if type(error).__name__ == "LaneError" and error.__cause__ is not None:
+        error = error.__cause__
+    names = [each.__name__ for each in type(error).__mro__]
+    if "ClientError" in names:
+        return classify_client.classify(error, asker)
+    if names[0] == "TokenRetrievalError" and refusal is not None and refusal.passing:
+        what = f"AWS could not renew the login of {asker.name} just now ({refusal.code or refusal.status})."
+        return Failure(
+            _TRANSIENT, refusal.code or "TokenRetrievalError", what, throttled=refusal.status == 429
+        )
+    for name in names:
+        if name in _ROWS:
+            category, message, hint = _ROWS[name](error, asker)  # type: ignore[arg-type] # never BaseException alone
+            code = getattr(error, "code", name) if name == "AnswerError" else name
+            return Failure(category, code, _sentence(message), hint)
+    what = f"Asking for {asker.name} failed unexpectedly: {names[0]}: {first_line(str(error))}"
+    return Failure(_TRANSIENT, f"bug.{names[0]}", what)
+
+
+def _sentence(text: str) -> str:
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "…", "!", "?")) else text + "."
+
+
+def _row(category: Category, message: str, hint: str = "") -> Row:
+    """A row whose words need only the asker."""
+    return lambda _error, asker: (category, message.format(asker=asker), hint.format(asker=asker))
+
+
+def _quoting(category: Category, hint: str) -> Row:
+    """A row that passes on what botocore says."""
+    return lambda error, asker: (category, f"{asker.name}: {first_line(str(error))}", hint)
+
+
+def _no_profile(_error: Exception, asker: Asker) -> tuple[Category, str, str]:
+    near = difflib.get_close_matches(asker.principal.profile, asker.profiles, 3)
+    did_you_mean = f" Did you mean {' or '.join(near)}?" if near else ""
+    what = f"There is no {asker.name} in the AWS files.{did_you_mean}"
+    return _CONFIG, what, "aws configure list-profiles"
+
+
+def _no_credentials(_error: Exception, asker: Asker) -> tuple[Category, str, str]:
+    if asker.ambient:
+        # A metadata service may not be up yet when we are, or just not answer (aws.md 2.5, reliability).
+        return _TRANSIENT, "Neither the environment, nor a container, nor the instance gives credentials", ""
+    name = shlex.quote(asker.principal.profile)
+    return _CONFIG, f"There are no credentials for {asker.name}", f"aws configure list --profile {name}"
+
+
+def _no_file(error: Exception, asker: Asker) -> tuple[Category, str, str]:
+    path = first_line(str(getattr(error, "filename", None) or error))
+    if asker.ran_program:
+        hint = "Correct credential_process in ~/.aws/config, or the PATH of the service: ecr-refreshd doctor"
+        return _CONFIG, f"the credential_process of {asker.name} cannot be started: {path}", hint
+    problem = getattr(error, "strerror", None) or "cannot be read"
+    return (
+        _CONFIG,
+        f"{asker.name} needs the file {path}: {problem}",
+        "It is tried again when the file appears.",
+    )
+
+
+def _value(error: Exception, asker: Asker) -> tuple[Category, str, str]:
+    if asker.ran_program:
+        what = f"the credential_process of {asker.name} printed something that is not JSON"
+        return _CONFIG, what, "Run it in a terminal, and correct credential_process in ~/.aws/config."
+    if isinstance(error, json.JSONDecodeError):
+        return _TRANSIENT, f"something else than AWS answered {asker.name}", ""
+    return _CONFIG, f"{asker.name}: {first_line(str(error))}", _EDIT
+
+
+def _still_expired(_error: Exception, asker: Asker) -> tuple[Category, str, str]:
+    if asker.ran_program:
+        what = f"the credential_process of {asker.name} gave credentials that have ended already"
+        return _LOGIN, what, asker.login_hint
+    return _TRANSIENT, f"{asker.name} was given credentials that have ended already", ""
+
+
+def _retrieval(error: Exception, asker: Asker) -> tuple[Category, str, str]:
+    details = getattr(error, "kwargs", {})
+    provider, said = str(details.get("provider", "")), str(details.get("error_msg", error))
+    if provider == "custom-process":
+        what = first_line(said)
+        if what.startswith(("Unsupported version", "Missing required key")):
+            hint = "It must print Version 1 and both keys; see the AWS CLI's manual on credential_process."
+            return _CONFIG, f"the credential_process of {asker.name} printed something else: {what}", hint
+        return _LOGIN, f"the credential_process of {asker.name} failed: {what}", asker.login_hint
+    if asker.ambient or provider in {"container-role", "iam-role"}:
+        return _TRANSIENT, f"the metadata service gave {asker.name} no credentials: {first_line(said)}", ""
+    return _CONFIG, f"{asker.name}: {first_line(said)}", _EDIT
+
+
+def _connection(error: Exception, asker: Asker) -> tuple[Category, str, str]:
+    url = str(getattr(error, "kwargs", {}).get("endpoint_url", ""))
+    host = url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    return _TRANSIENT, f"AWS could not be reached for {asker.name}{f': {host}' if host else ''}", ""
+
+
+def _tls(error: Exception, asker: Asker) -> tuple[Category, str, str]:
+    category, message, _ = _connection(error, asker)
+    message = message.replace("AWS could not be reached", "The TLS certificate shown for AWS is not trusted")
+    hint = "A captive portal, or a company's proxy: then let AWS_CA_BUNDLE or ca_bundle name its certificate."
+    return category, message, hint
+
+
+def _config_file(error: Exception, _asker: Asker) -> tuple[Category, str, str]:
+    path = first_line(str(getattr(error, "kwargs", {}).get("path", "~/.aws/config")))
+    return _CONFIG, f"{path} does not parse", "Correct it; it is read again when it changes."
+
+
+def _mfa(_error: Exception, asker: Asker) -> tuple[Category, str, str]:
+    what = f"{asker.name} needs an MFA code; what you get with one in a terminal serves here too"
+    return _LOGIN, what, f"aws sts get-caller-identity --profile {shlex.quote(asker.principal.profile)}"
+
+
+_EDIT = "Correct ~/.aws/config; it is read again when it changes."
+
+_ROWS: dict[str, Row] = {
+    # logins
+    "SSOTokenLoadError": _row(_LOGIN, "nobody is signed in for {asker.name}", "{asker.login_hint}"),
+    "TokenRetrievalError": _row(_LOGIN, "the AWS login of {asker.name} has ended", "{asker.login_hint}"),
+    "UnauthorizedSSOTokenError": _row(
+        _LOGIN, "the AWS login of {asker.name} has ended", "{asker.login_hint}"
+    ),
+    "DamagedLoginError": _row(_LOGIN, "the login file of {asker.name} is damaged", "{asker.login_hint}"),
+    "LoginTokenLoadError": _row(_LOGIN, "nobody is signed in for {asker.name}", "{asker.login_hint}"),
+    "LoginRefreshRequired": _row(_LOGIN, "the AWS login of {asker.name} has ended", "{asker.login_hint}"),
+    "LoginInsufficientPermissions": _row(
+        _DENIED, "{asker.name} may not renew its login", "Ask for the permission signin:CreateOAuth2Token."
+    ),
+    "LoginError": _row(_LOGIN, "AWS refused to renew the login of {asker.name}", "{asker.login_hint}"),
+    "MissingDependencyException": _row(
+        _CONFIG,
+        "{asker.name} signs in by `aws login`, which needs the AWS common runtime beside ecr-refreshd",
+        "pip install 'botocore[crt]' where ecr-refreshd is installed "
+        "(pipx: pipx inject ecr-refreshd 'botocore[crt]')",
+    ),
+    "MfaRequiredError": _mfa,
+    "EOFError": _mfa,
+    "RefreshWithMFAUnsupportedError": _mfa,
+    # profiles
+    "NoCredentialsError": _no_credentials,
+    "ProfileNotFound": _no_profile,
+    "PartialCredentialsError": _quoting(_CONFIG, _EDIT),
+    "InvalidConfigError": _quoting(_CONFIG, _EDIT),
+    "InfiniteLoopConfigError": _quoting(_CONFIG, _EDIT),
+    "ConfigParseError": _config_file,
+    "UnknownCredentialError": _quoting(_CONFIG, _EDIT),
+    "CredentialRetrievalError": _retrieval,
+    "ProgramError": lambda error, asker: (
+        _CONFIG,
+        f"the credential_process of {asker.name} {first_line(str(error))}",
+        "Run it in a terminal, and correct credential_process in ~/.aws/config.",
+    ),
+    # places
+    "NoRegionError": _quoting(_CONFIG, _EDIT),
+    "InvalidRegionError": _quoting(_CONFIG, _EDIT),
+    "EndpointVariantError": _row(
+        _CONFIG,
+        "AWS has no {asker.service} endpoint of this kind in {asker.region}",
+        "Use the plain host name.",
+    ),
+    "EndpointProviderError": _quoting(_CONFIG, "Look at the endpoint settings of this profile."),
+    # the way there
+    "ConnectionError": _connection,
+    "HTTPClientError": _connection,
+    "ResponseParserError": _row(_TRANSIENT, "something else than AWS answered {asker.name}"),
+    "ProxyConnectionError": _row(
+        _TRANSIENT, "the proxy on the way to AWS does not answer", "Look at HTTPS_PROXY."
+    ),
+    "SSLError": _tls,
+    "MetadataRetrievalError": _row(_TRANSIENT, "the metadata service did not answer {asker.name}"),
+    "AnswerError": lambda error, _asker: (_TRANSIENT, str(error), ""),
+    # what Python itself raises on the way
+    "FileNotFoundError": _no_file,
+    "PermissionError": _no_file,
+    "ValueError": _value,
+    "RuntimeError": _still_expired,
+    "MemoryError": _row(_TRANSIENT, "the process that asked for {asker.name} ran out of memory"),
+    "BotoCoreError": _quoting(_CONFIG, _EDIT),
+}

@@ -1,0 +1,344 @@
+"""Asks AWS through short-lived child processes, so that boto3 never loads here and whatever hangs is killed.
+
+Rules (DESIGN 5, "The AWS child"): at most two children work at a time; all grants of one lane go through one, and
+through none while another that had the lane still lives; a grant that is overdue ends its child, and what else
+that child had to do goes to a fresh one at once; a grant that hung has a child to itself next time. Every order
+is answered, once. With nothing to do, the thread sleeps without a timeout.
+"""
+
+from __future__ import annotations
+
+import itertools
+import selectors
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from ecr_refreshd.aws.frames import Begin, Broken, Failed, FrameError, Granted, Refused, Said, Started, Waits
+from ecr_refreshd.aws.placing import place
+from ecr_refreshd.aws.running import Job, Running
+from ecr_refreshd.core.events import FetchFailed, FetchSucceeded
+from ecr_refreshd.core.model import Category, Failure, Token, fingerprint
+from ecr_refreshd.core.ports import Clock, FetchOrder, Post
+from ecr_refreshd.core.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long things may take, in seconds.
+
+    Attributes:
+        grant: from when somebody works on it to its answer.
+        child: the life of a child.
+        grace: for a login that is just being renewed, when its child has to end.
+    """
+
+    grant: float = 30.0
+    child: float = 90.0
+    grace: float = 3.0
+
+
+_POLL = 0.01
+"""Seconds between looks at a process that is about to die; nothing tells of it on every system we run on."""
+_MOST_MOVES = 3
+_REFUSED_KEPT = 64
+
+
+class Fetcher:
+    """`core.ports.Fetcher`.
+
+    Args:
+        post: is called with each answer, in the fetcher's own thread.
+        environ: the environment of the children.
+        clock: both clocks, read when a token comes in.
+        limits: how long things may take.
+    """
+
+    def __init__(
+        self, post: Post, environ: Mapping[str, str], clock: Clock, *, limits: Limits | None = None
+    ) -> None:
+        self._post = post
+        self._environ = environ
+        self._clock = clock
+        self._limits = limits or Limits()
+        self._guard = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._inbox: deque[FetchOrder] = deque()
+        self._stopping = False
+        self._wake: socket.socket | None = None
+        # The rest is the thread's own.
+        self._numbers = itertools.count(1)
+        self._open: dict[int, Job] = {}
+        self._waiting: list[Job] = []
+        self._children: list[Running] = []
+        self._hung: set[str] = set()
+        self._refused: deque[str] = deque(maxlen=_REFUSED_KEPT)
+
+    # -- from any thread ------------------------------------------------------------------------------------
+
+    def fetch(self, orders: Sequence[FetchOrder]) -> None:
+        """Ask for all of these; returns at once. After `stop`, each is answered by a failure."""
+        with self._guard:
+            if not self._stopping:
+                self._inbox.extend(orders)
+                self._nudge()
+                return
+        for order in orders:
+            self._answer_failed(order, _STOPPED)
+
+    def _nudge(self) -> None:
+        if self._thread is None:
+            ours, self._wake = socket.socketpair()
+            ours.setblocking(False)  # noqa: FBT003 - its only argument
+            self._wake.setblocking(False)  # noqa: FBT003 - its only argument
+            self._thread = threading.Thread(target=self._run, args=(ours,), name="aws", daemon=True)
+            self._thread.start()
+        if self._wake is not None:
+            with suppress(BlockingIOError):
+                self._wake.send(b"!")
+
+    def stop(self) -> None:
+        """End every child: at once, or after `Limits.grace` where a login is just being renewed."""
+        with self._guard:
+            self._stopping = True
+            thread = self._thread
+            if thread is not None:
+                self._nudge()
+        if thread is not None:
+            thread.join(self._limits.grace + 2)
+
+    # -- the thread -----------------------------------------------------------------------------------------
+
+    def _run(self, woken: socket.socket) -> None:
+        with selectors.DefaultSelector() as selector, woken:
+            selector.register(woken, selectors.EVENT_READ)
+            while not self._take_in():
+                try:
+                    self._place()
+                    self._listen(selector, woken)
+                    self._look_after()
+                except Exception as error:  # noqa: BLE001 - a mistake here must not leave orders without an answer
+                    self._start_over(error)
+            self._end_all()
+        with self._guard:
+            if self._wake is not None:
+                self._wake.close()
+
+    def _take_in(self) -> bool:
+        """Take what was ordered; return whether it is time to stop."""
+        with self._guard:
+            orders, stopping = list(self._inbox), self._stopping
+            self._inbox.clear()
+        for order in orders:
+            job = Job(next(self._numbers), order, alone=order.grant.key in self._hung)
+            self._open[job.number] = job
+            self._waiting.append(job)
+        return stopping
+
+    def _place(self) -> None:
+        oldest = time.monotonic() - self._limits.child + self._limits.grant
+        try:
+            place(self._waiting, self._children, self._start, oldest)
+        except OSError as error:
+            what = (
+                f"The process that asks AWS could not be started: {error.strerror or type(error).__name__}."
+            )
+            for job in list(self._waiting):
+                self._fail(job, Failure(Category.TRANSIENT, "child.start", what))
+
+    def _start(self, *, alone: bool) -> Running:
+        alarm = int(self._limits.child + self._limits.grace) + 5
+        child = Running(self._environ, Begin(alarm, tuple(self._refused)), alone=alone)
+        self._children.append(child)
+        return child
+
+    def _listen(self, selector: selectors.BaseSelector, woken: socket.socket) -> None:
+        by_socket = {child.socket: child for child in self._children if not child.closed}
+        for known in [key.fileobj for key in selector.get_map().values()]:
+            if known is not woken and known not in by_socket:
+                selector.unregister(known)
+        for ours, child in by_socket.items():
+            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if child.wants_to_write else 0)
+            try:
+                selector.modify(ours, events)
+            except KeyError:
+                selector.register(ours, events)
+        for key, ready in selector.select(self._patience()):
+            if key.fileobj is woken:
+                with suppress(BlockingIOError):
+                    woken.recv(4096)
+                continue
+            child = by_socket[key.fileobj]  # type: ignore[index] # only sockets were registered
+            if ready & selectors.EVENT_WRITE:
+                child.write()
+            if ready & selectors.EVENT_READ:
+                self._hear(child)
+
+    def _patience(self) -> float | None:
+        """Return for how many seconds nothing can become due; None for ever."""
+        moments: list[float] = []
+        now = time.monotonic()
+        for child in self._children:
+            if child.closed or child.ending:
+                return _POLL
+            moments.append(child.kill_at or child.born + self._limits.child)
+            moments.extend(job.deadline for job in child.jobs.values() if job.deadline is not None)
+        return max(0.0, min(moments) - now) if moments else None
+
+    def _hear(self, child: Running) -> None:
+        try:
+            for said in child.read():
+                self._heed(child, said)
+        except FrameError as error:
+            what = f"The process that asks AWS answered something that is no answer ({error})."
+            self._fail_all(child.end(self._limits.grace), Failure(Category.TRANSIENT, "child.garbled", what))
+
+    def _heed(self, child: Running, said: Said) -> None:
+        match said:
+            case Started(numbers):
+                for number in numbers:
+                    if job := child.jobs.get(number):
+                        job.deadline = time.monotonic() + self._limits.grant
+            case Waits(numbers, what):
+                for number in numbers:
+                    if job := child.jobs.get(number):
+                        job.waits = what
+            case Granted(number):
+                # Also from a child that is ending: a token is a token, whoever was to ask for it next.
+                if job := self._open.get(number):
+                    self._succeed(job, said)
+            case Failed(number, failure):
+                if job := child.jobs.get(number):
+                    self._hung.discard(job.order.grant.key)
+                    self._fail(job, failure)
+            case Refused(fingerprint):
+                if fingerprint not in self._refused:
+                    self._refused.append(fingerprint)
+            case Broken(failure):
+                self._fail_all(child.end(self._limits.grace), failure)
+
+    def _look_after(self) -> None:
+        now = time.monotonic()
+        for child in list(self._children):
+            if child.closed and child.kill_at is None:
+                child.kill_at = now + 1.0
+            if child.is_gone(now):
+                self._bury(child)
+            elif not child.ending:
+                overdue = [
+                    job for job in child.jobs.values() if job.deadline is not None and job.deadline <= now
+                ]
+                if overdue or now - child.born >= self._limits.child:
+                    self._give_up(child, overdue)
+                elif not child.jobs and not child.leaving:
+                    child.leave()
+
+    def _bury(self, child: Running) -> None:
+        """Hear a dead child's last words, and fail what it leaves unanswered."""
+        for _ in range(1000):
+            if child.closed:
+                break
+            before = len(child.jobs)
+            self._hear(child)
+            if len(child.jobs) == before:
+                break
+        child.close()
+        self._children.remove(child)
+        what = f"The process that asks AWS ended without an answer: {child.fate}."
+        self._fail_all(list(child.jobs.values()), Failure(Category.TRANSIENT, "child.died", what))
+
+    def _give_up(self, child: Running, overdue: list[Job]) -> None:
+        """End a child; what is overdue has failed, and the rest goes to another at once."""
+        for job in child.end(self._limits.grace):
+            if job in overdue:
+                self._hung.add(job.order.grant.key)
+                self._fail(job, _overdue(job, self._limits.grant))
+            elif job.moves >= _MOST_MOVES:
+                what = f"AWS was asked {job.moves + 1} times, each time beside something that hung."
+                self._fail(job, Failure(Category.TRANSIENT, "child.crowded", what))
+            else:
+                job.moves += 1
+                job.deadline, job.waits = None, ""
+                self._waiting.append(job)
+
+    def _start_over(self, error: Exception) -> None:
+        for child in self._children:
+            child.end(0.0)
+        what = f"Asking AWS failed unexpectedly: {type(error).__name__}."
+        self._fail_all(list(self._open.values()), Failure(Category.TRANSIENT, "bug.fetcher", what))
+
+    def _end_all(self) -> None:
+        self._fail_all(list(self._open.values()), _STOPPED)
+        for child in self._children:
+            if not child.ending:
+                child.end(self._limits.grace)
+        patience = time.monotonic() + self._limits.grace + 1
+        while self._children and time.monotonic() < patience:
+            for child in list(self._children):
+                with suppress(FrameError):
+                    list(child.read() if not child.closed else ())
+                if child.is_gone(time.monotonic()):
+                    child.close()
+                    self._children.remove(child)
+            self._pause()
+
+    @staticmethod
+    def _pause() -> None:
+        threading.Event().wait(_POLL)
+
+    # -- answers --------------------------------------------------------------------------------------------
+
+    def _close(self, job: Job) -> None:
+        self._open.pop(job.number, None)
+        if job in self._waiting:
+            self._waiting.remove(job)
+        for child in self._children:
+            child.jobs.pop(job.number, None)
+
+    def _succeed(self, job: Job, said: Granted) -> None:
+        try:
+            expires_at = datetime.fromisoformat(said.expires_at)
+        except ValueError as error:
+            raise FrameError("no time") from error
+        if expires_at.tzinfo is None:
+            raise FrameError("a time without an offset")
+        self._close(job)
+        self._hung.discard(job.order.grant.key)
+        now = self._clock.now()
+        token = Token(
+            Secret(said.auth), fingerprint(said.auth), now.wall, expires_at.astimezone(UTC), now.boot
+        )
+        self._post(FetchSucceeded(job.order.grant.key, job.order.serial, token, said.account))
+
+    def _fail_all(self, jobs: Sequence[Job], failure: Failure) -> None:
+        for job in jobs:
+            self._fail(job, failure)
+
+    def _fail(self, job: Job, failure: Failure) -> None:
+        self._close(job)
+        self._answer_failed(job.order, failure)
+
+    def _answer_failed(self, order: FetchOrder, failure: Failure) -> None:
+        failed = replace(failure, at=self._clock.now().wall)
+        self._post(FetchFailed(order.grant.key, order.serial, failed))
+
+
+_STOPPED = Failure(
+    Category.TRANSIENT, "fetch.stopped", "The service is ending, so AWS is not asked any more."
+)
+
+
+def _overdue(job: Job, seconds: float) -> Failure:
+    who = f'profile "{job.order.grant.principal.profile}"' if job.order.grant.principal.profile else "AWS"
+    what = f"{who[0].upper()}{who[1:]} did not answer within {seconds:g} s"
+    if job.waits:
+        return Failure(
+            Category.TRANSIENT, "fetch.overdue", f"{what}: {job.waits} hangs.",
+            hint="Run it in a terminal: it may wait for a window, a key or a code.",
+        )  # fmt: skip
+    return Failure(Category.TRANSIENT, "fetch.overdue", f"{what}.")

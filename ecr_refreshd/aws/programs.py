@@ -1,0 +1,95 @@
+"""Runs a credential_process within bounds, in the child.
+
+botocore waits for it for ever and keeps all it prints (aws.md 2.5), and would wait for a helper that it leaves
+behind with its output still open. Here output is bounded, and what counts is the program itself.
+"""
+
+from __future__ import annotations
+
+import resource
+import selectors
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import botocore.credentials
+
+_MOST = 1 << 20
+"""Bytes of each output; credentials take a thousandth of it."""
+_LINGER = 1.0
+"""Seconds that output may still come when the program has ended, its helper holding it open."""
+
+
+class ProgramError(Exception):
+    """A credential_process did what no credential_process may."""
+
+
+class Here(threading.local):
+    """What the work of a thread is told of: `running` is called when a program starts on its behalf."""
+
+    running: Callable[[], None] = staticmethod(lambda: None)
+    ran = False
+
+
+here = Here()
+
+
+class Program(subprocess.Popen[bytes]):
+    """A `subprocess.Popen` whose `communicate` is bounded."""
+
+    def __init__(self, command: list[str], **more: Any) -> None:
+        here.ran = True
+        here.running()
+        super().__init__(command, stdin=subprocess.DEVNULL, **more)
+        if sys.platform == "linux":
+            # The bound on memory is ours; programs of others may need what they have in a terminal.
+            with suppress(OSError, ValueError):
+                hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+                resource.prlimit(self.pid, resource.RLIMIT_DATA, (hard, hard))
+
+    def communicate(self, *_input: object, **_more: object) -> tuple[bytes, bytes]:
+        """Return what it printed on stdout and stderr.
+
+        Raises:
+            ProgramError: it prints without end; it has been killed.
+        """
+        if self.stdout is None or self.stderr is None:
+            raise AssertionError("botocore reads both outputs")
+        pieces: dict[Any, bytearray] = {self.stdout: bytearray(), self.stderr: bytearray()}
+        ended = None
+        with selectors.DefaultSelector() as selector:
+            for stream in pieces:
+                selector.register(stream, selectors.EVENT_READ)
+            while selector.get_map():
+                ready = selector.select(0.1)
+                for key, _events in ready:
+                    self._take(key.fileobj, pieces, selector)
+                if not ready and self.poll() is not None:
+                    ended = ended or time.monotonic()
+                    if time.monotonic() - ended > _LINGER:
+                        break
+        self.wait()
+        return bytes(pieces[self.stdout]), bytes(pieces[self.stderr])
+
+    def _take(self, stream: Any, pieces: dict[Any, bytearray], selector: selectors.BaseSelector) -> None:
+        data = stream.read1(65536)
+        if not data:
+            selector.unregister(stream)
+        pieces[stream] += data
+        if len(pieces[stream]) > _MOST:
+            self.kill()
+            raise ProgramError(f"printed more than {_MOST >> 20} MiB and was stopped")
+
+
+class _BoundedProvider(botocore.credentials.ProcessProvider):  # type: ignore[misc] # botocore has no types
+    def __init__(self, profile_name: str, load_config: Any, popen: Any = Program) -> None:
+        super().__init__(profile_name, load_config, popen)
+
+
+def install() -> None:
+    """Let every session of this process run programs within bounds, those of source profiles too."""
+    botocore.credentials.ProcessProvider = _BoundedProvider

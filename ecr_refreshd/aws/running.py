@@ -1,0 +1,196 @@
+"""One AWS child as its parent sees it: started, asked, listened to, ended, and reaped without anybody waiting.
+
+Rules: what the child's programs leave behind goes with it only if it had to be ended; its end is believed when
+the operating system says so, and never waited for by the closing of a pipe that a program may hold open.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import site
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from ecr_refreshd.aws import frames
+from ecr_refreshd.aws.frames import Ask, Begin, Said
+from ecr_refreshd.core.ports import FetchOrder
+
+_MODULE = "ecr_refreshd.aws.child"
+_READ = 65536
+
+
+def command(descriptor: int) -> list[str]:
+    """Return the child's command line.
+
+    Isolated from the environment's PYTHON variables and from the current folder, but for a package that pip has
+    installed for this user only: the isolated mode would not find it.
+    """
+    own = Path(__file__).resolve()
+    user = site.ENABLE_USER_SITE and Path(site.getusersitepackages()).resolve() in own.parents
+    return [sys.executable, *(["-E", "-P"] if user else ["-I"]), "-m", _MODULE, str(descriptor)]
+
+
+class Job:
+    """One order on its way.
+
+    Attributes:
+        number: the name the child knows it by.
+        alone: it hung last time, so it gets a child of its own.
+        deadline: monotonic seconds until which it is to be answered; None while nobody works on it.
+        waits: what it was last known to wait for, in words.
+        moves: how often it went from a child that had to be ended to another.
+    """
+
+    __slots__ = ("alone", "deadline", "moves", "number", "order", "waits")
+
+    def __init__(self, number: int, order: FetchOrder, *, alone: bool) -> None:
+        self.number = number
+        self.order = order
+        self.alone = alone
+        self.deadline: float | None = None
+        self.waits = ""
+        self.moves = 0
+
+    @property
+    def lane(self) -> str:
+        """Return the login it shares with others, "" if none."""
+        return self.order.standing.lane
+
+
+class Running:
+    """A child process.
+
+    Attributes:
+        jobs: what it has been asked and not answered, by number.
+        alone: it serves one job only, one that hung before.
+        born: monotonic seconds.
+        ending: it has been told to end; `kill_at` is when it is killed. Its lanes stay its own until it is dead.
+        leaving: it has nothing more to do, and was told so.
+    """
+
+    def __init__(self, environ: Mapping[str, str], begin: Begin, *, alone: bool) -> None:
+        """Start it. Raises OSError."""
+        self.alone = alone
+        self.jobs: dict[int, Job] = {}
+        self.born = time.monotonic()
+        self.ending = False
+        self.leaving = False
+        self.kill_at: float | None = None
+        self._lanes: set[str] = set()
+        self._lines = frames.Lines()
+        self._unsent = bytearray()
+        self.socket, theirs = socket.socketpair()
+        with theirs:
+            try:
+                self._process = subprocess.Popen(
+                    command(theirs.fileno()),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    env=dict(environ),
+                    pass_fds=(theirs.fileno(),),
+                    start_new_session=True,
+                )
+            except OSError:
+                self.socket.close()
+                raise
+        self.socket.setblocking(False)  # noqa: FBT003 - its only argument
+        self._send(begin.frame())
+
+    @property
+    def closed(self) -> bool:
+        """Return whether nothing more can be heard from it."""
+        return self.socket.fileno() < 0
+
+    @property
+    def wants_to_write(self) -> bool:
+        """Return whether something waits to be sent."""
+        return bool(self._unsent) and not self.closed
+
+    @property
+    def lanes(self) -> frozenset[str]:
+        """Return the logins that it may be renewing."""
+        if self.ending:
+            return frozenset(self._lanes)
+        return frozenset(job.lane for job in self.jobs.values() if job.lane)
+
+    def ask(self, jobs: list[Job]) -> None:
+        """Ask for jobs that share one principal."""
+        first = jobs[0].order
+        self.jobs.update({job.number: job for job in jobs})
+        grants = {job.number: job.order.grant for job in jobs}
+        self._send(Ask(first.grant.principal, first.standing, grants).frame())
+
+    def _send(self, frame: frames.Frame) -> None:
+        self._unsent += frames.line(frame)
+        self.write()
+
+    def write(self) -> None:
+        """Send what can be sent without waiting."""
+        try:
+            while self._unsent:
+                del self._unsent[: self.socket.send(self._unsent)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._unsent.clear()  # it is dead, which its reader hears too
+
+    def read(self) -> Iterator[Said]:
+        """Yield what it has said; closes our end when it has closed its own. Raises FrameError."""
+        try:
+            data = self.socket.recv(_READ)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.socket.close()
+            return
+        for frame in self._lines.feed(data):
+            yield frames.read_said(frame)
+
+    def leave(self) -> None:
+        """Tell it that nothing more will come; it ends at once, or is killed after a while."""
+        self.leaving = True
+        self.kill_at = time.monotonic() + 1.0
+        self._send(frames.END)
+
+    def end(self, grace: float) -> list[Job]:
+        """Make it end, `grace` seconds from now at the latest; returns the jobs it leaves undone."""
+        undone, self._lanes, self.jobs = list(self.jobs.values()), set(self.lanes), {}
+        self.ending = True
+        self.kill_at = time.monotonic() + grace
+        with suppress(ProcessLookupError):
+            self._process.terminate()
+        return undone
+
+    def is_gone(self, now: float) -> bool:
+        """Return whether it is dead and reaped; kills what is overdue."""
+        overdue = self.kill_at is not None and now >= self.kill_at
+        if overdue or (self.ending and self.closed):
+            self._kill_group()
+        return self._process.poll() is not None
+
+    def _kill_group(self) -> None:
+        """Kill it and its programs. Before it is reaped: until then nobody else can get its group's number."""
+        if self._process.returncode is None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    @property
+    def fate(self) -> str:
+        """Return in words how it ended."""
+        code = self._process.returncode
+        if code is None:
+            return "it closed its side"
+        return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        self.socket.close()

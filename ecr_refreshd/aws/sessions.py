@@ -1,0 +1,294 @@
+"""Gets a principal's credentials and its authorization tokens by boto3, in the child.
+
+Rules: a boto3 Session is made anew for each principal asked for, because one that lives keeps old profiles and
+logins for ever (aws.md 3.1); nobody is ever prompted; a workstation never asks a metadata service; what a lane's
+login said to one principal, it says to all (`LaneError`), so that one dead login is one refused refresh.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import threading
+import time
+from collections.abc import Iterator, MutableMapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.configprovider import ConstantProvider
+from botocore.exceptions import NoCredentialsError
+from botocore.utils import JSONFileCache
+
+from ecr_refreshd import __version__
+from ecr_refreshd.aws import answers
+from ecr_refreshd.aws.files import token_file
+from ecr_refreshd.aws.frames import Ask, Granted
+from ecr_refreshd.aws.refreshing import Refreshes, Refusal, Watch
+from ecr_refreshd.core.hosts import PUBLIC_REGION
+from ecr_refreshd.core.model import Grant, Principal
+
+_LIMITS = Config(
+    connect_timeout=5,
+    read_timeout=10,
+    retries={"mode": "standard", "total_max_attempts": 2},
+    user_agent_extra=f"ecr-refreshd/{__version__}",
+)
+"""Seconds. As the session's default they reach the sso, sso-oidc and sts clients within, too (aws.md 3.4)."""
+_SURROUNDINGS = ("container-role", "iam-role")
+_FROM_FILES = (
+    "assume-role", "sso", "shared-credentials-file", "login", "custom-process", "config-file", "boto-config",
+    "ec2-credentials-file",
+)  # fmt: skip
+_LOGIN_ERRORS = frozenset({
+    "SSOTokenLoadError", "TokenRetrievalError", "UnauthorizedSSOTokenError", "LoginTokenLoadError",
+    "LoginRefreshRequired", "LoginError", "DamagedLoginError",
+})  # fmt: skip
+_TORN = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_RACE_SETTLES = 1.5
+"""Seconds until whoever won a race for the same refresh token has written what it got (aws.md 2.4)."""
+_TORN_SETTLES = 0.3
+_TORN_TRIES = 4
+_STILL = 10.0
+"""Seconds for which a lane's failure holds for its other principals."""
+
+
+class MfaRequiredError(Exception):
+    """An MFA code is needed, and nobody is there to type one."""
+
+
+class DamagedLoginError(Exception):
+    """The login's token file holds no token, and nobody is writing it."""
+
+
+class LaneError(Exception):
+    """The login that principals share gave no credentials; `__cause__` says why.
+
+    Attributes:
+        refusal: what AWS answered to the refresh, if it was sent and answered.
+    """
+
+    def __init__(self, refusal: Refusal | None) -> None:
+        super().__init__()
+        self.refusal = refusal
+
+
+class _TerminalCache(MutableMapping[str, Any]):
+    """The AWS CLI's cache of assumed roles: read, never written.
+
+    It holds what a person got in a terminal, MFA code and all: the one way to serve such a profile (aws.md 1.2).
+    """
+
+    def __init__(self) -> None:
+        self._files = JSONFileCache(str(Path("~/.aws/cli/cache").expanduser()))
+        self._own: dict[str, Any] = {}
+
+    def __getitem__(self, key: str) -> Any:
+        return self._own[key] if key in self._own else self._files[key]
+
+    def __contains__(self, key: object) -> bool:
+        try:
+            return "Expiration" in self[str(key)]["Credentials"]
+        except (KeyError, TypeError):
+            return False  # none, or just being rewritten by the CLI
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._own[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self._own[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._own)
+
+    def __len__(self) -> int:
+        return len(self._own)
+
+
+def _refuse_prompt(_prompt: str) -> str:
+    raise MfaRequiredError
+
+
+@dataclass(slots=True)
+class Access:
+    """A principal's session and the credentials it asks with, fixed for its calls.
+
+    Attributes:
+        method: botocore's name for where they come from.
+    """
+
+    session: boto3.Session
+    keys: dict[str, str] = field(repr=False)
+    account: str
+    method: str
+
+
+class Sessions:
+    """Makes sessions that share what is large in botocore. For many threads; one at a time for one lane."""
+
+    def __init__(self, refreshes: Refreshes) -> None:
+        self._refreshes = refreshes
+        self._building = threading.Lock()
+        """Making a session or a client is work for the CPU, and what is loaded once serves all."""
+        self._loader: Any = None
+        self._failed: dict[str, tuple[str, float, LaneError]] = {}
+
+    def access(self, ask: Ask) -> Access:
+        """Return a principal's access, its login renewed if need be. The caller holds its lane.
+
+        Raises:
+            LaneError: its login gave no credentials.
+            Exception: whatever boto3 raises, which is not only its own errors.
+        """
+        lane = ask.standing.lane
+        if lane:
+            self._raise_known(lane)
+        for attempt in range(_TORN_TRIES):
+            before = _digest(lane)
+            session, watch = self._session(ask)
+            try:
+                return self._resolved(session, ask.principal)
+            except Exception as error:
+                if not lane or watch.in_hand or not (watch.sent or _is_of_login(error)):
+                    raise
+                if isinstance(error, KeyError) and attempt < _TORN_TRIES - 1:
+                    threading.Event().wait(_TORN_SETTLES)
+                    continue
+                if (
+                    type(error).__name__ == "TokenRetrievalError"
+                    and attempt == 0
+                    and _is_final(watch.refusal)
+                ):
+                    threading.Event().wait(_RACE_SETTLES)
+                    if _digest(lane) != before:
+                        continue  # another program has renewed it, or a person signed in
+                raise self._remembered(lane, watch.refusal, error) from error
+            finally:
+                watch.close()
+        raise AssertionError("the last attempt returns or raises")
+
+    def _raise_known(self, lane: str) -> None:
+        known = self._failed.get(lane)
+        if known is not None and known[0] == _digest(lane) and time.monotonic() - known[1] < _STILL:
+            raise known[2]
+
+    def _remembered(self, lane: str, refusal: Refusal | None, error: Exception) -> LaneError:
+        found = LaneError(refusal)
+        found.__cause__ = DamagedLoginError() if isinstance(error, KeyError) else error
+        self._failed[lane] = _digest(lane), time.monotonic(), found
+        return found
+
+    def _session(self, ask: Ask) -> tuple[boto3.Session, Watch]:
+        profile = ask.principal.profile
+        with self._building:
+            core = botocore.session.Session()
+            if profile:
+                core.set_config_variable("profile", profile)
+            else:
+                # AWS_PROFILE would choose a profile, and the keys in the environment would lose to it.
+                core.get_component("config_store").set_config_provider("profile", ConstantProvider(None))
+            if self._loader is None:
+                self._loader = core.get_component("data_loader")
+            core.register_component("data_loader", self._loader)
+            core.set_default_client_config(_LIMITS)
+            if core.get_config_variable("region") is None:
+                core.set_config_variable("region", _region(next(iter(ask.grants.values()))))
+            _keep_quiet(core.get_component("credential_provider"), ambient=not profile)
+            watch = Watch(core, self._refreshes)
+            session = boto3.Session(botocore_session=core)
+            self._loader.search_paths[:] = dict.fromkeys(
+                self._loader.search_paths
+            )  # boto3 adds its own each time
+        return session, watch
+
+    def _resolved(self, session: boto3.Session, principal: Principal) -> Access:
+        credentials = session.get_credentials()
+        if credentials is None:
+            raise NoCredentialsError
+        frozen = credentials.get_frozen_credentials()
+        keys = _keys(frozen.access_key, frozen.secret_key, frozen.token)
+        account = str(getattr(frozen, "account_id", None) or "")
+        if principal.role_arn:
+            keys, account = self._assumed(session, keys, principal)
+        return Access(session, keys, account, credentials.method)
+
+    def _assumed(
+        self, session: boto3.Session, keys: dict[str, str], principal: Principal
+    ) -> tuple[dict[str, str], str]:
+        with self._building:
+            sts = session.client("sts", **keys)
+        more = {"ExternalId": principal.external_id} if principal.external_id else {}
+        name = principal.session_name or "ecr-refreshd"
+        given = sts.assume_role(RoleArn=principal.role_arn, RoleSessionName=name, **more)["Credentials"]
+        keys = _keys(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+        return keys, principal.role_arn.split(":")[4]
+
+    def token(self, number: int, grant: Grant, access: Access) -> Granted:
+        """Ask for a grant's token. Raises AnswerError and whatever boto3 raises."""
+        with self._building:
+            client = _client(access, grant)
+        return answers.granted(number, client.get_authorization_token(), access.account)
+
+
+def _keep_quiet(chain: Any, *, ambient: bool) -> None:
+    """Leave in the chain of providers only what was asked for, and nothing that asks a person."""
+    for name in _FROM_FILES if ambient else _SURROUNDINGS:
+        chain.remove(name)  # credential_source = Ec2InstanceMetadata keeps a provider of its own
+    if not ambient:
+        roles = chain.get_provider("assume-role")
+        roles.cache = _TerminalCache()
+        roles._prompter = _refuse_prompt  # noqa: SLF001 - its default, getpass, looks for the user's terminal
+
+
+def _client(access: Access, grant: Grant) -> Any:
+    def make(**more: Any) -> Any:
+        region = _region(grant)
+        return access.session.client(grant.service, region_name=region, **access.keys, **more)
+
+    if grant.endpoint_url:
+        return make(endpoint_url=grant.endpoint_url)
+    if not (grant.fips or grant.dualstack):
+        return make()
+    plain = make(config=Config(use_fips_endpoint=False, use_dualstack_endpoint=False))
+    by_aws = make(
+        config=Config(
+            use_fips_endpoint=False, use_dualstack_endpoint=False, ignore_configured_endpoint_urls=True
+        )
+    )
+    if plain.meta.endpoint_url != by_aws.meta.endpoint_url:
+        return plain  # an endpoint of the user's own wins: botocore refuses to combine it with a variant
+    return make(
+        config=Config(use_fips_endpoint=grant.fips or None, use_dualstack_endpoint=grant.dualstack or None)
+    )
+
+
+def _region(grant: Grant) -> str:
+    return PUBLIC_REGION if grant.service == "ecr-public" else grant.region
+
+
+def _keys(access_key: str, secret: str, token: str | None) -> dict[str, str]:
+    keys = {"aws_access_key_id": access_key, "aws_secret_access_key": secret}
+    return keys | ({"aws_session_token": token} if token else {})
+
+
+def _is_of_login(error: Exception) -> bool:
+    if isinstance(error, KeyError):
+        return _TORN.fullmatch(str(error.args[0]) if error.args else "") is not None
+    return type(error).__name__ in _LOGIN_ERRORS
+
+
+def _is_final(refusal: Refusal | None) -> bool:
+    """Return whether the login has ended; no refusal means that nothing was left to refresh it with."""
+    return refusal is None or not refusal.passing
+
+
+def _digest(lane: str) -> str:
+    """Return a digest of a lane's token file, "" if there is none."""
+    try:
+        return hashlib.sha256(Path(token_file(lane, os.environ)).read_bytes()).hexdigest()
+    except OSError:
+        return ""
