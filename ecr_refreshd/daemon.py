@@ -9,21 +9,24 @@ from __future__ import annotations
 import os
 import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import Any
 
-from ecr_refreshd.core import machine, memory, narrate, plan, report, settle
-from ecr_refreshd.core.events import CredentialsChanged, Event, FetchFailed, RefreshAsked, SinkSeen, Ticked
-from ecr_refreshd.core.model import Category, Instant
-from ecr_refreshd.core.ports import Alarms, Answer, Aws, Clock, Fetcher, Lane, Log, Watcher
+from ecr_refreshd.core import machine, memory, narrate, report, settle
+from ecr_refreshd.core.events import CredentialsChanged, Event, RefreshAsked, Ticked
+from ecr_refreshd.core.model import Instant
+from ecr_refreshd.core.ports import Lane, Parts
 from ecr_refreshd.core.settings import Settings
-from ecr_refreshd.core.state import FilePlan, Plan, State
+from ecr_refreshd.core.state import Plan, State
+from ecr_refreshd.core.wishes import Wishes
 from ecr_refreshd.errors import ConfigError
 
 TICK = timedelta(seconds=30)
+_LOOK_ANYWAY = 10
+"""Ticks. What a file means also hangs on the world around it: a keychain may have been installed."""
 _BEATS_MISSED = 3
 """APScheduler's thread can die while its scheduler still says it runs (reliability.md 1.3)."""
 _AWS_SETTLES = timedelta(milliseconds=200)
@@ -31,31 +34,6 @@ _AWS_SETTLES = timedelta(milliseconds=200)
 _SAVE_PAUSE = timedelta(seconds=1)
 _TURN_AT_MOST = 1000
 _ONCE_AT_MOST = timedelta(seconds=150)
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """Everything the loop works with, made elsewhere: it imports no adapter.
-
-    Attributes:
-        files: which files the settings ask to keep.
-        reload: reads the configuration again; raises ConfigError.
-        save: keeps the memory for the next run.
-        supervise: tells the service manager (``READY=1``, ``WATCHDOG=1``, ``STATUS=…``).
-    """
-
-    clock: Clock
-    alarms: Callable[[Callable[[], None]], Alarms]
-    fetcher: Callable[[Callable[[Answer], None]], Fetcher]
-    lane: Callable[[str, Callable[[Event], None]], Lane]
-    watcher: Callable[[Callable[[str], None]], Watcher]
-    aws: Aws
-    regions: Mapping[str, str]
-    files: Callable[[Settings], tuple[FilePlan, ...]]
-    reload: Callable[[], Settings]
-    save: Callable[[dict[str, Any]], None]
-    supervise: Callable[[str], None]
-    log: Log
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +80,20 @@ class Service:
         self, parts: Parts, settings: Settings, remembered: Mapping[str, Any], *, version: str, seed: str
     ) -> None:
         self._parts = parts
-        self._settings = settings
         self._version = version
-        self._seed = memory.seed(remembered) or seed
+        self._wishes = Wishes(
+            settings,
+            parts.aws.profiles(),
+            parts.regions,
+            memory.adopted(remembered),
+            memory.seed(remembered) or seed,
+        )
         # SimpleQueue: a signal handler may put while this very thread is inside get.
         self._queue: queue.SimpleQueue[Message] = queue.SimpleQueue()
         now = parts.clock.now()
         self._started = now.wall
         self._state = memory.recall(remembered, now)
-        self._adopted = dict.fromkeys(memory.adopted(remembered))
-        self._denied: set[str] = set()
         self._digest = parts.aws.digest()
-        self._profiles = parts.aws.profiles()
         self._plan = Plan()
         self._lanes: dict[str, Lane] = {}
         self._waiters: list[Wait] = []
@@ -123,6 +103,8 @@ class Service:
         self._save_at: timedelta | None = None
         self._saved_at = now.boot - _SAVE_PAUSE
         self.tick_due = now.boot
+        self._ticks = 0
+        self._alarm_at: datetime | None = None
         self._exit: int | None = None
         self._alarms = parts.alarms(lambda: self._queue.put(Ticked()))
         self._fetcher = parts.fetcher(self._queue.put)
@@ -197,7 +179,10 @@ class Service:
             self._tick()
         events = [event for item in items for event in self._take(item)]
         events.extend(self._check_aws(now.boot))
-        self._learn(events)
+        if any(isinstance(event, Ticked) for event in events):
+            self._alarm_at = None  # it has rung
+        if self._wishes.learn(events):
+            self._replan()
         before = self._state
         for event in events:
             self._state = machine.absorb(self._state, event, now, self._plan)
@@ -225,10 +210,17 @@ class Service:
         return []
 
     def _tick(self) -> None:
-        """Do what no event is needed for; a lost event costs one of these at most."""
-        for lane in self._lanes.values():
-            lane.look()
+        """Do what no event is needed for; a lost event costs one of these at most.
+
+        The watcher's check finds by stat what it was not told of. A file is looked at regardless where that is in
+        doubt, or where something may have mended by itself, and now and then in any case.
+        """
         self._degraded = self._watcher.check()
+        self._ticks += 1
+        for path, lane in self._lanes.items():
+            sink = self._state.sink(path)
+            if self._degraded or sink.view is None or sink.failure or self._ticks % _LOOK_ANYWAY == 0:
+                lane.look()
         self._aws_check_at = timedelta(0)
         if self._alarms.beat() > TICK * _BEATS_MISSED:
             self._parts.log.error(
@@ -257,43 +249,25 @@ class Service:
         if digest == self._digest:
             return []
         self._digest = digest
-        self._profiles = self._parts.aws.profiles()
-        self._denied.clear()
+        self._wishes.reread(self._parts.aws.profiles())
         self._replan()
         return [CredentialsChanged()]
 
-    def _learn(self, events: Sequence[Event]) -> None:
-        """Take from events what changes the plan: hosts that stand in a file, and grants that AWS denied."""
-        known, denied = len(self._adopted), len(self._denied)
-        for event in events:
-            if isinstance(event, SinkSeen):
-                self._adopted.update(dict.fromkeys(event.view.ecr_hosts))
-            elif isinstance(event, FetchFailed) and event.failure.category is Category.DENIED:
-                self._denied.add(event.grant)
-        if (len(self._adopted), len(self._denied)) != (known, denied):
-            self._replan()
-
     def _reload(self) -> None:
         try:
-            self._settings = self._parts.reload()
+            self._wishes.settings = self._parts.reload()
         except ConfigError as error:
             self._parts.log.warning(
                 "config.refused", message=error.message, hint="The old settings stay in force."
             )
             return
         self._parts.log.info("config.reloaded")
+        for path in list(self._lanes):
+            self._lanes.pop(path).stop()  # the settings also say how a file is written
         self._replan()
 
     def _replan(self) -> None:
-        self._plan = plan.make(
-            self._settings,
-            self._parts.files(self._settings),
-            self._adopted,
-            self._profiles,
-            self._parts.regions,
-            seed=self._seed,
-            denied=self._denied,
-        )
+        self._plan = self._wishes.plan(self._parts.files(self._wishes.settings))
         wanted = {file.path for file in self._plan.files}
         for path in self._lanes.keys() - wanted:
             self._lanes.pop(path).stop()
@@ -322,8 +296,9 @@ class Service:
         alarms = [now.wall + (at - now.boot) for at in moments]
         if self._state.wake_at is not None:
             alarms.append(self._state.wake_at)
-        if alarms:
-            self._alarms.ring_at(min(alarms))
+        if alarms and min(alarms) != self._alarm_at:
+            self._alarm_at = min(alarms)
+            self._alarms.ring_at(self._alarm_at)
 
     def _tell_waiters(self, now: Instant) -> None:
         for waiter in list(self._waiters):
@@ -344,7 +319,9 @@ class Service:
         self._save_at = None
         self._saved_at = self._parts.clock.now().boot
         try:
-            self._parts.save(memory.remember(self._state, self._plan, tuple(self._adopted), self.document()))
+            self._parts.save(
+                memory.remember(self._state, self._plan, tuple(self._wishes.adopted), self.document())
+            )
         except OSError as error:
             self._parts.log.warning("memory.not_saved", message=error.strerror or type(error).__name__)
 

@@ -30,12 +30,12 @@ from ecr_refreshd.core.model import (
     expiry_hint,
     fingerprint,
 )
-from ecr_refreshd.core.ports import FetchOrder
+from ecr_refreshd.core.ports import FetchOrder, Parts
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.settings_parse import parse
 from ecr_refreshd.core.state import FilePlan
-from ecr_refreshd.daemon import Parts, Service
+from ecr_refreshd.daemon import Service
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 HOME = "/home/dev/.docker/config.json"

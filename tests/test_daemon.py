@@ -293,7 +293,7 @@ def test_a_denied_profile_gives_way_to_the_next_of_the_account() -> None:
         Choice(Principal("readonly"), ChosenBy.ACCOUNT),
         Choice(Principal("admin"), ChosenBy.ACCOUNT),
     )
-    house.service._profiles = house.aws_files.said
+    house.service._wishes.reread(house.aws_files.said)
     house.begin()
 
     assert house.row()["principal"]["profile"] == "admin"

@@ -11,10 +11,9 @@ from ecr_refreshd.aws.fetcher import Fetcher
 from ecr_refreshd.aws.files import AwsFiles
 from ecr_refreshd.aws.partitions import regions
 from ecr_refreshd.core.events import Event, FetchSucceeded
-from ecr_refreshd.core.ports import Answer, Log, Post
+from ecr_refreshd.core.ports import Answer, Log, Parts, Post
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.state import FilePlan
-from ecr_refreshd.daemon import Parts
 from ecr_refreshd.host import places, statefile
 from ecr_refreshd.host.alarms import SchedulerAlarms
 from ecr_refreshd.host.clock import SystemClock

@@ -43,16 +43,15 @@ def differs(before: State, after: State) -> bool:
     """Return whether anything changed that the next run, or `status` without a service, would miss."""
     if before.heals != after.heals or before.grants.keys() != after.grants.keys():
         return True
-    for key, new in after.grants.items():
+    for key, facts in after.grants.items():
         old = before.grants[key]
-        if (old.token, old.failure, old.past) != (new.token, new.failure, new.past):
+        if (old.token, old.failure, old.past) != (facts.token, facts.failure, facts.past):
             return True
-    return any(
-        (old := before.sink(path)).view != new.view
-        or old.failure != new.failure
-        or old.writing != new.writing
-        for path, new in after.sinks.items()
-    )
+    for path, sink in after.sinks.items():
+        was = before.sink(path)
+        if (was.view, was.failure, was.writing) != (sink.view, sink.failure, sink.writing):
+            return True
+    return False
 
 
 def recall(memory: Mapping[str, Any], now: Instant) -> State:

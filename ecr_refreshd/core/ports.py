@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from ecr_refreshd.core.events import FetchFailed, FetchSucceeded
+from ecr_refreshd.core.events import Event, FetchFailed, FetchSucceeded
 from ecr_refreshd.core.hosts import RegistryHost
 from ecr_refreshd.core.model import Choice, Failure, Grant, Instant, Principal, Standing, View
 from ecr_refreshd.core.secret import Secret
+from ecr_refreshd.core.settings import Settings
+from ecr_refreshd.core.state import FilePlan
 
 
 class Clock(Protocol):
@@ -183,3 +185,28 @@ class Log(Protocol):
     def error(self, event: str, **fields: Any) -> Any:
         """Say what does need somebody."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything the loop works with, made elsewhere: it imports no adapter.
+
+    Attributes:
+        files: which files the settings ask to keep.
+        reload: reads the configuration again; raises ConfigError.
+        save: keeps the memory for the next run.
+        supervise: tells the service manager (``READY=1``, ``WATCHDOG=1``, ``STATUS=…``).
+    """
+
+    clock: Clock
+    alarms: Callable[[Callable[[], None]], Alarms]
+    fetcher: Callable[[Callable[[Answer], None]], Fetcher]
+    lane: Callable[[str, Callable[[Event], None]], Lane]
+    watcher: Callable[[Callable[[str], None]], Watcher]
+    aws: Aws
+    regions: Mapping[str, str]
+    files: Callable[[Settings], tuple[FilePlan, ...]]
+    reload: Callable[[], Settings]
+    save: Callable[[dict[str, Any]], None]
+    supervise: Callable[[str], None]
+    log: Log

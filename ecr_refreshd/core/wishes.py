@@ -1,0 +1,62 @@
+"""What the loop has learned about what is wanted: settings, profiles, adopted hosts, denials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from ecr_refreshd.core import plan
+from ecr_refreshd.core.events import Event, FetchFailed, SinkSeen
+from ecr_refreshd.core.model import Category
+from ecr_refreshd.core.ports import Profiles
+from ecr_refreshd.core.settings import Settings
+from ecr_refreshd.core.state import FilePlan, Plan
+
+
+class Wishes:
+    """The makings of a plan.
+
+    Attributes:
+        adopted: hosts that stand in the files, or once did, in the order in which they were found.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        profiles: Profiles,
+        regions: Mapping[str, str],
+        adopted: Iterable[str],
+        seed: str,
+    ) -> None:
+        self.settings = settings
+        self.adopted = dict.fromkeys(adopted)
+        self._profiles = profiles
+        self._regions = regions
+        self._seed = seed
+        self._denied: set[str] = set()
+
+    def learn(self, events: Iterable[Event]) -> bool:
+        """Take from events what is wanted from now on; returns whether the plan is to be made anew."""
+        known = len(self.adopted), len(self._denied)
+        for event in events:
+            if isinstance(event, SinkSeen):
+                self.adopted.update(dict.fromkeys(event.view.ecr_hosts))
+            elif isinstance(event, FetchFailed) and event.failure.category is Category.DENIED:
+                self._denied.add(event.grant)
+        return (len(self.adopted), len(self._denied)) != known
+
+    def reread(self, profiles: Profiles) -> None:
+        """Take new AWS files; what was denied to the old ones may be allowed now."""
+        self._profiles = profiles
+        self._denied.clear()
+
+    def plan(self, files: Sequence[FilePlan]) -> Plan:
+        """Return the plan."""
+        return plan.make(
+            self.settings,
+            files,
+            self.adopted,
+            self._profiles,
+            self._regions,
+            seed=self._seed,
+            denied=self._denied,
+        )
