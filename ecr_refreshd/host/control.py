@@ -33,7 +33,11 @@ _LARGEST_ANSWER = 64 << 20
 _PATIENCE = 5.0
 """Seconds a client has to send its request, and to take its answer."""
 _MOST_CLIENTS = 64
-_OURS = "ecr-refreshd status"
+_MORE = (
+    "Its log may say why: ~/Library/Logs/ecr-refreshd.log"
+    if sys.platform == "darwin"
+    else "Its log may say why: journalctl --user -u ecr-refreshd"
+)
 
 Answer = Callable[[dict[str, Any]], dict[str, Any]]
 
@@ -54,14 +58,15 @@ def ask(path: Path, request: dict[str, Any], timeout: float) -> dict[str, Any]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         _connect(client, path, timeout)
         try:
-            client.sendall(json.dumps(request).encode() + b"\n")
+            with suppress(BrokenPipeError):  # who is refused is answered unheard
+                client.sendall(json.dumps(request).encode() + b"\n")
             line = _read_line(client, end, _LARGEST_ANSWER)
         except TimeoutError as exc:
             raise ControlError(
-                f"The service did not answer within {timeout:g} s; it may be busy or stopped.", hint=_OURS
+                f"The service did not answer within {timeout:g} s; it may be busy or stopped.", hint=_MORE
             ) from exc
         except OSError as exc:
-            raise ControlError(f"The service broke off the connection: {exc.strerror}", hint=_OURS) from exc
+            raise ControlError(f"The service broke off the connection: {exc.strerror}", hint=_MORE) from exc
     return _understood(line)
 
 
@@ -79,16 +84,16 @@ def _connect(client: socket.socket, path: Path, timeout: float) -> None:
         raise ControlError(f"{path}: this socket belongs to another user.") from exc
     except OSError as exc:
         reason = "too many others are asking" if exc.errno == errno.EAGAIN else exc.strerror or str(exc)
-        raise ControlError(f"The service cannot be reached at {path}: {reason}", hint=_OURS) from exc
+        raise ControlError(f"The service cannot be reached at {path}: {reason}", hint=_MORE) from exc
 
 
 def _understood(line: bytes) -> dict[str, Any]:
     try:
         answer = json.loads(line)
     except ValueError as exc:
-        raise ControlError("The service ended before it had answered.", hint=_OURS) from exc
+        raise ControlError("The service ended before it had answered.", hint=_MORE) from exc
     if not isinstance(answer, dict):
-        raise ControlError("The service answered something else than a JSON object.", hint=_OURS)
+        raise ControlError("The service answered something else than a JSON object.", hint=_MORE)
     if "refused" in answer:
         raise ControlError(str(answer["refused"]), hint=str(answer.get("hint", "")))
     return answer
@@ -239,7 +244,10 @@ class Server:
             client.settimeout(0)
             _send(
                 client,
-                {"refused": f"The service is busy with {_MOST_CLIENTS} other commands.", "hint": _OURS},
+                {
+                    "refused": f"The service is busy with {_MOST_CLIENTS} other commands.",
+                    "hint": "Try again in a moment.",
+                },
             )
             client.close()
 

@@ -8,7 +8,7 @@ happens; nothing polls.
 """
 
 # Paths are the texts that were asked for; pathlib would make other texts of some.
-# ruff: noqa: PTH118, PTH119, PTH120
+# ruff: noqa: PTH114, PTH118, PTH119, PTH120
 from __future__ import annotations
 
 import errno
@@ -106,11 +106,18 @@ class FolderWatcher:
                 ear.gone = True
             for path in ear.named_paths(event):
                 self._changed(path)
-            missing = any(folder.found is None for folder in list(self._folders.values()))
-            if ear.gone or (missing and isinstance(event, _NEWCOMERS)):
+            if ear.gone or (isinstance(event, _NEWCOMERS) and self._awaited(event)):
                 self._mend_soon()
         except Exception as error:  # noqa: BLE001 - see above
             self._stumbled = type(error).__name__
+
+    def _awaited(self, event: FileSystemEvent) -> bool:
+        """Return whether something came that a missing folder is, or lies in."""
+        missing = [folder.name for folder in list(self._folders.values()) if folder.found is None]
+        came = tuple(os.path.join(path, "") for path in _real_paths(event))
+        within = any(os.path.join(os.path.realpath(name), "").startswith(came) for name in missing)
+        # A new symlink lies on no real path.
+        return within or (bool(missing) and any(os.path.islink(path) for path in _real_paths(event)))
 
     def _mend_soon(self) -> None:
         # Never waits for the lock: its holder may be waiting for this very thread. It looks again then.
@@ -263,17 +270,20 @@ class _Ear(FileSystemEventHandler):
 
     def named_paths(self, event: FileSystemEvent) -> list[str]:
         """Return what changed, below the names that were asked for and not the real ones."""
-        real = [os.fsdecode(path) for path in (event.src_path, event.dest_path) if path]
         paths = []
         for folder in self._folders.values():
             folder.heard = True
-            for path in real:
+            for path in _real_paths(event):
                 inside = os.path.dirname(path) == self.spot.path
                 paths.append(os.path.join(folder.name, os.path.basename(path)) if inside else folder.name)
         return paths
 
     def dispatch(self, event: FileSystemEvent) -> None:
         self._watcher.hear(self, event)
+
+
+def _real_paths(event: FileSystemEvent) -> list[str]:
+    return [os.fsdecode(path) for path in (event.src_path, event.dest_path) if path]
 
 
 def _lives(observer: BaseObserver) -> bool:

@@ -261,6 +261,19 @@ def test_a_missing_folder_that_comes_as_a_symlink_is_watched(world: RealWorld, t
     assert world.sees(world.folder / "link" / "config.json")
 
 
+def test_a_missing_folder_in_a_folder_that_is_a_symlink_is_watched(world: RealWorld, tmp_path: Path) -> None:
+    alias, target = tmp_path / "alias", tmp_path / "target"
+    alias.symlink_to(world.folder)
+    target.mkdir()
+    world.watch(alias / "one" / "deep", alias / "two")
+    (alias / "one").mkdir()
+    (alias / "one" / "deep").mkdir()
+    (alias / "two").symlink_to(target)
+    assert world.comes(lambda: {str(alias / "one" / "deep"), str(alias / "two")} <= set(world.changes))
+    assert world.sees(alias / "one" / "deep" / "file")
+    assert world.sees(alias / "two" / "file")
+
+
 def test_edits_beside_a_missing_folder_are_nobodys_business(world: RealWorld) -> None:
     world.watch(world.folder / "missing")
     world.write(world.file)
