@@ -81,6 +81,10 @@ def _write_entry(config: Config, splice: Splice, member: Member, auth: str) -> N
     if member.value is None:
         splice.put(member.at, member.end, {quoted("auth"): quoted(auth)})
         return
+    found = _only_auth(config, member)
+    if found is not None:
+        splice.put(*found, quoted(auth))
+        return
     owner = scan_object(config.document.text, member.at)
     exact = [i for i, field in enumerate(owner.members) if field.name == "auth"]
     dropped = {
@@ -91,6 +95,20 @@ def _write_entry(config: Config, splice: Splice, member: Member, auth: str) -> N
     if exact and owner.members[exact[0]].value != auth:
         splice.put(owner.members[exact[0]].at, owner.members[exact[0]].end, quoted(auth))
     splice.edit(owner, dropped, {} if exact else {quoted("auth"): quoted(auth)})
+
+
+def _only_auth(config: Config, member: Member) -> tuple[int, int] | None:
+    """Return the span of ``auth`` in an entry that is nothing else and spells it plainly; else None.
+
+    Most entries are, and a thousand of them need not be scanned once more.
+    """
+    pairs = config.pairs(member)
+    if len(pairs) != 1 or pairs[0][0] != "auth" or pairs[0][1] is None:
+        return None
+    text, spelt = config.document.text, f'"{pairs[0][1]}"'
+    at = text.rfind(spelt, member.at, member.end)
+    end = at + len(spelt)
+    return (at, end) if at >= 0 and text[end : member.end].strip() == "}" else None
 
 
 def _add_entries(config: Config, splice: Splice, missing: dict[str, Fresh]) -> None:
@@ -209,12 +227,11 @@ class Config:
 
     def tidy(self, member: Member, auth: str) -> bool:
         """Tell whether an entry is this token and nothing that a client would prefer to it."""
-        names = [folded(name) for name, _ in self.pairs(member)]
-        return (
-            names.count("auth") == 1
-            and not PREFERRED.intersection(names)
-            and dict(self.pairs(member)).get("auth") == auth
-        )
+        pairs = self.pairs(member)
+        if dict(pairs).get("auth") != auth:
+            return False
+        names = [folded(name) for name, _ in pairs]
+        return names.count("auth") == 1 and not PREFERRED.intersection(names)
 
     def entry(self, host: str, forms: list[Member]) -> Entry:
         """Return what clients find under a host, given all its forms."""
