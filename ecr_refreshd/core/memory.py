@@ -97,7 +97,7 @@ def last_document(memory: Mapping[str, Any], now: datetime, version: str) -> rep
     """Return the status document for when no service runs: the last one known, aged to `now`."""
     kept = memory.get("status")
     rows = kept.get("registries") if isinstance(kept, dict) else None
-    aged = [_aged(row, now) for row in rows] if isinstance(rows, list) else []
+    aged = [row for each in rows if (row := _aged(each, now))] if isinstance(rows, list) else []
     return {
         "schema": report.SCHEMA,
         "pid": None,
@@ -110,7 +110,12 @@ def last_document(memory: Mapping[str, Any], now: datetime, version: str) -> rep
     }
 
 
-def _aged(row: report.Row, now: datetime) -> report.Row:
-    ended = row["expires_at"] is not None and datetime.fromisoformat(row["expires_at"]) <= now
-    phase = "expired" if ended and row["phase"] in {"fresh", "renewing", "retrying"} else row["phase"]
+def _aged(row: Any, now: datetime) -> report.Row | None:
+    """Return a row as it is now; None for one that is not what was once written."""
+    try:
+        ended = row["expires_at"] is not None and datetime.fromisoformat(row["expires_at"]) <= now
+        phase = "expired" if ended and row["phase"] in {"fresh", "renewing", "retrying"} else str(row["phase"])
+        report.overall([{**row, "phase": phase}], now)
+    except (KeyError, TypeError, ValueError):
+        return None
     return {**row, "phase": phase, "next_renewal_at": None}

@@ -82,7 +82,8 @@ def socket_to_ask(environ: Mapping[str, str] = os.environ) -> Path:
     """
     usual = socket(environ)
     places = [usual]
-    if not _MACOS:
+    # Whoever names a state folder means the service of that folder, and no other.
+    if not _MACOS and not environ.get("ECR_REFRESHD_STATE_DIR"):
         places.append(Path(f"/run/user/{os.geteuid()}") / NAME / "sock")
     places.append(state_folder(environ) / "sock")
     return next((place for place in places if place.exists()), usual)

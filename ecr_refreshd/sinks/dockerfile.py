@@ -143,12 +143,17 @@ class DockerFile:
 
     def _view(self, place: Place, data: bytes | None) -> View:
         reading = read(data, self._hosts)
+        shadows = self.shadows(reading.routes, self._hosts)
+        unread: tuple[str, ...] = ()
+        if self._own_mode == "auths" and shadows:
+            # Written all the same, for podman, skopeo and docker-py; status must not promise more than that.
+            unread, shadows = tuple(dict.fromkeys(shadows.values())), {}
         return View(
             entries=reading.entries,
-            shadows=self.shadows(reading.routes, self._hosts),
+            shadows=shadows,
             ecr_hosts=reading.ecr_hosts,
             exists=data is not None,
-            notes=(*self._notes, *self._kept, *_place_notes(place, reading)),
+            notes=(*self._notes, *self._kept, *unread, *_place_notes(place, reading)),
         )
 
     def _mend(self) -> None:
