@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from watchdog.observers.inotify_c import InotifyFD
 
 from ecr_refreshd.host.watch import FolderWatcher
 from tests.contracts.watchers import WatchersContract
 from tests.fakes import FakeWatcher
 from tests.needs import need
+
+INOTIFY = "watchdog.observers.inotify_c.InotifyFD"
 
 
 class RealWorld:
@@ -352,7 +353,7 @@ def test_without_an_inotify_instance_edits_are_seen_by_checks(
     def refuse(*args: object) -> int:
         raise OSError(errno.EMFILE, "inotify instance limit reached")
 
-    monkeypatch.setattr(InotifyFD, "_create_inotify_fd", refuse)
+    monkeypatch.setattr(f"{INOTIFY}._create_inotify_fd", refuse)
     world.watch()
     assert "max_user_instances" in world.watcher.check()[0]
     world.write(world.file)
@@ -368,7 +369,7 @@ def test_without_inotify_watches_edits_are_seen_by_checks(
     def refuse(*args: object) -> int:
         raise OSError(errno.ENOSPC, "inotify watch limit reached")
 
-    monkeypatch.setattr(InotifyFD, "_get_or_create_watch", refuse)
+    monkeypatch.setattr(f"{INOTIFY}._get_or_create_watch", refuse)
     world.watch()
     sentences = world.watcher.check()
     assert "max_user_watches" in sentences[0]
