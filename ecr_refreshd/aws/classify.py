@@ -44,7 +44,7 @@ def classify(error: BaseException, asker: Asker) -> Failure:
     for name in names:
         if name in _ROWS:
             category, message, hint = _ROWS[name](error, asker)  # type: ignore[arg-type] # never BaseException alone
-            code = getattr(error, "code", name) if name == "AnswerError" else name
+            code = getattr(error, "code", names[0]) if name == "AnswerError" else names[0]
             return Failure(category, code, _sentence(message), hint)
     what = f"Asking for {asker.name} failed unexpectedly: {names[0]}: {first_line(str(error))}"
     return Failure(_TRANSIENT, f"bug.{names[0]}", what)

@@ -166,7 +166,8 @@ class Sessions:
                     threading.Event().wait(_RACE_SETTLES)
                     if _digest(lane) != before:
                         continue  # another program has renewed it, or a person signed in
-                raise self._remembered(lane, watch.refusal, error) from error
+                why = DamagedLoginError() if isinstance(error, KeyError) else error
+                raise self._remembered(lane, watch.refusal) from why
             finally:
                 watch.close()
         raise AssertionError("the last attempt returns or raises")
@@ -176,9 +177,8 @@ class Sessions:
         if known is not None and known[0] == _digest(lane) and time.monotonic() - known[1] < _STILL:
             raise known[2]
 
-    def _remembered(self, lane: str, refusal: Refusal | None, error: Exception) -> LaneError:
+    def _remembered(self, lane: str, refusal: Refusal | None) -> LaneError:
         found = LaneError(refusal)
-        found.__cause__ = DamagedLoginError() if isinstance(error, KeyError) else error
         self._failed[lane] = _digest(lane), time.monotonic(), found
         return found
 
