@@ -20,6 +20,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -136,8 +137,9 @@ class Gap(threading.Thread):
 
     def run(self) -> None:
         """Read until the entry is back, or for five seconds."""
-        until(lambda: not self._there(), 5)
-        self.gap = until(self._there, 5)
+        with suppress(TimeoutError):  # healed between two reads
+            until(lambda: not self._there(), 5)
+            self.gap = until(self._there, 5)
 
     def _there(self) -> bool:
         return "auth" in json.loads(self._config.read_text())["auths"].get(self._host, {})
@@ -289,7 +291,7 @@ def say(text: str) -> None:
 
 
 def until(true: Callable[[], bool], seconds: float) -> float:
-    """Wait until something holds, looking every half a millisecond; returns how long that took. TimeoutError if never."""
+    """Wait until something holds, looking all the time; returns how long that took. TimeoutError if never."""
     start = time.monotonic()
     while time.monotonic() - start < seconds:
         if true():
