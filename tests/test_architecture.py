@@ -20,7 +20,18 @@ MODULES = {
     for path in sorted(PACKAGE.rglob("*.py"))
 }
 
-IMPURE = {"os", "time", "socket", "threading", "random", "subprocess", "logging", "pathlib", "queue", "signal"}
+IMPURE = {
+    "os",
+    "time",
+    "socket",
+    "threading",
+    "random",
+    "subprocess",
+    "logging",
+    "pathlib",
+    "queue",
+    "signal",
+}
 
 # room -> {what it may not import: why}
 FORBIDDEN = {
@@ -47,7 +58,10 @@ FORBIDDEN = {
 
 # what only these modules may import, and why
 ONLY_IN = {
-    "boto3": ("ecr_refreshd.aws.", "boto3 lives in the child: 20 MiB and every stale session stay out of the service"),
+    "boto3": (
+        "ecr_refreshd.aws.",
+        "it lives in the child: 20 MiB and every stale session stay out of the service",
+    ),
     "botocore": ("ecr_refreshd.aws.", "same"),
     "apscheduler": ("ecr_refreshd.host.alarms", "it is an alarm clock behind one port"),
     "watchdog": ("ecr_refreshd.host.watch", "it is a hint behind one port"),
@@ -79,7 +93,7 @@ def within(name: str, room: str) -> bool:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_run_one_way(module: str) -> None:
-    """cli -> daemon -> core; adapters know core, not each other."""
+    """From cli to daemon to core; adapters know core, not each other."""
     names = imports(MODULES[module])
     for room, forbidden in FORBIDDEN.items():
         if within(module, room):

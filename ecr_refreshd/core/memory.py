@@ -114,7 +114,9 @@ def _aged(row: Any, now: datetime) -> report.Row | None:
     """Return a row as it is now; None for one that is not what was once written."""
     try:
         ended = row["expires_at"] is not None and datetime.fromisoformat(row["expires_at"]) <= now
-        phase = "expired" if ended and row["phase"] in {"fresh", "renewing", "retrying"} else str(row["phase"])
+        phase = (
+            "expired" if ended and row["phase"] in {"fresh", "renewing", "retrying"} else str(row["phase"])
+        )
         report.overall([{**row, "phase": phase}], now)
     except (KeyError, TypeError, ValueError):
         return None

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 _OUTER = """
@@ -82,7 +83,10 @@ class Box:
         for _ in range(150):
             time.sleep(0.2)
             self.pid = self.pid or self._child()
-            if self.pid and self.root("systemctl is-system-running", check=False).strip() in {"running", "degraded"}:
+            if self.pid and self.root("systemctl is-system-running", check=False).strip() in {
+                "running",
+                "degraded",
+            }:
                 break
         else:
             raise RuntimeError("systemd did not boot: " + (self._folder / "boot.log").read_text())
@@ -124,7 +128,9 @@ class Box:
         """Run a shell command as the user inside, as a login session with a user manager would."""
         script = f"cd; export XDG_RUNTIME_DIR=/run/user/$(id -u); {command}"
         quoted = "'" + script.replace("'", "'\\''") + "'"
-        return self.root(f"runuser -u {self.user} -- env HOME=/home/{self.user} bash -c {quoted}", check=check)
+        return self.root(
+            f"runuser -u {self.user} -- env HOME=/home/{self.user} bash -c {quoted}", check=check
+        )
 
     def __exit__(self, *exc: object) -> None:
         assert self._outer is not None
@@ -146,7 +152,5 @@ class Box:
 
 
 def _remove(folder: Path) -> None:
-    try:
+    with suppress(OSError):  # still has a dying process; tried again
         folder.rmdir()
-    except OSError:
-        pass  # still has a dying process; tried again
