@@ -122,7 +122,7 @@ def test_secrets_are_revealed_in_few_named_places() -> None:
             for node in ast.walk(ast.parse(path.read_text()))
         )
     }
-    assert REVEALS == users
+    assert users == REVEALS
 
 
 def test_clocks_are_read_in_one_place() -> None:

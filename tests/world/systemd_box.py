@@ -1,7 +1,7 @@
 """A real systemd with a real user manager, in namespaces of its own over a throw-away overlay of ``/``.
 
-Needs root on Linux with systemd 252 installed. Nothing of the machine is moved: the box gets its own cgroup first,
-its own mount, pid, ipc, uts and network namespaces, and vanishes with its pid 1.
+Needs root on Linux with systemd 252 installed. Nothing of the machine is moved: the box gets its own cgroup
+first, its own mount, pid, ipc, uts and network namespaces, and vanishes with its pid 1.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 _OUTER = """
 set -e
 for c in systemd unified; do
-    if [ -d /sys/fs/cgroup/$c ]; then mkdir -p /sys/fs/cgroup/$c/box$$; echo $$ > /sys/fs/cgroup/$c/box$$/cgroup.procs; fi
+    box=/sys/fs/cgroup/$c/box$$
+    if [ -d /sys/fs/cgroup/$c ]; then mkdir -p $box; echo $$ > $box/cgroup.procs; fi
 done
 exec unshare -m -C -p -f -i -u -n bash -c "$INNER"
 """
@@ -65,7 +67,7 @@ class Box:
         self._outer: subprocess.Popen[bytes] | None = None
         self.pid = 0
 
-    def __enter__(self) -> Box:
+    def __enter__(self) -> Self:
         environ = {"BOX": str(self._folder), "INNER": _INNER, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
         log = (self._folder / "boot.log").open("wb")
         self._outer = subprocess.Popen(
