@@ -34,6 +34,7 @@ _OVERALL = {
     "login-required": "login required",
     "failed": "no registry has a valid token",
 }
+_SERVED = {"fresh", "renewing", "paused"}
 _CHOSEN = {
     "config": "as configured",
     "account": "fits the account",
@@ -126,6 +127,12 @@ class _Page:
             since = f", up {span(self._now - started)}" if started else ""
             overall = self._document.get("overall", "")
             told = _OVERALL.get(overall, overall)
+            unserved = [r for r in self._document.get("registries", ()) if r.get("phase") not in _SERVED]
+            if overall == "ok" and unserved:
+                # Hosts that merely stood in a file, and never worked, are nobody's outage (DESIGN 3).
+                told = (
+                    f"{len(unserved)} adopted, not served so far (see below); nothing that worked is failing"
+                )
             yield from self._wrapped(
                 f"ecr-refreshd {self._document.get('version')}, pid {pid}{since}: {told}"
             )
@@ -213,11 +220,14 @@ class _Page:
             for sink in row.get("sinks", ()):
                 states = counts.setdefault(sink.get("path", ""), {})
                 states[sink.get("state", "")] = states.get(sink.get("state", ""), 0) + 1
+        notes = {file.get("path"): file.get("notes", ()) for file in self._document.get("files", ())}
         if not counts:
             yield "No file carries a token."
         for path, states in counts.items():
             told = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
             yield from self._wrapped(f"{path}: {told}")
+            for note in notes.get(path, ()):
+                yield from self._wrapped(note, indent=2)
 
     def _wrapped(self, text: str, *, indent: int = 0, style: str = "") -> list[str]:
         if self._width is None:

@@ -106,6 +106,7 @@ def last_document(memory: Mapping[str, Any], now: datetime, version: str) -> rep
         "overall": report.overall(aged, now),
         "degraded": [],
         "registries": aged,
+        "files": [],
         "notices": [],
     }
 

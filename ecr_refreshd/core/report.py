@@ -59,6 +59,7 @@ def document(state: State, plan: Plan, now: Instant, about: About) -> Document:
         "overall": overall(rows, now.wall),
         "degraded": list(about.degraded),
         "registries": rows,
+        "files": [_file(file, state) for file in plan.files if _file(file, state)["notes"]],
         "notices": [],
     }
 
@@ -97,6 +98,11 @@ def _row(
         "last_error": None if failure is None else _error(failure),
         "sinks": sinks,
     }
+
+
+def _file(file: FilePlan, state: State) -> Row:
+    view = state.sink(file.path).view
+    return {"path": file.path, "notes": [] if view is None else list(view.notes)}
 
 
 def _next_try(facts: GrantFacts, renewal: datetime | None, now: Instant) -> datetime | None:
@@ -148,8 +154,6 @@ def _sink_row(file: FilePlan, registry: Registry, state: State, plan: Plan, now:
     if not carries(file, registry.host, sink, default_path(state, plan)):
         return None
     kind, detail = _sink_state(registry, sink, state, now)
-    if sink.view is not None and sink.view.notes:
-        detail = " ".join(filter(None, (detail, *sink.view.notes)))
     return {"path": file.path, "kind": "auths", "state": str(kind), "detail": detail}
 
 
