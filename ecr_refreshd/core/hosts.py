@@ -77,9 +77,7 @@ def parse(key: str) -> RegistryHost | None:
     """Return what a key names if it is an ECR host in any of the forms `bare` accepts, else None."""
     name = bare(key)
     if name in PUBLIC_HOSTS:
-        return RegistryHost(
-            name, "ecr-public", None, PUBLIC_REGION, ("aws",), dualstack=name == PUBLIC_HOSTS[1]
-        )
+        return RegistryHost(name, "ecr-public", None, PUBLIC_REGION, ("aws",))  # one token serves both names
     found = _PRIVATE.fullmatch(name)
     if found is None:
         return None
