@@ -93,12 +93,14 @@ class Watch:
     Attributes:
         sent: a refresh was tried.
         refusal: what AWS answered to it instead of a token.
+        withheld: AWS had refused this refresh token before, so it was not sent.
         in_hand: the SSO token was good enough to ask for a role's credentials.
     """
 
     def __init__(self, session: Session, refreshes: Refreshes) -> None:
         self.sent = False
         self.refusal: Refusal | None = None
+        self.withheld = False
         self.in_hand = False
         self._refreshes = refreshes
         self._fingerprint = ""
@@ -125,7 +127,8 @@ class Watch:
     def _begin(self, token: str) -> bool:
         self.sent = True
         self._fingerprint = hashlib.sha256(token.encode()).hexdigest()
-        return self._refreshes.begin(self, self._fingerprint)
+        self.withheld = not self._refreshes.begin(self, self._fingerprint)
+        return not self.withheld
 
     def _sso_answer(self, http_response: Any, parsed: dict[str, Any], **_more: object) -> None:
         if http_response.status_code >= 400:

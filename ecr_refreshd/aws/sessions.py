@@ -155,17 +155,8 @@ class Sessions:
             except Exception as error:
                 if not lane or watch.in_hand or not (watch.sent or _is_of_login(error)):
                     raise
-                if isinstance(error, KeyError) and attempt < _TORN_TRIES - 1:
-                    threading.Event().wait(_TORN_SETTLES)
+                if _has_changed_meanwhile(error, watch, attempt, lane, before):
                     continue
-                if (
-                    type(error).__name__ == "TokenRetrievalError"
-                    and attempt == 0
-                    and _is_final(watch.refusal)
-                ):
-                    threading.Event().wait(_RACE_SETTLES)
-                    if _digest(lane) != before:
-                        continue  # another program has renewed it, or a person signed in
                 why = DamagedLoginError() if isinstance(error, KeyError) else error
                 raise self._remembered(lane, watch.refusal) from why
             finally:
@@ -281,9 +272,16 @@ def _is_of_login(error: Exception) -> bool:
     return type(error).__name__ in _LOGIN_ERRORS
 
 
-def _is_final(refusal: Refusal | None) -> bool:
-    """Return whether the login has ended; no refusal means that nothing was left to refresh it with."""
-    return refusal is None or not refusal.passing
+def _has_changed_meanwhile(error: Exception, watch: Watch, attempt: int, lane: str, before: str) -> bool:
+    """Wait for whoever may be writing the token file, and return whether it is worth another attempt."""
+    if isinstance(error, KeyError):  # a torn file: the CLI truncates it before it writes (aws.md 1.1)
+        threading.Event().wait(_TORN_SETTLES)
+        return attempt < _TORN_TRIES - 1
+    refused = watch.refusal is None or not watch.refusal.passing
+    if type(error).__name__ != "TokenRetrievalError" or attempt > 0 or watch.withheld or not refused:
+        return False
+    threading.Event().wait(_RACE_SETTLES)
+    return _digest(lane) != before
 
 
 def _digest(lane: str) -> str:
