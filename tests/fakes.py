@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ecr_refreshd.core.dockerconfig import put_auths, read
+from ecr_refreshd.core.events import FetchFailed, FetchSucceeded
 from ecr_refreshd.core.jsontext import JsonError
-from ecr_refreshd.core.model import Instant, View
+from ecr_refreshd.core.model import Category, Failure, Instant, Token, View, fingerprint
+from ecr_refreshd.core.ports import Clock, FetchOrder, Post
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.errors import SinkError, SinkUnparsable
 
@@ -148,3 +152,53 @@ class FakeWatcher:
 
     def stop(self) -> None:
         self.watched = frozenset()
+
+
+class FakeFetcher:
+    """A fetcher that follows a script.
+
+    Attributes:
+        script: what it answers to an order: the life of a token, a failure, or None for silence.
+        orders: every order so far.
+    """
+
+    def __init__(
+        self, post: Post, clock: Clock, script: Callable[[FetchOrder], timedelta | Failure | None]
+    ) -> None:
+        self.script = script
+        self.orders: list[FetchOrder] = []
+        self._post = post
+        self._clock = clock
+        self._silent: list[FetchOrder] = []
+        self._stopped = False
+
+    def fetch(self, orders: Sequence[FetchOrder]) -> None:
+        for order in orders:
+            self.orders.append(order)
+            answer = self._ending() if self._stopped else self.script(order)
+            if isinstance(answer, timedelta):
+                self._give(order, answer)
+            elif answer is None:
+                self._silent.append(order)
+            else:
+                self._fail(order, answer)
+
+    def stop(self) -> None:
+        self._stopped = True
+        silent, self._silent = self._silent, []
+        for order in silent:
+            self._fail(order, self._ending())
+
+    def _give(self, order: FetchOrder, life: timedelta) -> None:
+        now = self._clock.now()
+        auth = base64.b64encode(f"AWS:{order.grant.key} {len(self.orders)}".encode()).decode()
+        token = Token(Secret(auth), fingerprint(auth), now.wall, now.wall + life, now.boot)
+        self._post(FetchSucceeded(order.grant.key, order.serial, token))
+
+    def _fail(self, order: FetchOrder, failure: Failure) -> None:
+        failed = replace(failure, at=self._clock.now().wall)
+        self._post(FetchFailed(order.grant.key, order.serial, failed))
+
+    @staticmethod
+    def _ending() -> Failure:
+        return Failure(Category.TRANSIENT, "fetch.stopped", "The service is ending.")

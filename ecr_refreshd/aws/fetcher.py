@@ -105,10 +105,10 @@ class Fetcher:
     def stop(self) -> None:
         """End every child: at once, or after `Limits.grace` where a login is just being renewed."""
         with self._guard:
-            self._stopping = True
             thread = self._thread
-            if thread is not None:
+            if thread is not None and not self._stopping:
                 self._nudge()
+            self._stopping = True
         if thread is not None:
             thread.join(self._limits.grace + 2)
 

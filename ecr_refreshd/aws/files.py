@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from ecr_refreshd.aws import ini
 from ecr_refreshd.aws.profiles import Profiles, folder, places
 
 _LARGEST = 1 << 20
-"""Bytes. Nothing that matters here is larger, and a named pipe or a disk image shall not be read through."""
+"""Bytes. Nothing that matters here is larger."""
 
 _Stamp = tuple[int, int, int]
 
@@ -135,4 +136,6 @@ def _stamp(path: str) -> _Stamp | None:
         found = os.stat(path)  # noqa: PTH116 - see above
     except OSError:
         return None
+    if not stat.S_ISREG(found.st_mode):
+        return None  # reading a named pipe would wait for its writer
     return found.st_mtime_ns, found.st_size, found.st_ino

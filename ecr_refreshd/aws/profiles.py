@@ -141,12 +141,15 @@ class Profiles:
         if not found and named and named not in self.profiles:
             # A profile that is named and is not there is a mistake to be told, not to be passed over.
             found.append(Choice(Principal(named), ChosenBy.ENVIRONMENT))
-        return tuple({choice.principal: choice for choice in reversed(found)}.values())[::-1]
+        distinct: dict[Principal, Choice] = {}
+        for choice in found:
+            distinct.setdefault(choice.principal, choice)
+        return tuple(distinct.values())
 
     def _may_serve(self, name: str, host: RegistryHost) -> bool:
         """Return whether a profile's account fits or cannot be told; credentials never cross partitions."""
         profile = self.profiles.get(name)
-        if profile is None or (profile.partition and profile.partition not in host.partitions):
+        if profile is None or profile.partition not in {"", regions().get(host.region)}:
             return False
         return host.account is None or profile.account in {"", host.account}
 

@@ -8,20 +8,27 @@ from __future__ import annotations
 import re
 
 _LONGEST = 300
+_SECRET_KEY = 40
+"""Letters of an AWS secret key, which may hold slashes."""
 _NAMED = re.compile(
     r"""(?ix) \b([\w-]*(?:secret|token|password|passwd|authorization|bearer|api[_-]?key|access[_-]?key)[\w-]*
     ["']? \s* [:=] \s* (?:bearer\s+|basic\s+)? ["']?) [^\s"',;&]+"""
 )
 _USER = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/@]+@")
 _QUERY = re.compile(r"(?i)\b(https?://[^\s?#]+)[?#]\S+")
-_WORD = re.compile(r"[A-Za-z0-9+/_=.%~-]{16,}")
+_WORD = re.compile(r"[A-Za-z0-9+/_.%~-]{16,}=*")
 _ARN = re.compile(r"arn:[a-z0-9-]+:\S*")
 
 
 def first_line(text: str) -> str:
-    """Return the first line of a text that says something, redacted, at most 300 characters."""
-    line = next((each for raw in text.splitlines() if (each := raw.strip())), "")
-    return redacted(line)
+    """Return the first line of a text that says something, redacted, at most 300 characters.
+
+    Of a Python traceback that is its last one.
+    """
+    lines = [line for raw in text.splitlines() if (line := raw.strip())]
+    if not lines:
+        return ""
+    return redacted(lines[-1] if lines[0].startswith("Traceback (most recent call") else lines[0])
 
 
 def redacted(text: str) -> str:
@@ -39,9 +46,9 @@ def redacted(text: str) -> str:
 def _judge(found: re.Match[str]) -> str:
     """Judge word by word: letters and digits mixed at random are a key, ``GetAuthorizationToken`` is not."""
     text = found[0]
-    if "/" in text and all(not _is_key(part) for part in text.split("/")) and len(text) != 40:
-        return text  # a path
-    return "***" if _is_key(text) else text
+    shown = "/".join("***" if _is_key(part) else part for part in text.split("/"))
+    is_path = text.startswith("/") and len(text) != _SECRET_KEY
+    return "***" if shown == text and not is_path and _is_key(text) else shown
 
 
 def _is_key(word: str) -> bool:

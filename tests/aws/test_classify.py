@@ -196,7 +196,7 @@ ROWS = [
                               role_arn=f"arn:aws:iam::{ACCOUNT}:role/x", source_profile="bad-region"),
         "config", "InvalidRegionError"),
     # programs
-    Row("program-fails", printing("import sys\nprint('\\nnot logged in: run acme login\\nmore', file=sys.stderr)\n"
+    Row("program-fails", printing("import sys\nprint('\\nnot logged in: run acme login\\nx', file=sys.stderr)\n"
                                   "sys.exit(1)"), "login", "CredentialRetrievalError", "run acme login"),
     Row("program-missing", profile(credential_process="/nonexistent/program --x"), "config", "FileNotFoundError",
         "/nonexistent/program"),
