@@ -1,0 +1,328 @@
+"""The promises of core/machine.py, under a world that answers late, twice, wrongly or never.
+
+Hypothesis plays everybody else: AWS, other programs that edit the files, people, and whoever sets the clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from ecr_refreshd.core import healing, machine, settle
+from ecr_refreshd.core.events import (
+    CredentialsChanged,
+    Event,
+    FetchFailed,
+    FetchSucceeded,
+    RefreshAsked,
+    SinkFailed,
+    SinkSeen,
+    Ticked,
+)
+from ecr_refreshd.core.model import (
+    ABSENT,
+    Category,
+    ChosenBy,
+    Entry,
+    EntryKind,
+    Failure,
+    Grant,
+    Instant,
+    Principal,
+    Standing,
+    Token,
+    View,
+    fingerprint,
+)
+from ecr_refreshd.core.schedule import alive
+from ecr_refreshd.core.secret import Secret
+from ecr_refreshd.core.state import FilePlan, Plan, Registry, State
+
+HOSTS = ("one.example", "two.example", "three.example")
+PATHS = ("/a/config.json", "/b/auth.json")
+KEYS = ("dev/ecr/us-west-2", "sso/ecr/us-west-2")
+LIVES = st.sampled_from(
+    [timedelta(seconds=20), timedelta(minutes=10), timedelta(hours=12), timedelta(days=30)]
+)
+
+
+def make_plan() -> Plan:
+    standings = (Standing(), Standing(login_backed=True, lane="sso:corp"))
+    grants = [Grant(Principal(name), "ecr", "us-west-2") for name in ("dev", "sso")]
+    registries = {
+        host: Registry(
+            host, "config", grants[n % 2], ChosenBy.CONFIG, standings[n % 2], "us-west-2", f"{n:012}"
+        )
+        for n, host in enumerate(HOSTS)
+    }
+    return Plan(registries, tuple(FilePlan(path, "named") for path in PATHS), "seed")
+
+
+class World(RuleBasedStateMachine):
+    """Steps the machine through whatever comes, and holds each promise after each step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = Instant(datetime(2026, 3, 2, tzinfo=UTC), timedelta(hours=1))
+        self.plan = make_plan()
+        self.state = State(started=self.now.boot)
+        self.minted = 0
+        self.fetches: dict[tuple[str, int], timedelta] = {}
+        self.answered: set[tuple[str, int]] = set()
+        self.writes: dict[str, settle.Write] = {}
+        self.disk: dict[str, dict[str, Entry]] = {path: {} for path in PATHS}
+        self.broken: set[str] = set()
+        self.waiting_for_person: dict[str, int] = {}
+        self.secrets: list[str] = []
+
+    # -- the machine's side ---------------------------------------------------------------------------------
+
+    def step(self, event: Event) -> None:
+        before = self.state
+        self.state, decisions = machine.step(before, event, self.now, self.plan)
+        self.carry_out(decisions)
+        again, more = machine.step(self.state, Ticked(), self.now, self.plan)
+        assert more == (), "settling twice at one instant decides nothing the second time"
+        self.state = again
+        for said in (self.state, decisions, event):
+            assert not any(text in repr(said) for text in self.secrets), "a repr shows a secret"
+
+    def carry_out(self, decisions: Iterable[settle.Decision]) -> None:
+        for decision in decisions:
+            if isinstance(decision, settle.Fetch):
+                for order in decision.orders:
+                    self.check_fetch(order.grant.key, order.serial)
+            else:
+                self.check_write(decision)
+
+    def check_fetch(self, key: str, serial: int) -> None:
+        running = [
+            (k, n)
+            for (k, n), began in self.fetches.items()
+            if k == key and (k, n) not in self.answered and self.now.boot - began <= timedelta(seconds=150)
+        ]
+        assert not running, "one fetch per grant at a time"
+        assert key not in self.waiting_for_person, "nobody is asked while only a person can help"
+        self.fetches[key, serial] = self.now.boot
+
+    def check_write(self, write: settle.Write) -> None:
+        assert write.tokens, "an empty write is none"
+        for host in write.tokens:
+            registry = self.plan.registries[host]
+            assert registry.grant is not None
+            token = self.state.grant(registry.grant.key).token
+            assert token is not None
+            assert alive(token, self.now), "an expired token is never written"
+            assert write.tokens[host] == token.auth, "what is written is the newest token"
+        self.writes[write.path] = write
+
+    # -- everybody else -------------------------------------------------------------------------------------
+
+    @initialize()
+    def begin(self) -> None:
+        self.step(Ticked())
+        for path in PATHS:
+            self.look(path)
+
+    @rule(by=st.sampled_from([0.1, 0.5, 1, 2.5, 20, 31, 600, 3600, 7 * 3600, 40 * 3600]))
+    def time_goes_by(self, by: float) -> None:
+        self.now = Instant(self.now.wall + timedelta(seconds=by), self.now.boot + timedelta(seconds=by))
+        self.step(Ticked())
+
+    @rule()
+    def the_alarm_rings(self) -> None:
+        if self.state.wake_at is not None and self.state.wake_at > self.now.wall:
+            by = self.state.wake_at - self.now.wall
+            self.now = Instant(self.now.wall + by, self.now.boot + by)
+            self.step(Ticked())
+
+    @rule(by=st.sampled_from([-40 * 86400, -3600, -60, 60, 3600, 40 * 86400]))
+    def somebody_sets_the_clock(self, by: int) -> None:
+        self.now = replace(self.now, wall=self.now.wall + timedelta(seconds=by))
+        self.step(Ticked())
+
+    @rule(pick=st.integers(0, 50), life=LIVES)
+    def aws_answers(self, pick: int, life: timedelta) -> None:
+        """Also a fetch that was answered before, or given up: such an answer must change nothing."""
+        if not self.fetches:
+            return
+        key, serial = list(self.fetches)[pick % len(self.fetches)]
+        self.minted += 1
+        text = f"QVdTOnNlY3JldC1{self.minted:08}"
+        self.secrets.append(text)
+        token = Token(Secret(text), fingerprint(text), self.now.wall, self.now.wall + life, self.now.boot)
+        current = self.is_current(key, serial)
+        self.answered.add((key, serial))
+        if current:
+            self.waiting_for_person.pop(key, None)
+        before = self.state.grant(key).token
+        self.step(FetchSucceeded(key, serial, token))
+        if not current:
+            assert self.state.grant(key).token == before, "a stale answer changes nothing"
+
+    @rule(pick=st.integers(0, 50), category=st.sampled_from(list(Category)), throttled=st.booleans())
+    def aws_refuses(self, pick: int, category: Category, throttled: bool) -> None:
+        if not self.fetches:
+            return
+        key, serial = list(self.fetches)[pick % len(self.fetches)]
+        current = self.is_current(key, serial)
+        self.answered.add((key, serial))
+        facts = self.state.grant(key)
+        if (
+            current
+            and category is Category.LOGIN
+            and key == KEYS[1]
+            and not facts.changed
+            and not facts.asked
+        ):
+            self.waiting_for_person[key] = serial
+        held = facts.token
+        self.step(FetchFailed(key, serial, Failure(category, "code", "text", throttled=throttled)))
+        assert self.state.grant(key).token == held, "a failure keeps the good token"
+
+    def is_current(self, key: str, serial: int) -> bool:
+        facts = self.state.grant(key)
+        return facts.serial == serial and facts.fetching is not None
+
+    @rule()
+    def aws_files_change(self) -> None:
+        self.waiting_for_person.clear()
+        self.step(CredentialsChanged())
+
+    @rule(hosts=st.sets(st.sampled_from(HOSTS)))
+    def somebody_asks(self, hosts: set[str]) -> None:
+        self.waiting_for_person.clear()
+        self.step(RefreshAsked(frozenset(hosts)))
+
+    @rule(path=st.sampled_from(PATHS), host=st.sampled_from(HOSTS), what=st.integers(0, 4))
+    def somebody_edits(self, path: str, host: str, what: int) -> None:
+        entries = self.disk[path]
+        if what == 0:
+            entries.pop(host, None)
+        elif what == 1:
+            entries[host] = Entry(EntryKind.EMPTY)
+        elif what == 2:
+            entries[host] = Entry(EntryKind.UNDECODABLE, "f00")
+        elif what == 3:
+            entries[host] = Entry(
+                EntryKind.TOKEN, "beef", self.now.wall + timedelta(hours=5), Secret("theirs")
+            )
+        else:
+            past = self.state.grant(KEYS[HOSTS.index(host) % 2]).past
+            if past:
+                entries[host] = Entry(
+                    EntryKind.TOKEN, past[0], self.now.wall + timedelta(hours=5), Secret("old")
+                )
+        self.look(path)
+
+    @rule(path=st.sampled_from(PATHS))
+    def look(self, path: str) -> None:
+        if path in self.broken:
+            self.step(
+                SinkFailed(path, "unparsable", Failure(Category.TRANSIENT, "sink.unparsable", "line 1"))
+            )
+        else:
+            self.step(SinkSeen(path, self.view(path)))
+
+    def view(self, path: str) -> View:
+        return View({host: self.disk[path].get(host, ABSENT) for host in HOSTS}, ecr_hosts=HOSTS)
+
+    @rule(path=st.sampled_from(PATHS))
+    def a_write_ends(self, path: str) -> None:
+        write = self.writes.pop(path, None)
+        if write is None:
+            return
+        if path in self.broken:
+            failure = Failure(Category.TRANSIENT, "sink.unparsable", "line 1")
+            self.step(SinkFailed(path, "unparsable", failure, write.serial))
+            return
+        for host, secret in write.tokens.items():
+            text = secret.reveal()
+            expires = self.now.wall + timedelta(hours=12)
+            self.disk[path][host] = Entry(EntryKind.TOKEN, fingerprint(text), expires, secret)
+        self.step(SinkSeen(path, self.view(path), write.serial))
+
+    @rule(path=st.sampled_from(PATHS), code=st.sampled_from(["sink.contended", "sink.full"]))
+    def a_write_fails(self, path: str, code: str) -> None:
+        write = self.writes.pop(path, None)
+        if write is not None:
+            self.step(SinkFailed(path, "unwritable", Failure(Category.TRANSIENT, code, "no"), write.serial))
+
+    @rule(path=st.sampled_from(PATHS))
+    def a_file_breaks_or_is_mended(self, path: str) -> None:
+        self.broken ^= {path}
+        self.look(path)
+
+    # -- what always holds ----------------------------------------------------------------------------------
+
+    @invariant()
+    def something_will_wake_it(self) -> None:
+        """Whatever will become due by itself has an alarm, at the latest at the next tick."""
+        for key in self.plan.by_grant():
+            facts = self.state.grant(key)
+            if facts.fetching is not None or facts.asked:
+                continue
+            if facts.failure is not None and facts.retry_at is not None:
+                assert self.state.wake_at is not None, f"{key} waits for {facts.retry_at}, and nothing rings"
+
+    @invariant()
+    def no_living_token_is_kept_from_a_file_without_a_reason(self) -> None:
+        for path in PATHS:
+            sink = self.state.sink(path)
+            if sink.view is None or sink.writing:
+                continue
+            for host, registry in self.plan.registries.items():
+                judgement = settle.judgement_of(self.state, sink, registry, self.now)
+                if judgement is None or judgement.verdict is not healing.Verdict.WRITE:
+                    continue
+                facts = sink.host(host)
+                assert (
+                    (sink.not_before is not None and sink.not_before > self.now.boot)
+                    or (facts.not_before is not None and facts.not_before > self.now.boot)
+                    or (self.state.gather_until is not None and self.state.gather_until > self.now.boot)
+                ), f"{host} in {path} should be written, and nothing holds it back"
+                assert self.state.wake_at is not None
+
+    def teardown(self) -> None:
+        """Whatever happened: with a world that works again, everything is fresh and on disk in a few hours."""
+        self.broken.clear()
+        self.step(CredentialsChanged())
+        self.waiting_for_person.clear()
+        for _ in range(400):
+            self.now = Instant(self.now.wall + timedelta(minutes=1), self.now.boot + timedelta(minutes=1))
+            self.step(Ticked())
+            for key in KEYS:
+                facts = self.state.grant(key)
+                if facts.fetching is not None:
+                    self.answer_well(key, facts.serial)
+            for path in PATHS:
+                self.a_write_ends(path)
+                self.look(path)
+        for key in KEYS:
+            assert alive(self.state.grant(key).token, self.now), f"{key} was never renewed again"
+        for path in PATHS:
+            for host in HOSTS:
+                entry = self.disk[path].get(host, ABSENT)
+                token = self.state.grant(KEYS[HOSTS.index(host) % 2]).token
+                assert token is not None
+                assert entry.fingerprint in {token.fingerprint, "beef"}, f"{host} was never put into {path}"
+
+    def answer_well(self, key: str, serial: int) -> None:
+        self.minted += 1
+        text = f"QVdTOnNlY3JldC1{self.minted:08}"
+        self.answered.add((key, serial))
+        life = timedelta(hours=12)
+        token = Token(Secret(text), fingerprint(text), self.now.wall, self.now.wall + life, self.now.boot)
+        self.step(FetchSucceeded(key, serial, token))
+
+
+TestPromises = pytest.mark.filterwarnings("error")(World.TestCase)
+TestPromises.settings = settings(
+    max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+)
