@@ -101,6 +101,21 @@ class Tasks:
                 self._changed.wait()
 
 
+@dataclass(slots=True)
+class _Lane:
+    """A lane that somebody is in. It is left once: then it may be another's."""
+
+    tasks: Tasks
+    name: str
+    left: bool = False
+
+    def leave(self) -> None:
+        """Let the next one in, unless that has been done."""
+        if not self.left:
+            self.left = True
+            self.tasks.leave(self.name)
+
+
 class Child:
     """Everything between requests and answers."""
 
@@ -117,18 +132,19 @@ class Child:
         from ecr_refreshd.aws.programs import here  # noqa: PLC0415 - botocore, which `main` loads
 
         numbers = tuple(ask.grants)
+        lane = _Lane(self._tasks, ask.standing.lane)
         self._say(Started(numbers))
         here.ran = False
         here.running = lambda: self._say(Waits(numbers, "its credential_process"))
         try:
-            access = self._sessions.access(ask)
+            access = self._sessions.access(ask, lane.leave)
         except Exception as error:  # noqa: BLE001 - KeyError, EOFError, OSError, RuntimeError: all real (aws.md 2.5)
             for number, grant in ask.grants.items():
                 asker = _asker(ask, grant, ran_program=here.ran, profiles=_profiles(error))
                 self._say(Failed(number, classify(error, asker)))
             return
         finally:
-            self._tasks.leave(ask.standing.lane)
+            lane.leave()
         first, *others = ask.grants.items()
         for number, grant in others:
             self._tasks.put(partial(self._later, number, grant, ask, access), first=True)
@@ -180,7 +196,8 @@ class Wire:
 
 
 def harden() -> None:
-    """Leave no core file, let nobody of the same user read this memory, and bound it."""
+    """Leave no core file, let nobody of the same user read this memory, bound it, and heed signals."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGALRM})  # masks are inherited
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
     soft = _MEMORY if hard == resource.RLIM_INFINITY else min(_MEMORY, hard)

@@ -97,12 +97,14 @@ class Watch:
         in_hand: the SSO token was good enough to ask for a role's credentials.
     """
 
-    def __init__(self, session: Session, refreshes: Refreshes) -> None:
+    def __init__(self, session: Session, refreshes: Refreshes, has_token: Callable[[], None]) -> None:
+        """Listen; `has_token` is called when `in_hand` becomes true."""
         self.sent = False
         self.refusal: Refusal | None = None
         self.withheld = False
         self.in_hand = False
         self._refreshes = refreshes
+        self._has_token = has_token
         self._fingerprint = ""
         session.register("before-parameter-build.sso-oidc.CreateToken", self._sso_refresh)
         session.register("after-call.sso-oidc.CreateToken", self._sso_answer)
@@ -144,3 +146,4 @@ class Watch:
     def _written(self, **_more: object) -> None:
         self.in_hand = True
         self._refreshes.end(self)
+        self._has_token()

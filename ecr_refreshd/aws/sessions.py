@@ -12,7 +12,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -137,8 +137,12 @@ class Sessions:
         self._loader: Any = None
         self._failed: dict[str, tuple[str, float, LaneError]] = {}
 
-    def access(self, ask: Ask) -> Access:
-        """Return a principal's access, its login renewed if need be. The caller holds its lane.
+    def access(self, ask: Ask, has_token: Callable[[], None]) -> Access:
+        """Return a principal's access, its login renewed if need be.
+
+        Args:
+            ask: the principal, whose lane the caller holds.
+            has_token: is called when the login is fresh and written, so that the lane may be left.
 
         Raises:
             LaneError: its login gave no credentials.
@@ -149,7 +153,7 @@ class Sessions:
             self._raise_known(lane)
         for attempt in range(_TORN_TRIES):
             before = _digest(lane)
-            session, watch = self._session(ask)
+            session, watch = self._session(ask, has_token)
             try:
                 return self._resolved(session, ask.principal)
             except Exception as error:
@@ -173,7 +177,7 @@ class Sessions:
         self._failed[lane] = _digest(lane), time.monotonic(), found
         return found
 
-    def _session(self, ask: Ask) -> tuple[boto3.Session, Watch]:
+    def _session(self, ask: Ask, has_token: Callable[[], None]) -> tuple[boto3.Session, Watch]:
         profile = ask.principal.profile
         with self._building:
             core = botocore.session.Session()
@@ -189,7 +193,7 @@ class Sessions:
             if core.get_config_variable("region") is None:
                 core.set_config_variable("region", _region(next(iter(ask.grants.values()))))
             _keep_quiet(core.get_component("credential_provider"), ambient=not profile)
-            watch = Watch(core, self._refreshes)
+            watch = Watch(core, self._refreshes, has_token)
             session = boto3.Session(botocore_session=core)
             self._loader.search_paths[:] = dict.fromkeys(
                 self._loader.search_paths

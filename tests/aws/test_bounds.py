@@ -126,7 +126,7 @@ def test_inner_timeouts_reach_the_portal_and_the_refresh(aws, tmp_path) -> None:
         "from ecr_refreshd.aws.frames import Ask\nfrom ecr_refreshd.aws.refreshing import Refreshes\n"
         "from ecr_refreshd.aws.sessions import Sessions\nfrom ecr_refreshd.core.model import *\n"
         "s, _ = Sessions(Refreshes([], print))._session(Ask(Principal('dev'), Standing(),"
-        " {1: Grant(Principal('dev'), 'ecr', 'us-west-2')}))\n"
+        " {1: Grant(Principal('dev'), 'ecr', 'us-west-2')}), print)\n"
         "for name in ('sso', 'sso-oidc', 'sts', 'ecr'):\n"
         "    c = s.client(name, aws_access_key_id='a', aws_secret_access_key='b').meta.config\n"
         "    print(c.connect_timeout, c.read_timeout, c.retries['total_max_attempts'])\n"

@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+from ecr_refreshd.aws.fetcher import Limits
 from ecr_refreshd.core.events import FetchFailed, FetchSucceeded
 from tests.aws.asking import Asking, children, ecr, wait_until
 from tests.world import homes
@@ -157,6 +158,39 @@ def test_a_child_with_no_refresh_under_way_ends_at_once(asking, aws, tmp_path) -
     os.kill(next(children()), signal.SIGTERM)
     assert asking.answer().failure.code == "child.died"
     assert time.monotonic() - start < 2
+
+
+def test_a_child_heeds_sigterm_though_the_service_blocks_it(aws, tmp_path) -> None:
+    """Signal masks are inherited; a service may well wait for its signals in one thread."""
+    homes.static_keys(tmp_path, "dev", homes.access_key())
+    aws.fault("GetAuthorizationToken", way="hang")
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        asking = Asking(aws.environment(tmp_path))
+        asking.begin(ecr("dev"))
+        wait_until(lambda: aws.calls("GetAuthorizationToken"))
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    start = time.monotonic()
+    asking.fetcher.stop()
+    assert time.monotonic() - start < 2
+    assert asking.answer().failure.code == "fetch.stopped"
+
+
+def test_while_a_child_dies_with_a_refresh_nobody_else_gets_its_lane(aws, tmp_path) -> None:
+    """An overdue grant ends its child, whose refresh is still under way: the others of that login wait for it."""
+    two_profiles(aws, tmp_path, ttl=-60)
+    homes.static_keys(tmp_path, "free", homes.access_key(), aws=aws, account="333333333333")
+    aws.fault("CreateToken", delay_after=2.5, times=1)
+    with Asking(aws.environment(tmp_path), Limits(grant=1.5, child=9.0, grace=3.0)) as asking:
+        asking.begin(ecr("a"), ecr("b"))
+        first = asking.answer()
+        assert (first.grant, first.failure.code) == (ecr("a").key, "fetch.overdue")
+        asking.begin(ecr("b", "eu-west-1"), ecr("free"))
+        got = [asking.answer() for _ in range(3)]
+        assert {type(answer) for answer in got} == {FetchSucceeded}
+        assert got[0].grant == ecr("free").key
+    assert refreshes(aws) == ["ok"]
 
 
 def test_two_logins_do_not_wait_for_each_other(asking, aws, tmp_path) -> None:
