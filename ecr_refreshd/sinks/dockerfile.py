@@ -112,15 +112,15 @@ class DockerFile:
         helper = routes.helpers.get(host)
         if helper:
             return (
-                f"credHelpers names docker-credential-{helper} for this host, and clients ask nothing else; it is "
-                "left alone. To be served from here, remove that line."
+                f"credHelpers names docker-credential-{helper} for this host, and clients ask nothing else; it "
+                "is left alone. To be served from here, remove that line."
             )
         if self._dialect == "containers" or helper is not None:
             return ""  # podman knows no store; an empty helper name means this file to docker
         if routes.store:
             return (
-                f"credsStore names docker-credential-{routes.store}, and docker reads no entry of this file. Remove "
-                'that line; or set mode = "auths" in [docker], for podman, skopeo and docker-py, which read it.'
+                f"credsStore names docker-credential-{routes.store}, and docker reads no entry of this file. "
+                'Remove that line; or set mode = "auths" in [docker], for podman and docker-py, which read it.'
             )
         found = self._keychain_with_logins() if routes.detects else ""
         if found:
