@@ -297,8 +297,8 @@ class World(RuleBasedStateMachine):
         lost = {key: self.state.grant(key).serial for key in KEYS}
         self.writes.clear()
         self.broken.clear()
-        self.step(CredentialsChanged())
         self.waiting_for_person.clear()
+        self.step(CredentialsChanged())
         for _ in range(60):
             self.now = Instant(self.now.wall + timedelta(minutes=1), self.now.boot + timedelta(minutes=1))
             self.step(Ticked())
