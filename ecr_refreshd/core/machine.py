@@ -216,10 +216,7 @@ def _same(entry: Entry, token: Token) -> bool:
 
 def _host_seen(facts: HostFacts, entry: Entry, token: Token | None, now: Instant) -> HostFacts:
     if token is not None and _same(entry, token):
-        facts = replace(facts, held=True, foreign="", foreign_since=None, overrule=False)
-        if facts.wrote_at is not None and now.boot - facts.wrote_at > _PEACE:
-            facts = replace(facts, undone=0, not_before=None)
-        return facts
+        return replace(facts, held=True, foreign="", foreign_since=None, overrule=False)
     if entry.kind is EntryKind.TOKEN and facts.foreign != entry.fingerprint:
         facts = replace(facts, foreign=entry.fingerprint, foreign_since=now.wall)
     if not facts.held:

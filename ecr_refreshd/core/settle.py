@@ -264,4 +264,5 @@ def _write_pending(state: State, sink: SinkFacts, registry: Registry, now: Insta
         return True
     judgement = judgement_of(state, sink, registry, now)
     wanted = judgement is not None and judgement.verdict is Verdict.WRITE
-    return wanted and sink.host(host).not_before is None
+    not_before = sink.host(host).not_before
+    return wanted and (not_before is None or not_before <= now.boot)
