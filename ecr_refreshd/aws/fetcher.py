@@ -230,11 +230,9 @@ class Fetcher:
             if child.is_gone(now):
                 self._bury(child)
             elif not child.ending:
-                overdue = [
-                    job for job in child.jobs.values() if job.deadline is not None and job.deadline <= now
-                ]
-                if overdue or now - child.born >= self._limits.child:
-                    self._give_up(child, overdue)
+                deadlines = [job.deadline for job in child.jobs.values() if job.deadline is not None]
+                if min(deadlines, default=now + 1) <= now or now - child.born >= self._limits.child:
+                    self._give_up(child, now)
                 elif not child.jobs and not child.leaving:
                     child.leave()
 
@@ -252,12 +250,14 @@ class Fetcher:
         what = f"The process that asks AWS ended without an answer: {child.fate}."
         self._fail_all(list(child.jobs.values()), Failure(Category.TRANSIENT, "child.died", what))
 
-    def _give_up(self, child: Running, overdue: list[Job]) -> None:
-        """End a child; what is overdue has failed, and the rest goes to another at once."""
+    def _give_up(self, child: Running, now: float) -> None:
+        """End a child; what is overdue, or as good as, has failed, and the rest goes to another at once."""
+        # Those that hang for the same reason began together; one by one, each would end another child.
+        soon = now + self._limits.grant / 10
         for job in child.end(self._limits.grace):
-            if job in overdue:
+            if job.deadline is not None and job.deadline <= soon:
                 self._hung.add(job.order.grant.key)
-                self._fail(job, _overdue(job, self._limits.grant))
+                self._fail(job, _overdue(job, self._limits.grant - max(0.0, job.deadline - now)))
             elif job.moves >= _MOST_MOVES:
                 what = f"AWS was asked {job.moves + 1} times, each time beside something that hung."
                 self._fail(job, Failure(Category.TRANSIENT, "child.crowded", what))
@@ -335,7 +335,7 @@ _STOPPED = Failure(
 
 def _overdue(job: Job, seconds: float) -> Failure:
     who = f'profile "{job.order.grant.principal.profile}"' if job.order.grant.principal.profile else "AWS"
-    what = f"{who[0].upper()}{who[1:]} did not answer within {seconds:g} s"
+    what = f"{who[0].upper()}{who[1:]} did not answer within {seconds:.2g} s"
     if job.waits:
         return Failure(
             Category.TRANSIENT, "fetch.overdue", f"{what}: {job.waits} hangs.",

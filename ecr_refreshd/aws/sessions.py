@@ -240,24 +240,14 @@ def _keep_quiet(chain: Any, *, ambient: bool) -> None:
 
 
 def _client(access: Access, grant: Grant) -> Any:
-    def make(**more: Any) -> Any:
-        region = _region(grant)
-        return access.session.client(grant.service, region_name=region, **access.keys, **more)
-
-    if grant.endpoint_url:
-        return make(endpoint_url=grant.endpoint_url)
-    if not (grant.fips or grant.dualstack):
-        return make()
-    plain = make(config=Config(use_fips_endpoint=False, use_dualstack_endpoint=False))
-    by_aws = make(
-        config=Config(
-            use_fips_endpoint=False, use_dualstack_endpoint=False, ignore_configured_endpoint_urls=True
-        )
-    )
-    if plain.meta.endpoint_url != by_aws.meta.endpoint_url:
-        return plain  # an endpoint of the user's own wins: botocore refuses to combine it with a variant
-    return make(
-        config=Config(use_fips_endpoint=grant.fips or None, use_dualstack_endpoint=grant.dualstack or None)
+    # A custom endpoint, the grant's or one that the user has configured, goes before a variant: so does botocore.
+    variant = Config(use_fips_endpoint=grant.fips or None, use_dualstack_endpoint=grant.dualstack or None)
+    return access.session.client(
+        grant.service,
+        region_name=_region(grant),
+        endpoint_url=grant.endpoint_url or None,
+        config=variant,
+        **access.keys,
     )
 
 

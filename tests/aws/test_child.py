@@ -148,7 +148,7 @@ def test_the_endpoint_of_each_variant_is_the_one_called(tmp_path) -> None:
 
 @pytest.mark.parametrize("variant", [{"fips": True}, {"dualstack": True}, {"fips": True, "dualstack": True}])
 def test_an_endpoint_of_the_users_own_wins_over_a_variant(asking, aws, tmp_path, variant) -> None:
-    """To combine the two is an error in botocore, and then nothing would work."""
+    """By the endpoint rules alone, to combine the two would be an error."""
     homes.static_keys(tmp_path, "dev", homes.access_key(), aws=aws, account=ACCOUNT)
     asking.token(ecr("dev", **variant))
 
@@ -193,8 +193,11 @@ def test_nothing_secret_is_in_its_arguments_or_environment_and_it_is_shut_off(aw
     assert re.search(r"Max core file size +0 +0", limits)
     assert re.search(rf"Max data size +{512 << 20} ", limits)
     assert (process / "maps").stat().st_uid == 0  # not dumpable: /proc belongs to root
-    ours = [str(each.readlink()) for each in (process / "fd").iterdir()]
-    assert sum(name.startswith("socket:") for name in ours) == 2  # to us, and to AWS
+    sockets = [each.name for each in (process / "fd").iterdir() if "socket:" in str(each.readlink())]
+    assert len(sockets) == 2  # to us, and to AWS
+    for name in sockets:
+        flags = (process / "fdinfo" / name).read_text().partition("flags:")[2].split()[0]
+        assert int(flags, 8) & os.O_CLOEXEC
     asking.fetcher.stop()
 
 
