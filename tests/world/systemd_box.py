@@ -33,7 +33,9 @@ for unit in docker.service docker.socket containerd.service docker-registry.serv
         systemd-networkd.service systemd-resolved.service systemd-timesyncd.service getty@tty1.service; do
     ln -sf /dev/null etc/systemd/system/$unit
 done
-mount -t proc proc proc; mount -t sysfs sysfs sys; mount -t tmpfs tmpfs run; mount -t tmpfs tmpfs tmp
+# Else systemd would empty the box's /tmp at boot, where the checkout under test may lie.
+mkdir -p etc/tmpfiles.d; ln -sf /dev/null etc/tmpfiles.d/tmp.conf
+mount -t proc proc proc; mount -t sysfs sysfs sys; mount -t tmpfs tmpfs run
 mount -t devtmpfs devtmpfs dev
 mount -t tmpfs cg sys/fs/cgroup; mkdir sys/fs/cgroup/systemd sys/fs/cgroup/unified
 mount -t cgroup -o none,name=systemd cgroup sys/fs/cgroup/systemd
