@@ -9,8 +9,6 @@ is answered, once. With nothing to do, the thread sleeps without a timeout.
 from __future__ import annotations
 
 import itertools
-import selectors
-import socket
 import threading
 import time
 from collections import deque
@@ -20,6 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from ecr_refreshd.aws.frames import Begin, Broken, Failed, FrameError, Granted, Refused, Said, Started, Waits
+from ecr_refreshd.aws.listening import Ears
 from ecr_refreshd.aws.placing import place
 from ecr_refreshd.aws.running import Job, Running
 from ecr_refreshd.core.events import FetchFailed, FetchSucceeded
@@ -70,7 +69,7 @@ class Fetcher:
         self._thread: threading.Thread | None = None
         self._inbox: deque[FetchOrder] = deque()
         self._stopping = False
-        self._wake: socket.socket | None = None
+        self._ears: Ears
         # The rest is the thread's own.
         self._numbers = itertools.count(1)
         self._open: dict[int, Job] = {}
@@ -86,48 +85,39 @@ class Fetcher:
         with self._guard:
             if not self._stopping:
                 self._inbox.extend(orders)
-                self._nudge()
+                if self._thread is None:
+                    self._ears = Ears()
+                    self._thread = threading.Thread(
+                        target=self._run, args=(self._ears,), name="aws", daemon=True
+                    )
+                    self._thread.start()
+                self._ears.nudge()
                 return
         for order in orders:
             self._answer_failed(order, _STOPPED)
 
-    def _nudge(self) -> None:
-        if self._thread is None:
-            ours, self._wake = socket.socketpair()
-            ours.setblocking(False)  # noqa: FBT003 - its only argument
-            self._wake.setblocking(False)  # noqa: FBT003 - its only argument
-            self._thread = threading.Thread(target=self._run, args=(ours,), name="aws", daemon=True)
-            self._thread.start()
-        if self._wake is not None:
-            with suppress(BlockingIOError):
-                self._wake.send(b"!")
-
     def stop(self) -> None:
         """End every child: at once, or after `Limits.grace` where a login is just being renewed."""
         with self._guard:
-            thread = self._thread
-            if thread is not None and not self._stopping:
-                self._nudge()
             self._stopping = True
+            thread = self._thread
         if thread is not None:
+            self._ears.nudge()
             thread.join(self._limits.grace + 2)
 
     # -- the thread -----------------------------------------------------------------------------------------
 
-    def _run(self, woken: socket.socket) -> None:
-        with selectors.DefaultSelector() as selector, woken:
-            selector.register(woken, selectors.EVENT_READ)
-            while not self._take_in():
-                try:
-                    self._place()
-                    self._listen(selector, woken)
-                    self._look_after()
-                except Exception as error:  # noqa: BLE001 - a mistake here must not leave orders without an answer
-                    self._start_over(error)
-            self._end_all()
-        with self._guard:
-            if self._wake is not None:
-                self._wake.close()
+    def _run(self, ears: Ears) -> None:
+        while not self._take_in():
+            try:
+                self._place()
+                for child in ears.listen(self._children, self._patience()):
+                    self._hear(child)
+                self._look_after()
+            except Exception as error:  # noqa: BLE001 - a mistake here must not leave orders without an answer
+                self._start_over(error)
+        self._end_all()
+        ears.close()
 
     def _take_in(self) -> bool:
         """Take what was ordered; return whether it is time to stop."""
@@ -156,28 +146,6 @@ class Fetcher:
         child = Running(self._environ, Begin(alarm, tuple(self._refused)), alone=alone)
         self._children.append(child)
         return child
-
-    def _listen(self, selector: selectors.BaseSelector, woken: socket.socket) -> None:
-        by_socket = {child.socket: child for child in self._children if not child.closed}
-        for known in [key.fileobj for key in selector.get_map().values()]:
-            if known is not woken and known not in by_socket:
-                selector.unregister(known)
-        for ours, child in by_socket.items():
-            events = selectors.EVENT_READ | (selectors.EVENT_WRITE if child.wants_to_write else 0)
-            try:
-                selector.modify(ours, events)
-            except KeyError:
-                selector.register(ours, events)
-        for key, ready in selector.select(self._patience()):
-            if key.fileobj is woken:
-                with suppress(BlockingIOError):
-                    woken.recv(4096)
-                continue
-            child = by_socket[key.fileobj]  # type: ignore[index] # only sockets were registered
-            if ready & selectors.EVENT_WRITE:
-                child.write()
-            if ready & selectors.EVENT_READ:
-                self._hear(child)
 
     def _patience(self) -> float | None:
         """Return for how many seconds nothing can become due; None for ever."""
