@@ -58,7 +58,8 @@ def granted(number: int, answer: dict[str, Any], account: str) -> Granted:
     if end <= datetime.now(UTC):
         raise AnswerError(
             "answer.expired",
-            f"The authorization token that came had ended at {end:%Y-%m-%d %H:%M} UTC, before now.",
+            f"The authorization token that came had ended at {end:%Y-%m-%d %H:%M} UTC, before now: is this "
+            "machine's clock right (timedatectl)?",
         )
     return Granted(number, auth, end.isoformat(), _owner(data.get("proxyEndpoint")) or account)
 

@@ -14,6 +14,7 @@ _NAMED = re.compile(
     r"""(?ix) \b([\w-]*(?:secret|token|password|passwd|authorization|bearer|api[_-]?key|access[_-]?key)[\w-]*
     ["']? \s* [:=] \s* (?:bearer\s+|basic\s+)? ["']?) [^\s"',;&]+"""
 )
+_KEY_ID = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b")
 _USER = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/@]+@")
 _QUERY = re.compile(r"(?i)\b(https?://[^\s?#]+)[?#]\S+")
 _WORD = re.compile(r"[A-Za-z0-9+/_.%~-]{16,}=*")
@@ -34,7 +35,7 @@ def first_line(text: str) -> str:
 def redacted(text: str) -> str:
     """Return a text without what may be a secret, at most 300 characters of it."""
     text = _NAMED.sub(r"\1***", text[: _LONGEST * 10])
-    text = _QUERY.sub(r"\1?***", _USER.sub(r"\1***@", text))
+    text = _QUERY.sub(r"\1?***", _USER.sub(r"\1***@", _KEY_ID.sub("***", text)))
     pieces, last = [], 0
     for arn in _ARN.finditer(text):
         pieces += [_WORD.sub(_judge, text[last : arn.start()]), arn[0]]
