@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ecr_refreshd.aws.fetcher import Limits
@@ -133,20 +135,70 @@ time.sleep(60)
 """
 
 
+@contextmanager
+def service_that_is_killed(environ: dict[str, str]) -> Iterator[int]:
+    """A service that asks for profile a, and is killed at the end of the block. Yields its pid."""
+    service = subprocess.Popen([sys.executable, "-c", SERVICE], env=environ, cwd=ROOT)
+    try:
+        yield service.pid
+    finally:
+        service.kill()
+        service.wait()
+
+
 def test_a_child_whose_service_was_killed_finishes_its_refresh_and_ends(aws, tmp_path) -> None:
     """`kill -9` of the service must cost nobody a login, and leave no process behind."""
     two_profiles(aws, tmp_path, ttl=-60)
     before = saved_refresh_token(tmp_path)
     aws.fault("CreateToken", delay_after=0.7, times=1)
-    service = subprocess.Popen([sys.executable, "-c", SERVICE], env=aws.environment(tmp_path), cwd=ROOT)
-    try:
+    with service_that_is_killed(aws.environment(tmp_path)) as service:
         wait_until(lambda: aws.calls("CreateToken"))
-        (child,) = children(service.pid)
-    finally:
-        service.kill()
-        service.wait()
+        (child,) = children(service)
     wait_until(lambda: saved_refresh_token(tmp_path) != before)
     wait_until(lambda: not Path(f"/proc/{child}").exists())
+
+
+def test_a_program_that_hangs_ends_though_the_service_was_killed(aws, tmp_path) -> None:
+    script = (
+        "import os, time\nprint(os.getpid(), file=open(os.path.expanduser('~/pid'), 'w'))\ntime.sleep(300)"
+    )
+    homes.credential_process(tmp_path, "a", script)
+    pid = tmp_path / "pid"
+    with service_that_is_killed(aws.environment(tmp_path)):
+        wait_until(lambda: pid.exists() and pid.read_text().strip())
+    wait_until(lambda: not Path(f"/proc/{pid.read_text().strip()}").exists())
+
+
+def test_no_refresh_is_begun_by_a_child_that_is_to_end(asking, aws, tmp_path) -> None:
+    """It waits for one login's refresh; another's, begun now, might not be finished."""
+    for name in ("one", "two"):
+        homes.sso_profile(tmp_path, name, "111111111111", session=name)
+        homes.sso_login(tmp_path, aws, name, ttl=-60)
+    torn = homes.token_file(tmp_path, "two")
+    whole = torn.read_text()
+    torn.write_text("")
+    aws.fault("CreateToken", delay_after=1.2, times=1)
+    asking.begin(ecr("one"), ecr("two"))
+    wait_until(lambda: aws.calls("CreateToken"))
+    os.kill(next(children()), signal.SIGTERM)
+    torn.write_text(whole)
+    assert {asking.answer().failure.code for _ in range(2)} == {"child.died"}
+    assert refreshes(aws) == ["ok"]
+
+
+def test_a_refresh_that_failed_holds_up_no_end(aws, tmp_path) -> None:
+    two_profiles(aws, tmp_path, ttl=-60)
+    homes.static_keys(tmp_path, "dev", homes.access_key())
+    aws.fault("CreateToken", code="InternalServerException")
+    aws.fault("GetAuthorizationToken", way="hang")
+    asking = Asking(aws.environment(tmp_path))
+    asking.begin(ecr("a"), ecr("dev"))
+    assert asking.answer().grant == ecr("a").key
+    wait_until(lambda: aws.calls("GetAuthorizationToken"))
+    start = time.monotonic()
+    asking.fetcher.stop()
+    assert time.monotonic() - start < 2
+    assert asking.answer().failure.code == "fetch.stopped"
 
 
 def test_a_child_with_no_refresh_under_way_ends_at_once(asking, aws, tmp_path) -> None:
