@@ -283,6 +283,7 @@ def test_a_wall_clock_set_back_does_not_stop_renewals() -> None:
 
 def test_a_denied_profile_gives_way_to_the_next_of_the_account() -> None:
     """DESIGN 4: first one not denied."""
+
     def answer(order: object) -> timedelta | Failure:
         if order.grant.principal.profile == "readonly":
             return Failure(Category.DENIED, "AccessDeniedException", "not allowed")

@@ -350,7 +350,9 @@ def test_with_no_tokens_nothing_changes(config: Written) -> None:
     assert put_auths(config.data, {}) == config.data
 
 
-@pytest.mark.parametrize("inside", ['"auth": "\\u0061uth"', '"auth":"auth"', '"auth" : "}" ', '"auth": "\\""'])
+@pytest.mark.parametrize(
+    "inside", ['"auth": "\\u0061uth"', '"auth":"auth"', '"auth" : "}" ', '"auth": "\\""']
+)
 def test_a_value_spelt_like_its_key_or_like_a_brace_is_replaced_and_nothing_else(inside: str) -> None:
     new = put_auths(f'{{"auths": {{"{HOST}": {{{inside}}}}}, "auth": "}}"}}'.encode(), TOKENS)
     assert json.loads(new) == {"auths": {HOST: {"auth": AUTH}}, "auth": "}"}
