@@ -75,7 +75,12 @@ def _no_profile(_error: Exception, asker: Asker) -> tuple[Category, str, str]:
 def _no_credentials(_error: Exception, asker: Asker) -> tuple[Category, str, str]:
     if asker.ambient:
         # A metadata service may not be up yet when we are, or just not answer (aws.md 2.5, reliability).
-        return _TRANSIENT, "Neither the environment, nor a container, nor the instance gives credentials", ""
+        what = "Neither the environment, nor a container, nor the instance gives credentials"
+        return (
+            _TRANSIENT,
+            what,
+            'If a profile is meant, name it: profile = "..." under [[registry]], or AWS_PROFILE',
+        )
     name = shlex.quote(asker.principal.profile)
     return _CONFIG, f"There are no credentials for {asker.name}", f"aws configure list --profile {name}"
 
