@@ -254,6 +254,11 @@ class Service:
         return [CredentialsChanged()]
 
     def _reload(self) -> None:
+        self._parts.supervise("RELOADING=1")
+        self._take_settings()
+        self._parts.supervise("READY=1")
+
+    def _take_settings(self) -> None:
         try:
             self._wishes.settings = self._parts.reload()
         except ConfigError as error:

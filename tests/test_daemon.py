@@ -308,6 +308,7 @@ def test_a_reload_takes_new_registries_and_a_bad_file_leaves_the_old_ones() -> N
     house.service.reload()
     house.settle()
     assert len(house.service.document()["registries"]) == 2
+    assert house.told[-2:] == ["RELOADING=1", "READY=1"]
 
     house.config = "nonsense = 1"
     house.service.reload()

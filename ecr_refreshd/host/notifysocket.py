@@ -26,10 +26,9 @@ class NotifySocket:
         r"""Send lines such as ``READY=1``, ``STATUS=3 registries`` or ``WATCHDOG=1``, joined by ``\n``."""
         if not self._there:
             return
+        if state == "RELOADING=1":
+            # Until READY=1; without the time it began, a reload under Type=notify-reload hangs (reliability.md 5.1).
+            state += f"\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}"
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
             sender.setblocking(False)  # noqa: FBT003 - the standard library's own signature
             sender.sendto(state.encode(), self._address)
-
-    def tell_reloading(self) -> None:
-        """Say that a reload begins; ``READY=1`` ends it. `Type=notify-reload` fails without the time."""
-        self.tell(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")

@@ -30,7 +30,7 @@ def test_a_state_arrives(systemd: socket.socket) -> None:
 def test_a_reload_carries_the_time_it_began(systemd: socket.socket) -> None:
     """Without MONOTONIC_USEC a reload under Type=notify-reload hangs (reliability.md 5.1)."""
     before = time.monotonic_ns() // 1000
-    NotifySocket({"NOTIFY_SOCKET": systemd.getsockname()}).tell_reloading()
+    NotifySocket({"NOTIFY_SOCKET": systemd.getsockname()}).tell("RELOADING=1")
     first, second = systemd.recv(4096).decode().split("\n")
     assert first == "RELOADING=1"
     name, _, stamp = second.partition("=")
