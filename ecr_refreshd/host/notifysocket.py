@@ -27,7 +27,7 @@ class NotifySocket:
         if not self._there:
             return
         if state == "RELOADING=1":
-            # Until READY=1; without the time it began, a reload under Type=notify-reload hangs (reliability.md 5.1).
+            # Until READY=1. Without the time it began, a reload under Type=notify-reload hangs (reliability 5.1).
             state += f"\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}"
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
             sender.setblocking(False)  # noqa: FBT003 - the standard library's own signature
