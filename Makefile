@@ -7,7 +7,7 @@ BIN := $(CURDIR)/$(VENV)/bin
 CHECK := build/check
 PYTEST_ARGS ?=
 
-.PHONY: demo test lint types wheel check-folder clean
+.PHONY: demo test faults lint types wheel check-folder clean
 
 demo: $(VENV)/wheel
 	@$(BIN)/python -m tests.world.demo $(DEMO_ARGS)
@@ -15,6 +15,10 @@ demo: $(VENV)/wheel
 # The tests run against the built wheel, from a folder that has everything of the checkout but the package.
 test: $(VENV)/tests check-folder
 	cd $(CHECK) && $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# Faults seeded into a copy of the core: each must be caught by a test (a few minutes).
+faults: $(VENV)/tests
+	$(BIN)/python -m tests.core.seeded_faults
 
 lint: $(VENV)/tests
 	$(BIN)/ruff check .
