@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from ecr_refreshd.core.events import SinkSeen
 from ecr_refreshd.core.model import Category, Choice, ChosenBy, Failure, Principal, Standing
@@ -381,3 +381,23 @@ def test_the_household_clock_moves_both_ways() -> None:
     clock.advance(timedelta(seconds=5))
 
     assert START + timedelta(seconds=5) == clock.wall
+
+
+def test_another_profile_takes_over_what_the_one_before_wrote() -> None:
+    """A token of ours is not somebody else's login because another principal serves the host now."""
+    house = Household(CONFIG).begin()
+    before = house.files[HOME].auths[HOST]
+    house.config = CONFIG + 'profile = "other"\n'
+    house.service.reload()
+    house.settle()
+
+    assert house.row()["principal"]["profile"] == "other"
+    assert house.files[HOME].auths[HOST] != before
+
+
+def test_an_entry_with_an_absurd_end_does_not_end_the_service() -> None:
+    """What stands in a file is somebody else's text; a year 1 in it is a login that has ended."""
+    house = Household(CONFIG).begin()
+    house.spoil(HOME, HOST, auth_text(datetime(1, 1, 1, tzinfo=UTC)))
+
+    assert house.row()["sinks"][0]["state"] == "written"

@@ -36,9 +36,9 @@ class Judgement:
 
 
 def judge(
-    entry: Entry, token: Token, past: tuple[str, ...], facts: HostFacts, registry: Registry, now: Instant
+    entry: Entry, token: Token, facts: HostFacts, registry: Registry, now: Instant, *, ours: bool
 ) -> Judgement:
-    """Return what to do about an entry while we hold a living token for its host."""
+    """Return what to do about an entry while we hold a living token for its host; `ours`: it is one of ours."""
     if entry.kind is EntryKind.TOKEN and entry.fingerprint == token.fingerprint:
         return Judgement(Verdict.WRITE if entry.untidy else Verdict.RIGHT)
     if facts.overrule:
@@ -46,8 +46,10 @@ def judge(
     if entry.kind in {EntryKind.OTHER_USER, EntryKind.IDENTITY}:
         # Not a credential ECR could accept. A configured registry is ours to set right; an adopted one is not.
         return Judgement(Verdict.WRITE if registry.origin == "config" else Verdict.LEAVE)
-    if entry.kind is not EntryKind.TOKEN or entry.fingerprint in past or entry.expires_hint is None:
+    if entry.kind is not EntryKind.TOKEN or ours or entry.expires_hint is None:
         return Judgement(Verdict.WRITE)
+    if entry.expires_hint <= now.wall + _EARLY:
+        return Judgement(Verdict.WRITE)  # before anything is taken from it: a hint may be the year 1
     until = entry.expires_hint - _EARLY
     if facts.foreign == entry.fingerprint and facts.foreign_since is not None:
         until = min(until, facts.foreign_since + _LONGEST)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from ecr_refreshd.core.healing import Judgement, Verdict, judge
-from ecr_refreshd.core.model import Grant, Instant
+from ecr_refreshd.core.model import Entry, Grant, Instant
 from ecr_refreshd.core.ports import FetchOrder
 from ecr_refreshd.core.schedule import alive, fraction, reached, renew_at, together
 from ecr_refreshd.core.secret import Secret
@@ -173,7 +173,20 @@ def judgement_of(state: State, sink: SinkFacts, registry: Registry, now: Instant
     if facts.token is None or facts.token.auth is None or not alive(facts.token, now):
         return None
     host = registry.host
-    return judge(sink.entry(host), facts.token, facts.past, sink.host(host), registry, now)
+    entry = sink.entry(host)
+    return judge(entry, facts.token, sink.host(host), registry, now, ours=_ours(state, facts, entry))
+
+
+def _ours(state: State, facts: GrantFacts, entry: Entry) -> bool:
+    """Return whether an entry is a token of ours, from whichever grant: a host may get another principal."""
+    text = entry.fingerprint
+    if not text or (facts.token is not None and facts.token.fingerprint == text):
+        return bool(text)
+    # Its own grant first: after each renewal that is where every entry is found.
+    return any(
+        text in each.past or (each.token is not None and each.token.fingerprint == text)
+        for each in (facts, *state.grants.values())
+    )
 
 
 def _settle_writes(state: State, now: Instant, plan: Plan, wake: _Wake) -> tuple[State, tuple[Decision, ...]]:
