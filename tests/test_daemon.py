@@ -10,6 +10,7 @@ from ecr_refreshd.daemon import Wait
 from tests.household import HOME, HOST, START, File, HandClock, Household, auth_text
 
 CONFIG = f'[[registry]]\nhost = "{HOST}"\n'
+PODMAN = "/run/user/1000/containers/auth.json"
 DAY = timedelta(days=1)
 
 
@@ -319,23 +320,21 @@ def test_a_reload_takes_new_registries_and_a_bad_file_leaves_the_old_ones() -> N
 
 def test_podmans_file_gets_only_hosts_that_stand_in_it() -> None:
     """DESIGN 6: an auth.json is not filled with hosts nobody put there, but a stale one in it is renewed."""
-    podman = "/run/user/1000/containers/auth.json"
     other = "724013829182.dkr.ecr.eu-west-1.amazonaws.com"
     config = '[[registry]]\naccount = "724013829182"\nregions = ["us-west-2", "eu-west-1"]\n'
     stale = auth_text(START - timedelta(hours=1))
-    house = Household(config, files={HOME: File(), podman: File({HOST: stale})}).begin()
+    house = Household(config, files={HOME: File(), PODMAN: File({HOST: stale})}).begin()
 
     assert {HOST, other} == set(house.files[HOME].auths)
-    assert {HOST} == set(house.files[podman].auths)
-    assert house.files[podman].auths[HOST] == house.files[HOME].auths[HOST]
+    assert {HOST} == set(house.files[PODMAN].auths)
+    assert house.files[PODMAN].auths[HOST] == house.files[HOME].auths[HOST]
 
 
 def test_where_only_podmans_file_exists_it_is_the_default() -> None:
     """Creating config.json would hide the logins of auth.json from crane and ko."""
-    podman = "/run/user/1000/containers/auth.json"
-    house = Household(CONFIG, files={HOME: File(exists=False), podman: File({"quay.io": "eDp5"})}).begin()
+    house = Household(CONFIG, files={HOME: File(exists=False), PODMAN: File({"quay.io": "eDp5"})}).begin()
 
-    assert HOST in house.files[podman].auths
+    assert HOST in house.files[PODMAN].auths
     assert house.files[HOME].auths == {}
 
 
@@ -401,3 +400,36 @@ def test_an_entry_with_an_absurd_end_does_not_end_the_service() -> None:
     house.spoil(HOME, HOST, auth_text(datetime(1, 1, 1, tzinfo=UTC)))
 
     assert house.row()["sinks"][0]["state"] == "written"
+
+
+def test_a_config_that_is_removed_is_healed_where_it_was() -> None:
+    """Promise 4: podman's file takes its place only where there never was one; docker reads no other."""
+    house = Household(CONFIG, files={HOME: File(), PODMAN: File({"quay.io": "eDp5"})}).begin()
+    house.files[HOME].exists = False
+    house.spoil(HOME, HOST, None)
+
+    assert HOST in house.files[HOME].auths
+    assert HOST not in house.files[PODMAN].auths
+
+
+def test_a_podman_logout_is_healed_in_podmans_file() -> None:
+    """Promise 4: with REGISTRY_AUTH_FILE podman reads that file alone."""
+    stale = auth_text(START - timedelta(hours=1))
+    house = Household(CONFIG, files={HOME: File(), PODMAN: File({HOST: stale})}).begin()
+    house.spoil(PODMAN, HOST, None)
+    assert house.files[PODMAN].auths == house.files[HOME].auths
+
+    house.files[PODMAN].exists = False
+    house.spoil(PODMAN, HOST, None)
+    assert house.files[PODMAN].auths == {}, "a file that was removed is not made again: podman has another"
+
+
+def test_a_refresh_does_not_doom_a_later_login_in_another_file() -> None:
+    """A person's word counts for what stood there when it was given."""
+    house = Household(CONFIG, files={HOME: File(), PODMAN: File({"quay.io": "eDp5"})}).begin()
+    house.service._queue.put(Wait(frozenset({HOST}), refresh=True))
+    house.settle()
+    theirs = auth_text(house.clock.wall + timedelta(hours=8), "theirs")
+    house.spoil(PODMAN, HOST, theirs)
+
+    assert house.files[PODMAN].auths[HOST] == theirs

@@ -31,7 +31,7 @@ from ecr_refreshd.core.events import (
 )
 from ecr_refreshd.core.model import Category, Entry, EntryKind, Failure, Instant, Token
 from ecr_refreshd.core.schedule import alive, fraction, pause_after
-from ecr_refreshd.core.settle import Decision, settle
+from ecr_refreshd.core.settle import Decision, carries, default_path, settle
 from ecr_refreshd.core.state import GrantFacts, HostFacts, Plan, SinkFacts, State
 
 _ZERO = timedelta(0)
@@ -262,9 +262,12 @@ def _asked(state: State, hosts: frozenset[str], plan: Plan) -> State:
             state = _with_grant(
                 state, registry.grant.key, replace(state.grant(registry.grant.key), asked=True)
             )
+    default = default_path(state, plan)
     for file in plan.files:
         sink = state.sink(file.path)
-        overruled = {h: replace(sink.host(h), overrule=True, not_before=None) for h in wanted}
+        # Elsewhere nothing is written that would end it, and it would strike a login of days later.
+        there = (host for host in wanted if carries(file, host, sink, default))
+        overruled = {h: replace(sink.host(h), overrule=True, not_before=None) for h in there}
         state = _with_sink(
             state, file.path, replace(sink, hosts={**sink.hosts, **overruled}, not_before=None)
         )

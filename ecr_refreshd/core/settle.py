@@ -144,8 +144,9 @@ def default_path(state: State, plan: Plan) -> str:
     it from crane and ko, which read one file only (docker-config.md 5).
     """
     default = next((f.path for f in plan.files if f.role == "default"), "")
-    view = state.sink(default).view
-    if view is not None and not view.exists:
+    sink = state.sink(default)
+    removed = any(_stood(sink, host) for host in sink.hosts)
+    if sink.view is not None and not sink.view.exists and not removed:
         for file in plan.files:
             also = state.sink(file.path).view
             if file.role == "also" and also is not None and also.exists:
@@ -153,11 +154,18 @@ def default_path(state: State, plan: Plan) -> str:
     return default
 
 
+def _stood(sink: SinkFacts, host: str) -> bool:
+    """Return whether our token stood in a file: then that it is missing is somebody's doing, to be healed."""
+    facts = sink.host(host)
+    return facts.held or facts.spoiled or facts.wrote_at is not None
+
+
 def carries(file: FilePlan, host: str, sink: SinkFacts, default: str) -> bool:
     """Return whether a host's token belongs into a file."""
     if file.role == "named" or file.path == default:
         return True
-    return sink.view is not None and host in sink.view.ecr_hosts
+    view = sink.view
+    return view is not None and (host in view.ecr_hosts or (view.exists and _stood(sink, host)))
 
 
 def _known(sink: SinkFacts, host: str) -> bool:
