@@ -7,7 +7,7 @@ restart asks AWS for nothing (DESIGN 5). Anything unreadable in a memory is as i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ecr_refreshd.core import report
@@ -83,11 +83,11 @@ def seed(memory: Mapping[str, Any]) -> str:
 
 def _token(row: Any, now: Instant) -> Token | None:
     try:
-        obtained = datetime.fromisoformat(row["obtained_at"])
-        expires = datetime.fromisoformat(row["expires_at"])
+        obtained = datetime.fromisoformat(row["obtained_at"]).astimezone(UTC)
+        expires = datetime.fromisoformat(row["expires_at"]).astimezone(UTC)
         fingerprint = str(row["fingerprint"])
         age = now.wall - obtained
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
     # The suspend-counting clock of an earlier boot means nothing now; its reading is inferred from the dates.
     return Token(None, fingerprint, obtained, expires, now.boot - max(age, timedelta(0)))
