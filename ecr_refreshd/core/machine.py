@@ -196,12 +196,14 @@ def _seen(state: State, event: SinkSeen, now: Instant, plan: Plan) -> State:
             heals[host] = heals.get(host, 0) + 1
             facts = replace(facts, spoiled=False)
         hosts[host] = facts
+    before = sink.view
     sink = replace(sink, view=event.view, hosts=hosts)
     if ended or sink.writing == 0:
-        # A look says nothing about whether the last write that failed would work now.
+        # A look says nothing about whether the last write that failed would work now; without a view it was a
+        # look that failed.
         kept = (
             (sink.state, sink.failure, sink.tries)
-            if not ended and sink.state == "unwritable"
+            if not ended and sink.state == "unwritable" and before is not None
             else ("", None, 0)
         )
         sink = replace(sink, state=kept[0], failure=kept[1], tries=kept[2])
