@@ -200,7 +200,7 @@ class Service:
             case _Changed(path):
                 self._look_where(path)
             case _Reload():
-                self._reload()
+                return self._reload()
             case _Stop(code):
                 self._exit = code
             case Wait():
@@ -248,28 +248,34 @@ class Service:
         digest = self._parts.aws.digest()
         if digest == self._digest:
             return []
+        self._read_aws(digest)
+        return [CredentialsChanged()]
+
+    def _read_aws(self, digest: str) -> None:
         self._digest = digest
         self._wishes.reread(self._parts.aws.profiles())
         self._replan()
-        return [CredentialsChanged()]
 
-    def _reload(self) -> None:
+    def _reload(self) -> list[Event]:
         self._parts.supervise("RELOADING=1")
-        self._take_settings()
+        taken = self._take_settings()
         self._parts.supervise("READY=1")
+        # They also say where the AWS files are and how AWS is reached: what failed may work now (DESIGN 5).
+        return [CredentialsChanged()] if taken else []
 
-    def _take_settings(self) -> None:
+    def _take_settings(self) -> bool:
         try:
             self._wishes.settings = self._parts.reload()
         except ConfigError as error:
             self._parts.log.warning(
                 "config.refused", message=error.message, hint="The old settings stay in force."
             )
-            return
+            return False
         self._parts.log.info("config.reloaded")
         for path in list(self._lanes):
             self._lanes.pop(path).stop()  # the settings also say how a file is written
-        self._replan()
+        self._read_aws(self._parts.aws.digest())
+        return True
 
     def _replan(self) -> None:
         self._plan = self._wishes.plan(self._parts.files(self._wishes.settings))

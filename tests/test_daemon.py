@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from ecr_refreshd.core.events import SinkSeen
+from ecr_refreshd.core.events import SinkFailed, SinkSeen
 from ecr_refreshd.core.model import Category, Choice, ChosenBy, Failure, Principal, Standing
 from ecr_refreshd.daemon import Wait
 from tests.household import HOME, HOST, START, File, HandClock, Household, auth_text
@@ -433,3 +433,43 @@ def test_a_refresh_does_not_doom_a_later_login_in_another_file() -> None:
     house.spoil(PODMAN, HOST, theirs)
 
     assert house.files[PODMAN].auths[HOST] == theirs
+
+
+def test_a_reload_tries_again_what_was_denied() -> None:
+    """DESIGN 5: denied and config errors, on a change of files or config; a proxy may be set there."""
+    allowed = {"yes": False}
+
+    def answer(_order: object) -> timedelta | Failure:
+        return timedelta(hours=12) if allowed["yes"] else Failure(Category.DENIED, "AccessDenied", "no")
+
+    house = Household(CONFIG, answer=answer).begin()
+    assert house.row()["phase"] == "blocked"
+    allowed["yes"] = True
+    house.service.reload()
+    house.settle()
+
+    assert house.row()["phase"] == "fresh"
+
+
+def test_a_damaged_memory_costs_its_rows_only() -> None:
+    """Dates that somebody edited, without a zone or beyond every calendar, do not end the service."""
+    for end in ("2026-03-02T19:00:00", "9999-12-31T23:59:59-12:00"):
+        row = {"fingerprint": "0" * 12, "obtained_at": "2026-03-02T07:00:00+00:00", "expires_at": end}
+        house = Household(CONFIG, remembered={"grants": {"dev/ecr/us-west-2": row}}).begin()
+        house.live(timedelta(hours=1))
+
+        assert house.row()["phase"] == "fresh"
+
+
+def test_a_file_that_could_not_be_read_for_a_moment_is_well_again() -> None:
+    """What a look found wrong, the next look finds mended; there may be nothing to write for hours."""
+    house = Household(CONFIG).begin()
+    failure = Failure(Category.TRANSIENT, "sink.unreadable", "no permission")
+    house.service._queue.put(SinkFailed(HOME, "unwritable", failure))
+    house.settle()
+    assert house.row()["sinks"][0]["state"] == "unwritable"
+    house.watcher.changed(HOME)
+    house.settle()
+
+    assert house.row()["sinks"][0]["state"] == "written"
+    assert "sink.recovered" in house.log.events()
