@@ -473,3 +473,20 @@ def test_a_file_that_could_not_be_read_for_a_moment_is_well_again() -> None:
 
     assert house.row()["sinks"][0]["state"] == "written"
     assert "sink.recovered" in house.log.events()
+
+
+def test_a_token_that_was_lost_is_not_called_valid() -> None:
+    """Promise 7: dates that the state file remembers bridge nothing when no file holds the token any more."""
+    first = Household(CONFIG).begin()
+    first.live(timedelta(hours=2))
+    first.files[HOME].auths.clear()
+    ended = Failure(Category.LOGIN, "SSOTokenLoadError", "ended", "aws sso login --sso-session corp")
+    for config in (CONFIG, ""):  # an adopted host that once succeeded counts too
+        second = Household(
+            config, first.files, lambda _order: ended, remembered=first.saved, clock=first.clock
+        ).begin()
+
+        assert second.row()["expires_at"] is None
+        assert second.row()["phase"] == "login-required"
+        assert second.service.document()["overall"] == "failed"
+        assert [line[2]["valid_until"] for line in second.log.lines if line[1] == "grant.failed"] == [None]

@@ -60,6 +60,8 @@ def _grant(key: str, old: GrantFacts, new: GrantFacts, hosts: list[str], plan: P
     failure = new.failure
     if failure is not None and failure is not old.failure:
         level = "error" if failure.category is not Category.TRANSIENT else "warning"
+        # A token of an earlier run that no file gave back; otherwise AWS would not have been asked yet.
+        lost = new.token is not None and new.token.auth is None
         fields = {
             "grant": key,
             "hosts": hosts,
@@ -67,7 +69,7 @@ def _grant(key: str, old: GrantFacts, new: GrantFacts, hosts: list[str], plan: P
             "code": failure.code,
             "message": failure.message,
             "hint": failure.hint,
-            "valid_until": timestamp(None if new.token is None else new.token.expires_at),
+            "valid_until": timestamp(None if new.token is None or lost else new.token.expires_at),
         }
         yield Remark(level, "grant.failed", fields)
 

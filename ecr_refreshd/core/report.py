@@ -7,7 +7,7 @@ from the document itself, so that an answer from the state file follows the same
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -70,6 +70,9 @@ def _row(
     key = "" if registry.grant is None else registry.grant.key
     facts = state.grant(key) if key else GrantFacts()
     failure = registry.blocked or facts.failure
+    remembered = facts.token
+    if _is_lost(facts, state, plan):
+        facts = replace(facts, token=None)
     token = facts.token
     sinks = [sink for file in plan.files if (sink := _sink_row(file, registry, state, plan, now)) is not None]
     foreign = None if token is not None else _foreign_end(registry, state, plan)
@@ -80,7 +83,7 @@ def _row(
         "origin": registry.origin,
         "grant": key or None,
         "expires_at": timestamp(foreign if token is None else token.expires_at),
-        "obtained_at": timestamp(None if token is None else token.obtained_at),
+        "obtained_at": timestamp(None if remembered is None else remembered.obtained_at),
         "next_renewal_at": timestamp(_next_try(facts, renewals.get(key), now)),
         "fingerprint": None if token is None else token.fingerprint,
         "principal": None
@@ -98,6 +101,12 @@ def _row(
         "last_error": None if failure is None else _error(failure),
         "sinks": sinks,
     }
+
+
+def _is_lost(facts: GrantFacts, state: State, plan: Plan) -> bool:
+    """Return whether a token of an earlier run stands in no file any more: its end is of no use to anybody."""
+    looked = all(state.sink(file.path).looked for file in plan.files)
+    return looked and facts.token is not None and facts.token.auth is None
 
 
 def _file(file: FilePlan, state: State) -> Row:
