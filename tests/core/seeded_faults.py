@@ -61,7 +61,7 @@ FAULTS = (
         "    if facts.token.auth is None:\n        return False",
     ),
     Fault("a war never ends", "machine.py", "or since > _PEACE:", "or False:"),
-    Fault("our older token is taken for somebody's", "healing.py", "or entry.fingerprint in past ", ""),
+    Fault("our older token is taken for somebody's", "healing.py", "or ours or entry", "or entry"),
     Fault(
         "a host that was not looked at is overwritten",
         "settle.py",
