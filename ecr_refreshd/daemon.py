@@ -33,6 +33,7 @@ _AWS_SETTLES = timedelta(milliseconds=200)
 """The AWS CLI truncates its files before it writes them; read in between they are half a file (aws.md 1.1)."""
 _SAVE_PAUSE = timedelta(seconds=1)
 _TURN_AT_MOST = 1000
+_LANES_END = timedelta(seconds=1)
 _ONCE_AT_MOST = timedelta(seconds=150)
 
 
@@ -339,11 +340,14 @@ class Service:
     def _end(self) -> None:
         """Stop everything, in bounded time: systemd and launchd kill what lingers."""
         self._parts.supervise("STOPPING=1")
+        patience = self._parts.clock.now().boot + _LANES_END
+        for lane in self._lanes.values():
+            lane.stop(0)  # all at once: each may hang on a disk of its own
+        for waiter in (*self._waiters, *(item for item in self.drain() if isinstance(item, Wait))):
+            waiter.done.set()
         self._alarms.stop()
         self._watcher.stop()
         self._fetcher.stop()
         for lane in self._lanes.values():
-            lane.stop()
-        for waiter in self._waiters:
-            waiter.done.set()
+            lane.stop(max(0.0, (patience - self._parts.clock.now().boot).total_seconds()))
         self._save()

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 
 from ecr_refreshd.core.events import SinkFailed, SinkSeen
-from ecr_refreshd.core.model import Category, Choice, ChosenBy, Failure, Principal, Standing
+from ecr_refreshd.core.model import (
+    Category,
+    Choice,
+    ChosenBy,
+    Failure,
+    Instant,
+    Principal,
+    Standing,
+    View,
+)
 from ecr_refreshd.daemon import Wait
+from ecr_refreshd.sinks.lane import Lane
 from tests.household import HOME, HOST, START, File, HandClock, Household, auth_text
 
 CONFIG = f'[[registry]]\nhost = "{HOST}"\n'
@@ -490,3 +502,46 @@ def test_a_token_that_was_lost_is_not_called_valid() -> None:
         assert second.row()["phase"] == "login-required"
         assert second.service.document()["overall"] == "failed"
         assert [line[2]["valid_until"] for line in second.log.lines if line[1] == "grant.failed"] == [None]
+
+
+class StuckSink:
+    """A file on a disk that does not answer."""
+
+    def __init__(self, path: str, release: threading.Event) -> None:
+        self.path = path
+        self.stuck = threading.Event()
+        self._release = release
+
+    def look(self, _hosts: object) -> View:
+        self.stuck.set()
+        self._release.wait(20)
+        return View()
+
+    def folders(self) -> frozenset[str]:
+        return frozenset()
+
+
+def test_files_that_hang_together_hold_up_the_end_as_long_as_one() -> None:
+    """The end is bounded however many files there are; who came too late to be served is not left waiting."""
+    release = threading.Event()
+    sinks = [StuckSink(f"/stuck/{n}", release) for n in range(6)]
+    house = Household(CONFIG).begin()
+    for sink in sinks:
+        lane = Lane(sink, house.service._queue.put)
+        lane.start()
+        lane.look()
+        assert sink.stuck.wait(20)
+        house.service._lanes[sink.path] = lane
+    late = Wait()
+    house.service._queue.put(late)
+
+    began = time.monotonic()
+    house.clock.now = lambda: Instant(house.clock.wall, timedelta(seconds=time.monotonic()))
+    house.service._end()
+    lasted = time.monotonic() - began
+    release.set()
+    for sink in sinks:
+        house.service._lanes[sink.path].stop(20)
+
+    assert lasted < len(sinks) / 2, "each of them alone takes a second"
+    assert late.done.is_set()
