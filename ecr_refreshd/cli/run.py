@@ -27,6 +27,8 @@ from ecr_refreshd.host.notifysocket import NotifySocket
 
 _ONCE_WAITS = timedelta(seconds=60)
 """For the lock: another `--once` ends within that, and a service would have been asked instead."""
+_END = timedelta(seconds=4.5)
+"""The service ends within 5 s; of these a login that is just being renewed has 3 (DESIGN 5)."""
 _INTRODUCED_AFTER = 3.0
 """Seconds that the summary on a terminal waits for first results, to show more than intentions."""
 
@@ -47,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
         server = control.Server(places.socket(), partial(answers.answer, service, clock.SystemClock()))
         server.start()
         process.on_signals(stop=service.stop, reload=service.reload)
+        process.end_in_time(_END)
         if sys.stdout.isatty():
             threading.Thread(target=_introduce, args=(service,), daemon=True).start()
         try:

@@ -6,11 +6,17 @@ Rules: a signal handler only passes a message on, so nothing is interrupted half
 from __future__ import annotations
 
 import ctypes
+import os
 import resource
 import signal
+import socket
 import sys
+import threading
 from collections.abc import Callable
+from datetime import timedelta
 from types import FrameType
+
+from ecr_refreshd.host.clock import pause
 
 _PR_SET_DUMPABLE = 4
 
@@ -37,6 +43,25 @@ def on_signals(*, stop: Callable[[], None], reload: Callable[[], None]) -> None:
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     signal.signal(signal.SIGHUP, hang_up)
+
+
+def end_in_time(patience: timedelta) -> None:
+    """End this process so long after SIGTERM or SIGINT at the latest; to be called in the main thread.
+
+    A main thread that hangs in a system call (a network share, a pipe nobody reads) runs no handler of Python's.
+    What the interpreter writes at once is a byte to a descriptor, so a thread waits there, and sleeps until then.
+    """
+    ear, mouth = socket.socketpair()
+    mouth.setblocking(False)  # noqa: FBT003 - the standard library's own signature
+    signal.set_wakeup_fd(mouth.detach(), warn_on_full_buffer=False)
+
+    def wait() -> None:
+        while not {signal.SIGTERM, signal.SIGINT}.intersection(ear.recv(64)):
+            pass
+        pause(patience)
+        os._exit(1)
+
+    threading.Thread(target=wait, name="end", daemon=True).start()
 
 
 def forbid_core_dumps() -> None:

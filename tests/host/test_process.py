@@ -39,6 +39,20 @@ def line(child: subprocess.Popen[str]) -> str:
     return child.stdout.readline()
 
 
+HANG = """
+import ctypes, sys
+from datetime import timedelta
+from ecr_refreshd.host import process
+process.on_signals(stop=lambda: None, reload=lambda: None)
+process.end_in_time(timedelta(milliseconds=200))
+mutex = ctypes.create_string_buffer(256)  # all zero is what PTHREAD_MUTEX_INITIALIZER is
+libc = ctypes.CDLL(None)
+print("ready", flush=True)
+while True:
+    libc.pthread_mutex_lock(mutex)  # the second never returns, and no signal handler of Python's runs
+"""
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_term_and_int_end_it_in_peace(number: signal.Signals) -> None:
     child = start()
@@ -77,6 +91,20 @@ def test_a_second_signal_ends_one_that_does_not_obey() -> None:
     child.send_signal(signal.SIGINT)
     assert child.wait(20) == -signal.SIGINT
     child.communicate()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the mutex of the test is Linux's")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_one_that_hangs_in_a_system_call_ends_all_the_same(number: signal.Signals) -> None:
+    """The end is bounded whatever hangs: the main thread may look at a folder on a dead network share."""
+    child = subprocess.Popen([sys.executable, "-c", HANG], stdout=subprocess.PIPE, text=True)
+    try:
+        assert line(child) == "ready\n"
+        child.send_signal(number)
+        assert child.wait(20) == 1
+    finally:
+        child.kill()
+        child.communicate()
 
 
 UNDUMPABLE = """
