@@ -19,7 +19,7 @@ from ecr_refreshd.host.alarms import SchedulerAlarms
 from ecr_refreshd.host.clock import SystemClock
 from ecr_refreshd.host.logs import Secrets
 from ecr_refreshd.host.watch import FolderWatcher
-from ecr_refreshd.sinks.dockerfile import DockerFile
+from ecr_refreshd.sinks.dockerfile import Dialect, DockerFile
 from ecr_refreshd.sinks.lane import Lane
 
 
@@ -40,6 +40,7 @@ class Assembly:
         self._known = known
         self._supervise = supervise
         self._clock = SystemClock()
+        self._replaced: dict[str, str | None] = {}
         self._take(settings)
 
     def parts(self) -> Parts:
@@ -75,6 +76,11 @@ class Assembly:
     def _take(self, settings: Settings) -> None:
         self._settings = settings
         # One environment for us, the AWS child and docker's helpers, as if the service had been started in it.
+        for name, value in self._replaced.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+        self._replaced = {name: os.environ.get(name) for name in settings.environment.set}
         os.environ.update(settings.environment.set)
 
     def _lane(self, path: str, post: Callable[[Event], None]) -> Lane:
@@ -83,13 +89,21 @@ class Assembly:
             path,
             str(places.private_folder(places.lock_folder())),
             docker.file_mode,
-            "containers" if Path(path).name == "auth.json" else "docker",
+            _dialect(path),
             "auths" if docker.mode == "auths" else "auto",
         )
         return Lane(sink, post)
 
     def _save(self, memory: Mapping[str, Any]) -> None:
         statefile.write(places.state_file(), memory)
+
+
+def _dialect(path: str) -> Dialect:
+    """Return whose reading decides about a file; REGISTRY_AUTH_FILE may give podman's any name."""
+    if path == str(places.docker_config()):
+        return "docker"
+    named = Path(path).name == "auth.json" or Path(path) in places.containers_auth_files()
+    return "containers" if named else "docker"
 
 
 def file_plans(settings: Settings) -> tuple[FilePlan, ...]:
