@@ -239,13 +239,17 @@ class Server:
             if not full:
                 worker = threading.Thread(target=self._attend, args=(client,), name="client", daemon=True)
                 self._clients[client] = worker
-                worker.start()
+                try:
+                    worker.start()
+                except RuntimeError:  # the system gives us no more threads (RLIMIT_NPROC, TasksMax)
+                    del self._clients[client]
+                    full = True
         if full:
             client.settimeout(0)
             _send(
                 client,
                 {
-                    "refused": f"The service is busy with {_MOST_CLIENTS} other commands.",
+                    "refused": "The service is busy with too many other commands.",
                     "hint": "Try again in a moment.",
                 },
             )

@@ -409,3 +409,16 @@ def test_it_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_system_without_threads_to_spare_costs_one_answer(serve: Callable[..., Server], path: Path) -> None:
+    """TasksMax of the unit, or a user's process limit: the next command is answered again."""
+    serve()
+    before = threading.stack_size(1 << 46)  # more than there is of address space, so none can be started
+    try:
+        with pytest.raises(ControlError, match="too many"):
+            ask(path, {"op": "status"}, 10)
+    finally:
+        threading.stack_size(before)
+
+    assert ask(path, {"op": "status"}, 10) == {"echo": {"op": "status"}}
