@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import suppress
+import stat
 
 from ecr_refreshd.errors import SinkUnwritable
 from ecr_refreshd.sinks.places import shown
@@ -35,9 +35,7 @@ def overwrite(stage: Stage, before: Snapshot, wanted: bytes) -> bytes | None:
         _refuse_stale(real, now.stat)
         if now.data != before.data:
             return None
-        mode = stage.narrowed(now.stat.st_mode)
-        with suppress(PermissionError):
-            os.fchmod(descriptor, mode)
+        _narrow(stage, descriptor, now.stat)
         _make_room(descriptor, len(before.data), len(wanted))
         write_all(descriptor, wanted.ljust(len(before.data)), 0)
         os.ftruncate(descriptor, len(wanted))
@@ -51,6 +49,22 @@ def overwrite(stage: Stage, before: Snapshot, wanted: bytes) -> bytes | None:
         "and a reader may catch it half written. Mount its folder instead."
     )
     return wanted
+
+
+def _narrow(stage: Stage, descriptor: int, found: os.stat_result) -> None:
+    """Take from a file's mode what a file with a token must not have, or refuse the file (promise 6)."""
+    mode = stage.narrowed(found.st_mode)
+    try:
+        os.fchmod(descriptor, mode)
+    except PermissionError as exc:
+        if mode != stat.S_IMODE(found.st_mode) & 0o777:
+            real = shown(stage.place.real)
+            raise SinkUnwritable(
+                f"{real} may be read by others, and only its owner, uid {found.st_uid}, can change that; no "
+                "token was written to it.",
+                code="sink.owner",
+                hint=f"chmod {mode:04o} {real}, as that user; or allow more with file_mode in [docker]",
+            ) from exc
 
 
 def _make_room(descriptor: int, old: int, new: int) -> None:

@@ -82,6 +82,15 @@ class TestMountOfASingleFile:
         assert any("0644 to 0600" in note for note in answer["notes"])
         assert (home.parent / "outside").stat().st_mode & 0o777 == 0o600
 
+    def test_one_that_others_read_and_only_they_can_change_gets_no_token(self, home: Path) -> None:
+        """Promise 6: root in a container may write any file, and narrow none that is not its own."""
+        need(shutil.which("setpriv"), "setpriv")
+        foreign = "chown 65534 $D/../outside; chmod 0644 $D/../outside; setpriv --bounding-set -fowner \\"
+        answer = write_in_mounts(home, f"{self.MOUNT}; {foreign}")
+        assert answer["code"] == "sink.owner"
+        assert "chmod 0600" in answer["hint"]
+        assert (home.parent / "outside").read_bytes() == STRANGER
+
     def test_in_a_folder_that_cannot_be_written_it_still_works(self, home: Path) -> None:
         answer = write_in_mounts(home, f"mount --bind $D $D; {self.MOUNT}; mount -o remount,bind,ro $D")
         assert answer["code"] == ""
