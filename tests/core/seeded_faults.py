@@ -1,4 +1,4 @@
-"""`make faults`: small faults, seeded into a copy of the core one at a time; each must fail a story or a property.
+"""`make faults`: small faults, seeded into a copy of the core one at a time; each must fail some test.
 
 A list like this is how tests are tested. A fault whose place in the source has gone is reported too: find it a
 new place, or drop it with the code it was about.
