@@ -48,12 +48,10 @@ def run(args: argparse.Namespace) -> int:
     with _service(args, wait=timedelta(0), serving=True) as service:
         server = control.Server(places.socket(), partial(answers.answer, service, clock.SystemClock()))
         server.start()
-        process.on_signals(stop=service.stop, reload=service.reload)
-        process.end_in_time(_END)
         if sys.stdout.isatty():
             threading.Thread(target=_introduce, args=(service,), daemon=True).start()
         try:
-            return service.run()
+            return process.serve(service.run, stop=service.stop, reload=service.reload, patience=_END)
         finally:
             server.stop()
 

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import ctypes
 import os
+import queue
 import resource
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from types import FrameType
-
-from ecr_refreshd.host.clock import pause
 
 _PR_SET_DUMPABLE = 4
 
@@ -45,23 +44,44 @@ def on_signals(*, stop: Callable[[], None], reload: Callable[[], None]) -> None:
     signal.signal(signal.SIGHUP, hang_up)
 
 
-def end_in_time(patience: timedelta) -> None:
-    """End this process so long after SIGTERM or SIGINT at the latest; to be called in the main thread.
+def serve(
+    work: Callable[[], int], *, stop: Callable[[], None], reload: Callable[[], None], patience: timedelta
+) -> int:
+    """Do the work in a thread of its own, while the main thread hears signals; return what the work returns.
 
-    A main thread that hangs in a system call (a network share, a pipe nobody reads) runs no handler of Python's.
-    What the interpreter writes at once is a byte to a descriptor, so a thread waits there, and sleeps until then.
+    Whoever hangs in a system call (a look at a network share that is gone) hears nothing, and the kernel gives a
+    signal to the main thread first: so that one does nothing else. To be called in it.
+
+    Args:
+        work: what is to be done; whatever it raises is raised here.
+        stop: asks the work to end, see `on_signals`.
+        reload: see `on_signals`.
+        patience: for the work to end once it was asked to; then the process ends where it is, with exit code 1.
     """
-    ear, mouth = socket.socketpair()
-    mouth.setblocking(False)  # noqa: FBT003 - the standard library's own signature
-    signal.set_wakeup_fd(mouth.detach(), warn_on_full_buffer=False)
+    said: queue.SimpleQueue[tuple[int, BaseException | None] | None] = queue.SimpleQueue()
 
-    def wait() -> None:
-        while not {signal.SIGTERM, signal.SIGINT}.intersection(ear.recv(64)):
-            pass
-        pause(patience)
+    def do() -> None:
+        try:
+            said.put((work(), None))
+        except BaseException as error:  # noqa: BLE001 - it is raised in the main thread
+            said.put((1, error))
+
+    def end() -> None:
+        stop()
+        said.put(None)
+
+    on_signals(stop=end, reload=reload)
+    threading.Thread(target=do, name="loop", daemon=True).start()
+    outcome = said.get()
+    if outcome is None:
+        with suppress(queue.Empty):
+            outcome = said.get(timeout=patience.total_seconds())
+    if outcome is None:
         os._exit(1)
-
-    threading.Thread(target=wait, name="end", daemon=True).start()
+    code, error = outcome
+    if error is not None:
+        raise error
+    return code
 
 
 def forbid_core_dumps() -> None:

@@ -40,16 +40,16 @@ def line(child: subprocess.Popen[str]) -> str:
 
 
 HANG = """
-import ctypes, sys
+import ctypes
 from datetime import timedelta
 from ecr_refreshd.host import process
-process.on_signals(stop=lambda: None, reload=lambda: None)
-process.end_in_time(timedelta(milliseconds=200))
 mutex = ctypes.create_string_buffer(256)  # all zero is what PTHREAD_MUTEX_INITIALIZER is
-libc = ctypes.CDLL(None)
-print("ready", flush=True)
-while True:
-    libc.pthread_mutex_lock(mutex)  # the second never returns, and no signal handler of Python's runs
+def work():
+    libc = ctypes.CDLL(None)
+    libc.pthread_mutex_lock(mutex)
+    print("ready", flush=True)
+    return libc.pthread_mutex_lock(mutex)  # the second never returns
+process.serve(work, stop=lambda: None, reload=lambda: None, patience=timedelta(milliseconds=200))
 """
 
 
@@ -96,7 +96,7 @@ def test_a_second_signal_ends_one_that_does_not_obey() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="the mutex of the test is Linux's")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_one_that_hangs_in_a_system_call_ends_all_the_same(number: signal.Signals) -> None:
-    """The end is bounded whatever hangs: the main thread may look at a folder on a dead network share."""
+    """The end is bounded whatever hangs: the loop may look at a folder on a dead network share."""
     child = subprocess.Popen([sys.executable, "-c", HANG], stdout=subprocess.PIPE, text=True)
     try:
         assert line(child) == "ready\n"
@@ -105,6 +105,23 @@ def test_one_that_hangs_in_a_system_call_ends_all_the_same(number: signal.Signal
     finally:
         child.kill()
         child.communicate()
+
+
+def test_what_the_work_returns_or_raises_comes_out_of_serving_it() -> None:
+    """The exit code of a service that ends by itself, and the error that is shown to people."""
+    code = (
+        "from datetime import timedelta\n"
+        "from ecr_refreshd.host import process\n"
+        "def serve(work):\n"
+        "    return process.serve(work, stop=int, reload=int, patience=timedelta(seconds=1))\n"
+        "print(serve(lambda: 7))\n"
+        "serve(lambda: {}['gone'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=20
+    )
+    assert done.stdout == "7\n"
+    assert done.stderr.endswith("KeyError: 'gone'\n")
 
 
 UNDUMPABLE = """
