@@ -71,7 +71,7 @@ Message = Event | _Changed | _Reload | _Stop | Wait
 
 
 class Service:
-    """The daemon: `run` it in the main thread, talk to it from any by `document`, `wait`, `reload` and `stop`.
+    """The daemon: `run` it in one thread, talk to it from any by `document`, `wait`, `reload` and `stop`.
 
     Attributes:
         tick_due: suspend-counting time of the next tick.
