@@ -545,3 +545,32 @@ def test_files_that_hang_together_hold_up_the_end_as_long_as_one() -> None:
 
     assert lasted < len(sinks) / 2, "each of them alone takes a second"
     assert late.done.is_set()
+
+
+def test_a_login_after_a_refresh_that_failed_is_kept() -> None:
+    """A person's word is about what stood there when it was given; their newest login counts."""
+    outage = {"on": False}
+
+    def answer(_order: object) -> timedelta | Failure:
+        return Failure(Category.TRANSIENT, "x", "no route") if outage["on"] else timedelta(hours=12)
+
+    house = Household(CONFIG, answer=answer).begin()
+    outage["on"] = True
+    house.service._queue.put(Wait(frozenset({HOST}), refresh=True))
+    house.settle()
+    theirs = auth_text(house.clock.wall + timedelta(hours=8), "theirs")
+    house.spoil(HOME, HOST, theirs)
+    house.live(timedelta(minutes=1))
+
+    assert house.files[HOME].auths[HOST] == theirs
+
+
+def test_a_clock_set_back_does_not_keep_a_foreign_login_beyond_its_end() -> None:
+    """Promise 4: the clock that cannot be set counts for it too."""
+    house = Household(CONFIG).begin()
+    theirs = auth_text(house.clock.wall + timedelta(hours=8), "theirs")
+    house.spoil(HOME, HOST, theirs)
+    house.clock.wall -= timedelta(days=2)
+    house.live(timedelta(hours=7, minutes=1))
+
+    assert house.files[HOME].auths[HOST] != theirs

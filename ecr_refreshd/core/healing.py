@@ -50,11 +50,11 @@ def judge(
         return Judgement(Verdict.WRITE)
     if entry.expires_hint <= now.wall + _EARLY:
         return Judgement(Verdict.WRITE)  # before anything is taken from it: a hint may be the year 1
-    until = entry.expires_hint - _EARLY
+    seen = now
     if facts.foreign == entry.fingerprint and facts.foreign_since is not None:
-        until = min(until, facts.foreign_since + _LONGEST)
-    else:
-        until = min(until, now.wall + _LONGEST)
-    if registry.replace_foreign or now.wall >= until:
+        seen = facts.foreign_since
+    until = min(entry.expires_hint - _EARLY, seen.wall + _LONGEST)
+    # By either clock, as for our own tokens: the wall clock may have been set back meanwhile.
+    if registry.replace_foreign or now.wall >= until or now.boot - seen.boot >= until - seen.wall:
         return Judgement(Verdict.WRITE)
     return Judgement(Verdict.KEEP, until)

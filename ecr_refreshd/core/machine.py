@@ -220,7 +220,9 @@ def _host_seen(facts: HostFacts, entry: Entry, token: Token | None, now: Instant
     if token is not None and _same(entry, token):
         return replace(facts, held=True, foreign="", foreign_since=None, overrule=False)
     if entry.kind is EntryKind.TOKEN and facts.foreign != entry.fingerprint:
-        facts = replace(facts, foreign=entry.fingerprint, foreign_since=now.wall)
+        # A person's word was about what stood there then, not about a login that they make after it.
+        overrule = facts.overrule and not (facts.held or facts.foreign)
+        facts = replace(facts, foreign=entry.fingerprint, foreign_since=now, overrule=overrule)
     if not facts.held:
         return facts
     since = None if facts.wrote_at is None else now.boot - facts.wrote_at

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from ecr_refreshd.core.model import ABSENT, ChosenBy, Entry, Failure, Grant, Standing, Token, View
+from ecr_refreshd.core.model import ABSENT, ChosenBy, Entry, Failure, Grant, Instant, Standing, Token, View
 from ecr_refreshd.core.settings import Renew
 
 
@@ -104,7 +104,7 @@ class HostFacts:
         wrote_at: suspend-counting time of our newest write here.
         undone: how often in a row our write was undone within moments.
         not_before: while contested, the next write waits until then.
-        foreign: fingerprint of a foreign credential, `foreign_since` when it was first seen (UTC).
+        foreign: fingerprint of a foreign credential, first seen at `foreign_since`, by both clocks.
         overrule: overwrite whatever stands here, because a person said so.
     """
 
@@ -114,7 +114,7 @@ class HostFacts:
     undone: int = 0
     not_before: timedelta | None = None
     foreign: str = ""
-    foreign_since: datetime | None = None
+    foreign_since: Instant | None = None
     overrule: bool = False
 
 
