@@ -61,6 +61,11 @@ def start(aws, tmp_path, config) -> Iterator[Callable[[], subprocess.Popen[bytes
     home = tmp_path / "home"
     home.mkdir()
     homes.static_keys(home, "dev", homes.access_key(), aws=aws, account=ACCOUNT)
+    settings = home / ".config/ecr-refreshd/config.toml"
+    settings.parent.mkdir(parents=True, mode=0o700)
+    # Else a login there would be adopted, and so a logout healed.
+    settings.write_text(f'[discover]\nignore = ["{PUBLIC_HOST}"]\n')
+    settings.chmod(0o600)
     environment = aws.environment(home, AWS_PROFILE="dev", DOCKER_CONFIG=str(config))
     running: list[subprocess.Popen[bytes]] = []
 
