@@ -7,6 +7,7 @@ costs a tick at most, because the loop looks at what *is* on every tick.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from ecr_refreshd.core.model import Failure, Token, View
 
@@ -66,4 +67,66 @@ class RefreshAsked:
     hosts: frozenset[str] = field(default_factory=frozenset)
 
 
-Event = Ticked | FetchSucceeded | FetchFailed | SinkSeen | SinkFailed | CredentialsChanged | RefreshAsked
+@dataclass(frozen=True, slots=True)
+class PauseAsked:
+    """A person wants a host left alone until then (UTC), or until they say otherwise."""
+
+    host: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeAsked:
+    """A person wants a paused host served again."""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeTold:
+    """A notice was given to its channels; `problems` has a sentence for each that did not take it."""
+
+    key: str
+    event: str
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SignInAsked:
+    """A person pressed the button of a notice."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class HookRan:
+    """The program that is told of renewals has ended; `problem` is "" if all went well."""
+
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """A registry was asked whether it takes a token: ``accepted``, ``refused``, or ``unknown`` if it could not be."""
+
+    host: str
+    fingerprint: str
+    answer: str
+    detail: str = ""
+
+
+Event = (
+    Ticked
+    | FetchSucceeded
+    | FetchFailed
+    | SinkSeen
+    | SinkFailed
+    | CredentialsChanged
+    | RefreshAsked
+    | PauseAsked
+    | ResumeAsked
+    | NoticeTold
+    | SignInAsked
+    | HookRan
+    | Probed
+)

@@ -221,7 +221,7 @@ def expiry_hint(auth: str) -> datetime | None:
         _user, _, password = base64.b64decode(auth, validate=False).decode().partition(":")
         document = json.loads(base64.b64decode(password + "=" * (-len(password) % 4), validate=False))
         return datetime.fromtimestamp(int(document["expiration"]), UTC)
-    except (ValueError, TypeError, KeyError, OverflowError, OSError):
+    except (ValueError, TypeError, KeyError, OverflowError, OSError, RecursionError):
         return None
 
 
@@ -231,3 +231,44 @@ class Choice:
 
     principal: Principal
     chosen_by: ChosenBy
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """What lies on the disk of one login, without asking AWS (aws.md 2.4): an SSO session's, or an `aws login`'s.
+
+    Attributes:
+        stamp: 12 hex digits; others when another login or a refreshed token lies there, "" when none does.
+        alive: asking AWS may succeed; False when nothing is there that is in the future or can be refreshed.
+        refreshes: a mere refresh changes the stamp too.
+        expires_at: when the access token ends (UTC), None if unknown.
+        ends_at: when the login ends for good (UTC), None where the disk does not tell.
+        torn: the file is there but is not whole just now; its writer may be at work.
+    """
+
+    stamp: str = ""
+    alive: bool = False
+    refreshes: bool = True
+    expires_at: datetime | None = None
+    ends_at: datetime | None = None
+    torn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a person is told, unasked.
+
+    Attributes:
+        key: one cause has one key, for as long as it lasts.
+        title, body: what happened; what still works, and until when.
+        since: when it began (UTC).
+        command: what helps; "" if nothing can be run.
+        sign_in: the command signs in to AWS and may be started for the person by a button.
+    """
+
+    key: str
+    title: str
+    body: str
+    since: datetime
+    command: str = ""
+    sign_in: bool = False

@@ -12,9 +12,19 @@ from typing import Any, Protocol
 
 from ecr_refreshd.core.events import Event, FetchFailed, FetchSucceeded
 from ecr_refreshd.core.hosts import RegistryHost
-from ecr_refreshd.core.model import Choice, Failure, Grant, Instant, Principal, Standing, View
+from ecr_refreshd.core.model import (
+    Choice,
+    Failure,
+    Grant,
+    Instant,
+    Login,
+    Notice,
+    Principal,
+    Standing,
+    View,
+)
 from ecr_refreshd.core.secret import Secret
-from ecr_refreshd.core.settings import Settings
+from ecr_refreshd.core.settings import Hooks, Notify, Settings
 from ecr_refreshd.core.state import FilePlan
 
 
@@ -155,6 +165,22 @@ class Profiles(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class AwsLook:
+    """One look at everything on disk that AWS credentials come from.
+
+    Attributes:
+        files: digest of what decides who is who: config, credentials, web identity tokens.
+        shared: digest of the AWS CLI's own cache, where the credentials lie that a terminal obtained.
+        logins: what lies there of each login, by `Standing.lane`; ``keys:PROFILE`` where keys name their own end.
+    """
+
+    files: str
+    shared: str
+    logins: Mapping[str, Login]
+    profiles: Profiles
+
+
 class Aws(Protocol):
     """The AWS files as far as the loop cares."""
 
@@ -168,6 +194,42 @@ class Aws(Protocol):
 
     def profiles(self) -> Profiles:
         """Read the files again."""
+        ...
+
+
+class Herald(Protocol):
+    """Whoever tells a person. Answers by NoticeTold, SignInAsked and HookRan."""
+
+    def configure(self, notify: Notify, hooks: Hooks) -> None:
+        """Use these settings from now on."""
+        ...
+
+    def tell(self, event: str, notice: Notice) -> None:
+        """Pass on that a notice is ``raised``, ``reminded`` of or ``withdrawn``; returns at once."""
+        ...
+
+    def renewed(self, document: Mapping[str, Any]) -> None:
+        """Give this to the program that wants to know of renewals; returns at once."""
+        ...
+
+    def sign_in(self, command: str) -> None:
+        """Start a sign-in outside of this service; returns at once."""
+        ...
+
+    def stop(self) -> None:
+        """End what is under way, in about a second."""
+        ...
+
+
+class Prober(Protocol):
+    """Whoever asks a registry itself whether it takes a token. Answers once each, by Probed."""
+
+    def probe(self, host: str, fingerprint: str, auth: Secret) -> None:
+        """Ask; returns at once."""
+        ...
+
+    def stop(self) -> None:
+        """End what is under way."""
         ...
 
 
