@@ -1,4 +1,4 @@
-"""The AWS files as a whole: which folders to watch, and whether what the files say has changed.
+"""The AWS files as a whole: which folders to watch, and what the files say just now.
 
 Only files that belong to a profile count: other tools keep other things in the same folders. A file is read
 again only when its inode, size or time says so, and counts as changed only when its content does.
@@ -8,21 +8,56 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-from ecr_refreshd.aws import ini
+from ecr_refreshd.aws import ini, logins
+from ecr_refreshd.aws.kept import Kept
 from ecr_refreshd.aws.profiles import Profiles, folder, places
+from ecr_refreshd.core.model import Login, Principal
+from ecr_refreshd.core.ports import AwsLook
 
-_LARGEST = 1 << 20
-"""Bytes. Nothing that matters here is larger."""
+_MOST_CACHED = 2000
+"""Files of the CLI's cache that are looked at; it never tidies up."""
 
-_Stamp = tuple[int, int, int]
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Whose logins the profiles are about.
+
+    Attributes:
+        lanes: every lane, and whether it is one of the old form, without an sso-session.
+        keys: what dated session keys say, by ``keys:PROFILE``.
+        tokens: files with web identity tokens.
+        mfa: a profile asks for a code, so that what a terminal has cached may serve it.
+    """
+
+    lanes: Mapping[str, bool] = field(default_factory=dict)
+    keys: Mapping[str, logins.Found] = field(default_factory=dict)
+    tokens: tuple[str, ...] = ()
+    mfa: bool = False
+
+    @classmethod
+    def of(cls, profiles: Profiles) -> _Wanted:
+        """Ask every profile."""
+        lanes: dict[str, bool] = {}
+        keys: dict[str, logins.Found] = {}
+        for name in profiles.profiles:
+            standing, base = profiles.standing(Principal(name)), profiles.origin(name).profile
+            if standing.lane:
+                lanes[standing.lane] = base is not None and "sso_session" not in base.keys
+            elif base is not None and base.has_session_keys and (found := logins.session_keys(base.keys)):
+                keys[f"keys:{name}"] = found
+        each = [profile.keys for profile in profiles.profiles.values()]
+        tokens = tuple(path for keys_ in each if (path := keys_.get("web_identity_token_file")))
+        return cls(lanes, keys, tokens, any("mfa_serial" in keys_ for keys_ in each))
 
 
 class AwsFiles:
-    """`core.ports.Aws`. For one thread.
+    """`core.ports.Aws`. For one thread at a time.
 
     A config file that does not parse may be in the middle of an edit: what it said before holds until it parses
     again, so that no registry loses its principal for it; `Profiles.problems` names it meanwhile.
@@ -32,17 +67,46 @@ class AwsFiles:
         self._environ = environ
         self._system = system
         self._good: dict[str, ini.IniFile] = {}
-        self._read: tuple[tuple[_Stamp | None, ...], Profiles] | None = None
-        self._digests: dict[str, tuple[_Stamp, str]] = {}
+        self._read: tuple[tuple[str | None, ...], Profiles, _Wanted] | None = None
+        self._digests = Kept(_digest, _trouble)
+        self._logins: dict[str, Kept[logins.Found]] = {}
+
+    def look(self) -> AwsLook:
+        """Return what lies there just now."""
+        profiles, wanted = self._profiles()
+        now = datetime.now(UTC)
+        files = [*places(self._environ), *self._token_files(wanted)]
+        shared = self._terminal_cache() if wanted.mfa else []
+        said = AwsLook(self._summary(files), self._summary(shared), self._login_files(wanted, now), profiles)
+        self._digests.forget_but({*files, *shared})
+        return said
 
     def profiles(self) -> Profiles:
         """Read the profiles."""
+        return self._profiles()[0]
+
+    def digest(self) -> str:
+        """Return a digest of what the files say; equal digests mean that no login or profile changed."""
+        look = self.look()
+        said = [f"{lane} {login.stamp} {login.torn}" for lane, login in sorted(look.logins.items())]
+        return _digest("\n".join([look.files, look.shared, *said]).encode())
+
+    def folders(self) -> frozenset[str]:
+        """Return the folders in which logins, profiles and web-identity tokens change."""
+        found = {folder(self._environ), *_caches(self._environ)}
+        for path in (*places(self._environ), *self._token_files(self._profiles()[1])):
+            found.add(os.path.dirname(path) or ".")  # noqa: PTH120 - these paths are texts, from variables
+            found.add(os.path.dirname(os.path.realpath(path)))  # noqa: PTH120 - dotfile managers link them
+        return frozenset(found)
+
+    def _profiles(self) -> tuple[Profiles, _Wanted]:
         paths = places(self._environ)
-        stamps = tuple(_stamp(path) for path in paths)
-        if self._read is None or self._read[0] != stamps or dict(self._environ) != self._read[1].environ:
+        said = tuple(self._digests.read(path) for path in paths)
+        if self._read is None or self._read[0] != said or dict(self._environ) != self._read[1].environ:
             config, credentials = (self._parsed(path) for path in paths)
-            self._read = stamps, Profiles.of(config, credentials, self._environ, self._system)
-        return self._read[1]
+            profiles = Profiles.of(config, credentials, self._environ, self._system)
+            self._read = said, profiles, _Wanted.of(profiles)
+        return self._read[1:]
 
     def _parsed(self, path: str) -> ini.IniFile:
         file = ini.read(path)
@@ -52,63 +116,44 @@ class AwsFiles:
         before = self._good.get(path, file)
         return ini.IniFile(path, before.sections, file.problem)
 
-    def folders(self) -> frozenset[str]:
-        """Return the folders in which logins, profiles and web-identity tokens change."""
-        found = {folder(self._environ), *_caches(self._environ)}
-        for path in (*places(self._environ), *self._token_files()):
-            found.add(os.path.dirname(path) or ".")  # noqa: PTH120 - these paths are texts, from variables
-            found.add(os.path.dirname(os.path.realpath(path)))  # noqa: PTH120 - dotfile managers link them
-        return frozenset(found)
+    def _summary(self, paths: Iterable[str]) -> str:
+        return _digest("\0".join(f"{path}\0{self._digests.read(path) or ''}" for path in paths).encode())
 
-    def digest(self) -> str:
-        """Return a digest of what the files say; equal digests mean that no login or profile changed."""
-        summary = hashlib.sha256()
-        paths = [*places(self._environ), *self._logins(), *self._token_files(), *self._terminal_cache()]
-        for path in paths:
-            summary.update(f"{path}\0{self._content(path)}\0".encode())
-        self._digests = {path: kept for path, kept in self._digests.items() if path in paths}
-        return summary.hexdigest()
+    def _login_files(self, wanted: _Wanted, now: datetime) -> dict[str, Login]:
+        self._logins = {
+            lane: self._logins.get(lane) or _reader(lane, wanted.lanes[lane]) for lane in wanted.lanes
+        }
+        found = {
+            lane: kept.read(token_file(lane, self._environ)) or logins.NONE
+            for lane, kept in self._logins.items()
+        }
+        return {lane: said.at(now) for lane, said in (found | dict(wanted.keys)).items()}
 
-    def _content(self, path: str) -> str:
-        stamp = _stamp(path)
-        if stamp is None:
-            return ""
-        kept = self._digests.get(path)
-        if kept is None or kept[0] != stamp:
-            try:
-                with open(path, "rb") as file:  # noqa: PTH123 - see above
-                    content = hashlib.sha256(file.read(_LARGEST)).hexdigest()
-            except OSError as error:
-                content = type(error).__name__
-            kept = self._digests[path] = (stamp, content)
-        return kept[1]
-
-    def _logins(self) -> Iterator[str]:
-        """Yield the token files of the profiles there are."""
-        lanes: dict[str, None] = {}
-        for profile in self.profiles().profiles.values():
-            if name := profile.keys.get("sso_session") or profile.keys.get("sso_start_url"):
-                lanes[f"sso:{name}"] = None
-            if name := profile.keys.get("login_session"):
-                lanes[f"login:{name}"] = None
-        yield from (token_file(lane, self._environ) for lane in lanes)
-
-    def _token_files(self) -> Iterator[str]:
+    def _token_files(self, wanted: _Wanted) -> Iterator[str]:
         variables = ("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
         yield from (path for name in variables if (path := self._environ.get(name)))
-        for profile in self.profiles().profiles.values():
-            if path := profile.keys.get("web_identity_token_file"):
-                yield path
+        yield from wanted.tokens
 
     def _terminal_cache(self) -> list[str]:
-        """Return the CLI's cached role credentials, if a profile may be served by them."""
-        if not any("mfa_serial" in profile.keys for profile in self.profiles().profiles.values()):
-            return []
+        """Return the CLI's cached role credentials."""
         try:
             with os.scandir(_caches(self._environ)[2]) as entries:
-                return sorted(entry.path for entry in entries if entry.name.endswith(".json"))
+                return sorted(entry.path for entry in entries if entry.name.endswith(".json"))[:_MOST_CACHED]
         except OSError:
             return []
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _trouble(error: OSError) -> str:
+    return type(error).__name__
+
+
+def _reader(lane: str, legacy: bool) -> Kept[logins.Found]:  # noqa: FBT001 - what `_Wanted.lanes` says
+    parse = partial(logins.sso, legacy=legacy) if lane.startswith("sso:") else logins.aws_login
+    return Kept(parse, lambda _error: logins.NONE)
 
 
 def _caches(environ: Mapping[str, str]) -> tuple[str, str, str]:
@@ -129,13 +174,3 @@ def token_file(lane: str, environ: Mapping[str, str]) -> str:
     if kind == "sso":
         return f"{sso}/{hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()}.json"
     return f"{login}/{hashlib.sha256(name.encode()).hexdigest()}.json"
-
-
-def _stamp(path: str) -> _Stamp | None:
-    try:
-        found = os.stat(path)  # noqa: PTH116 - see above
-    except OSError:
-        return None
-    if not stat.S_ISREG(found.st_mode):
-        return None  # reading a named pipe would wait for its writer
-    return found.st_mtime_ns, found.st_size, found.st_ino

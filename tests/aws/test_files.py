@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from datetime import UTC, datetime
 
 import pytest
 
-from ecr_refreshd.aws.files import AwsFiles
+from ecr_refreshd.aws.files import AwsFiles, token_file
 from ecr_refreshd.core import hosts
+from ecr_refreshd.core.model import Login, Principal
 from tests.world import homes
+from tests.world.rendering import iso
 
 
 @pytest.fixture
@@ -130,3 +134,178 @@ def test_a_pipe_where_a_file_should_be_holds_nobody_up(files, tmp_path) -> None:
     homes.token_file(tmp_path, "corp").parent.mkdir(parents=True)
     os.mkfifo(homes.token_file(tmp_path, "corp"))
     assert files.digest()
+
+
+# -- one look ------------------------------------------------------------------------------------------------
+
+
+class Issuer:
+    """Hands out SSO tokens, each another."""
+
+    issued = 0
+
+    def sso_login(self, *, session: str, ttl: float | None):
+        self.issued += 1
+        expires_at = time.time() + (3600 if ttl is None else ttl)
+        return {"accessToken": f"a{self.issued}", "refreshToken": f"r{self.issued}", "expires_at": expires_at}
+
+
+LEGACY = "https://old.awsapps.com/start"
+
+
+@pytest.fixture
+def many(tmp_path) -> AwsFiles:
+    """One profile of each kind that has a login, and some that have none."""
+    homes.sso_profile(tmp_path, "dev", "724013829182")
+    homes.sso_profile(tmp_path, "dev2", "724013829182")
+    homes.role_chain(tmp_path, "above", "arn:aws:iam::1:role/x", "dev")
+    homes.profile(
+        tmp_path, "old", sso_start_url=LEGACY, sso_region="us-east-1", sso_account_id="1", sso_role_name="R"
+    )
+    homes.profile(tmp_path, "con", login_session="arn:aws:iam::1:user/me")
+    homes.static_keys(tmp_path, "forever", "AKIA")
+    homes.credential_process(tmp_path, "program", "")
+    return AwsFiles({"HOME": str(tmp_path)}, tmp_path / "sys")
+
+
+def test_every_lane_of_a_profile_has_its_login(many, tmp_path) -> None:
+    look = many.look()
+    lanes = {look.profiles.standing(Principal(name)).lane for name in many.profiles().profiles}
+    assert set(look.logins) == lanes - {""} == {"sso:corp", f"sso:{LEGACY}", "login:arn:aws:iam::1:user/me"}
+    assert all(login == Login() for login in look.logins.values())
+
+
+def test_a_login_of_a_session_is_seen_and_its_refresh_has_another_stamp(many, tmp_path) -> None:
+    homes.sso_login(tmp_path, issuer := Issuer(), ttl=-60)
+    first = many.look().logins["sso:corp"]
+    assert first.alive
+    assert first.stamp
+    assert first.refreshes
+    homes.sso_login(tmp_path, issuer)
+    second = many.look().logins["sso:corp"]
+    assert second.alive
+    assert second.stamp not in {"", first.stamp}
+    homes.sso_logout(tmp_path)
+    assert many.look().logins["sso:corp"] == Login()
+
+
+def test_a_login_of_the_old_form_is_found_by_its_start_url_and_ends_with_its_token(many, tmp_path) -> None:
+    homes.sso_login(tmp_path, Issuer(), LEGACY, ttl=3600)
+    found = many.look().logins[f"sso:{LEGACY}"]
+    assert found.alive
+    assert found.ends_at == found.expires_at is not None
+    homes.sso_login(tmp_path, Issuer(), LEGACY, ttl=-1)
+    assert not many.look().logins[f"sso:{LEGACY}"].alive
+
+
+def test_a_life_that_runs_out_is_seen_though_no_file_changes(many, tmp_path) -> None:
+    homes.sso_login(tmp_path, Issuer(), LEGACY, ttl=1.5)
+    before = many.look()
+    assert before.logins[f"sso:{LEGACY}"].alive
+    while many.look().logins[f"sso:{LEGACY}"].alive:
+        assert datetime.now(UTC) < before.logins[f"sso:{LEGACY}"].expires_at
+        time.sleep(0.05)
+    assert many.look().files == before.files
+
+
+def test_a_file_that_the_cli_is_just_writing_is_torn_and_no_logout(many, tmp_path) -> None:
+    """It empties the file, then writes it (aws.md 1.1)."""
+    path = homes.sso_login(tmp_path, Issuer())
+    whole = path.read_text()
+    for part in ("", whole[:40]):
+        path.write_text(part)
+        found = many.look().logins["sso:corp"]
+        assert found.torn
+        assert (found.stamp, found.alive) == ("", False)
+    path.write_text(whole)
+    assert not many.look().logins["sso:corp"].torn
+
+
+def test_logins_and_the_terminals_cache_do_not_count_as_files(many, tmp_path) -> None:
+    """A refresh an hour must not make a new plan of everything."""
+    homes.role_chain(tmp_path, "mfa", "arn:aws:iam::1:role/x", "dev", mfa_serial="arn:aws:iam::1:mfa/me")
+    before = many.look()
+    homes.sso_login(tmp_path, Issuer())
+    cached = tmp_path / ".aws/cli/cache/0123.json"
+    cached.parent.mkdir(parents=True)
+    cached.write_text("{}")
+    after = many.look()
+    assert after.files == before.files
+    assert after.shared != before.shared
+    homes.profile(tmp_path, "more")
+    assert many.look().files != after.files
+
+
+def test_keys_that_name_their_own_end_are_a_login_of_their_profile_and_of_roles_above_it(tmp_path) -> None:
+    end = time.time() + 3600
+    section = {"aws_access_key_id": "ASIA", "aws_secret_access_key": "s", "aws_session_token": "t"}
+    homes.section(tmp_path / ".aws/credentials", "saml", section | {"x_security_token_expires": iso(end)})
+    homes.section(tmp_path / ".aws/credentials", "dateless", section)
+    homes.role_chain(tmp_path, "above", "arn:aws:iam::1:role/x", "saml")
+    logins = AwsFiles({"HOME": str(tmp_path)}, tmp_path / "sys").look().logins
+    assert set(logins) == {"keys:saml", "keys:above"}
+    assert logins["keys:saml"] == logins["keys:above"]
+    found = logins["keys:saml"]
+    assert (found.alive, found.refreshes) == (True, False)
+    assert found.ends_at == datetime.fromtimestamp(int(end), UTC)
+
+
+def test_what_has_not_changed_is_not_read_again(many, tmp_path) -> None:
+    """A look may be taken on every tick. Told by the kernel: reading sets a file's access time."""
+    path = homes.sso_login(tmp_path, Issuer())
+    quiet = time.time() - 60
+    for each in (path, tmp_path / ".aws/config", tmp_path / ".aws/credentials"):
+        os.utime(each, (quiet - 1e6, quiet))
+    first = many.look()
+    read = [each.stat().st_atime for each in (path, tmp_path / ".aws/config")]
+    for each in (path, tmp_path / ".aws/config"):
+        os.utime(each, (quiet - 1e6, quiet))
+    assert many.look() == first
+    if read != [quiet - 1e6] * 2:  # else the file system keeps no access times
+        assert [each.stat().st_atime for each in (path, tmp_path / ".aws/config")] == [quiet - 1e6] * 2
+
+
+def test_two_changes_within_a_tick_of_the_kernels_clock_are_both_seen(many, tmp_path) -> None:
+    """Same size, same inode, same time: only the content differs."""
+    path = homes.sso_login(tmp_path, Issuer())
+    first = many.look().logins["sso:corp"].stamp
+    stamp = path.stat()
+    path.write_text(path.read_text().replace('"a1"', '"b1"'))
+    os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert many.look().logins["sso:corp"].stamp != first
+
+
+def test_variables_say_where_the_logins_lie(tmp_path) -> None:
+    environ = {
+        "HOME": str(tmp_path),
+        "AWS_LOGIN_CACHE_DIRECTORY": "~/elsewhere",
+        "AWS_CONFIG_FILE": "$HOME/conf",
+    }
+    (tmp_path / "conf").write_text("[profile con]\nlogin_session = arn:aws:iam::1:user/me\n")
+    assert set(AwsFiles(environ).look().logins) == {"login:arn:aws:iam::1:user/me"}
+    assert token_file("login:x", environ).startswith(f"{tmp_path}/elsewhere/")
+
+
+def test_a_look_while_others_write_never_fails(many, tmp_path) -> None:
+    """From a worker thread, with a CLI that rewrites its files all the time."""
+    path = homes.sso_login(tmp_path, Issuer())
+    whole, stop = path.read_text(), threading.Event()
+
+    def rewrite() -> None:
+        while not stop.is_set():
+            path.write_text("")
+            path.write_text(whole)
+            path.unlink()
+            path.write_text(whole)
+
+    writer = threading.Thread(target=rewrite)
+    writer.start()
+    try:
+        seen = {
+            (found.torn, bool(found.stamp)) for _ in range(300) for found in [many.look().logins["sso:corp"]]
+        }
+    finally:
+        stop.set()
+        writer.join()
+    assert seen <= {(False, True), (True, False), (False, False)}
+    assert many.look().logins["sso:corp"].alive
