@@ -10,7 +10,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from ecr_refreshd.aws import ini, logins
 from ecr_refreshd.aws.kept import Kept
 from ecr_refreshd.aws.profiles import Profiles, folder, places
 from ecr_refreshd.core.model import Login, Principal
-from ecr_refreshd.core.ports import AwsLook
+from ecr_refreshd.core.ports import AwsLook, Clock
 
 _MOST_CACHED = 2000
 """Files of the CLI's cache that are looked at; it never tidies up."""
@@ -63,18 +63,19 @@ class AwsFiles:
     again, so that no registry loses its principal for it; `Profiles.problems` names it meanwhile.
     """
 
-    def __init__(self, environ: Mapping[str, str], system: Path = Path("/sys")) -> None:
+    def __init__(self, environ: Mapping[str, str], clock: Clock, system: Path = Path("/sys")) -> None:
         self._environ = environ
+        self._clock = clock
         self._system = system
         self._good: dict[str, ini.IniFile] = {}
         self._read: tuple[tuple[str | None, ...], Profiles, _Wanted] | None = None
-        self._digests = Kept(_digest, _trouble)
+        self._digests = Kept(clock, _digest, _trouble)
         self._logins: dict[str, Kept[logins.Found]] = {}
 
     def look(self) -> AwsLook:
         """Return what lies there just now."""
         profiles, wanted = self._profiles()
-        now = datetime.now(UTC)
+        now = self._clock.now().wall
         files = [*places(self._environ), *self._token_files(wanted)]
         shared = self._terminal_cache() if wanted.mfa else []
         said = AwsLook(self._summary(files), self._summary(shared), self._login_files(wanted, now), profiles)
@@ -121,13 +122,18 @@ class AwsFiles:
 
     def _login_files(self, wanted: _Wanted, now: datetime) -> dict[str, Login]:
         self._logins = {
-            lane: self._logins.get(lane) or _reader(lane, wanted.lanes[lane]) for lane in wanted.lanes
+            lane: self._logins.get(lane) or self._reader(lane, legacy=wanted.lanes[lane])
+            for lane in wanted.lanes
         }
         found = {
             lane: kept.read(token_file(lane, self._environ)) or logins.NONE
             for lane, kept in self._logins.items()
         }
         return {lane: said.at(now) for lane, said in (found | dict(wanted.keys)).items()}
+
+    def _reader(self, lane: str, *, legacy: bool) -> Kept[logins.Found]:
+        parse = partial(logins.sso, legacy=legacy) if lane.startswith("sso:") else logins.aws_login
+        return Kept(self._clock, parse, lambda _error: logins.NONE)
 
     def _token_files(self, wanted: _Wanted) -> Iterator[str]:
         variables = ("AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
@@ -149,11 +155,6 @@ def _digest(content: bytes) -> str:
 
 def _trouble(error: OSError) -> str:
     return type(error).__name__
-
-
-def _reader(lane: str, legacy: bool) -> Kept[logins.Found]:  # noqa: FBT001 - what `_Wanted.lanes` says
-    parse = partial(logins.sso, legacy=legacy) if lane.startswith("sso:") else logins.aws_login
-    return Kept(parse, lambda _error: logins.NONE)
 
 
 def _caches(environ: Mapping[str, str]) -> tuple[str, str, str]:

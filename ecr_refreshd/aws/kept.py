@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
-import time
 from collections.abc import Callable, Collection
+from datetime import timedelta
 from typing import Generic, TypeVar
+
+from ecr_refreshd.core.ports import Clock
 
 LARGEST = 1 << 20
 """Bytes. Nothing that matters in an AWS folder is larger; of what is, only so much is read."""
-_GRAIN = 100_000_000
-"""Nanoseconds within which a file may change twice and carry the same time (kernels count in ticks)."""
+_GRAIN = timedelta(milliseconds=100)
+"""Within it a file may change twice and carry the same time (kernels count in ticks)."""
 
 T = TypeVar("T")
 Stamp = tuple[int, int, int]
@@ -21,11 +23,13 @@ class Kept(Generic[T]):
     """What files said when they were last read. For one thread at a time.
 
     Args:
+        clock: tells how old a file is.
         parse: makes of a file's content what is kept of it.
         unreadable: makes the same of an error that reading met.
     """
 
-    def __init__(self, parse: Callable[[bytes], T], unreadable: Callable[[OSError], T]) -> None:
+    def __init__(self, clock: Clock, parse: Callable[[bytes], T], unreadable: Callable[[OSError], T]) -> None:
+        self._clock = clock
         self._parse = parse
         self._unreadable = unreadable
         self._kept: dict[str, tuple[Stamp, T]] = {}
@@ -39,7 +43,7 @@ class Kept(Generic[T]):
         kept = self._kept.get(path)
         if kept is None or kept[0] != stamp:
             kept = stamp, self._said(path)
-            if stamp[0] + _GRAIN < time.time_ns():
+            if stamp[0] / 1e9 < (self._clock.now().wall - _GRAIN).timestamp():
                 self._kept[path] = kept
             else:
                 self._kept.pop(path, None)  # too young to be told from what may be written next

@@ -51,7 +51,7 @@ class Assembly:
             fetcher=self._fetcher,
             lane=self._lane,
             watcher=FolderWatcher,
-            aws=AwsFiles(os.environ),
+            aws=AwsFiles(os.environ, self._clock),
             regions=regions(),
             files=file_plans,
             reload=self._reload,

@@ -84,8 +84,8 @@ from ecr_refreshd.aws.partitions import regions
 from ecr_refreshd.core.model import Grant, Principal
 from ecr_refreshd.core.ports import FetchOrder
 from ecr_refreshd.host.clock import SystemClock
-files = AwsFiles(os.environ)
-files.folders(), files.digest(), regions()
+files = AwsFiles(os.environ, SystemClock())
+files.folders(), files.look(), regions()
 answers = queue.Queue()
 fetcher = Fetcher(answers.put, os.environ, SystemClock())
 who = Principal("dev")

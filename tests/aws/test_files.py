@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from ecr_refreshd.aws.files import AwsFiles, token_file
 from ecr_refreshd.core import hosts
-from ecr_refreshd.core.model import Login, Principal
+from ecr_refreshd.core.model import Instant, Login, Principal
+from ecr_refreshd.host.clock import SystemClock
 from tests.world import homes
 from tests.world.rendering import iso
 
@@ -19,7 +20,7 @@ from tests.world.rendering import iso
 @pytest.fixture
 def files(tmp_path) -> AwsFiles:
     homes.sso_profile(tmp_path, "dev", "724013829182")
-    return AwsFiles({"HOME": str(tmp_path)}, tmp_path / "sys")
+    return AwsFiles({"HOME": str(tmp_path)}, SystemClock(), tmp_path / "sys")
 
 
 def relative(files: AwsFiles, home) -> set[str]:
@@ -27,7 +28,7 @@ def relative(files: AwsFiles, home) -> set[str]:
 
 
 def test_the_folders_of_logins_and_profiles_are_watched_though_missing(tmp_path) -> None:
-    files = AwsFiles({"HOME": str(tmp_path)})
+    files = AwsFiles({"HOME": str(tmp_path)}, SystemClock())
     assert relative(files, tmp_path) == {".aws", ".aws/sso/cache", ".aws/login/cache", ".aws/cli/cache"}
 
 
@@ -41,7 +42,8 @@ def test_where_variables_and_profiles_point_is_watched(files, tmp_path) -> None:
             "AWS_LOGIN_CACHE_DIRECTORY": "$HOME/logins",
             "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "irsa/token"),
             "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(tmp_path / "eks/token"),
-        }
+        },
+        SystemClock(),
     )
     assert token.parent == tmp_path
     assert {"keys", "logins", "irsa", "eks", "."} <= relative(files, tmp_path)
@@ -53,7 +55,7 @@ def test_the_real_folder_behind_a_link_is_watched(tmp_path) -> None:
     (tmp_path / "dotfiles/config").write_text("[default]\n")
     (tmp_path / ".aws").mkdir()
     (tmp_path / ".aws/config").symlink_to(tmp_path / "dotfiles/config")
-    assert "dotfiles" in relative(AwsFiles({"HOME": str(tmp_path)}), tmp_path)
+    assert "dotfiles" in relative(AwsFiles({"HOME": str(tmp_path)}, SystemClock()), tmp_path)
 
 
 def test_a_login_changes_the_digest_and_a_touch_does_not(files, tmp_path) -> None:
@@ -108,7 +110,7 @@ def test_profiles_are_read_again_when_they_change_and_only_then(files, tmp_path)
 def test_an_environment_that_changes_is_heeded(tmp_path) -> None:
     """`[environment] set` may come with a reload."""
     environ = {"HOME": str(tmp_path)}
-    files = AwsFiles(environ, tmp_path / "sys")
+    files = AwsFiles(environ, SystemClock(), tmp_path / "sys")
     homes.profile(tmp_path, "dev")
     host = hosts.parse("public.ecr.aws")
     assert host
@@ -165,7 +167,7 @@ def many(tmp_path) -> AwsFiles:
     homes.profile(tmp_path, "con", login_session="arn:aws:iam::1:user/me")
     homes.static_keys(tmp_path, "forever", "AKIA")
     homes.credential_process(tmp_path, "program", "")
-    return AwsFiles({"HOME": str(tmp_path)}, tmp_path / "sys")
+    return AwsFiles({"HOME": str(tmp_path)}, SystemClock(), tmp_path / "sys")
 
 
 def test_every_lane_of_a_profile_has_its_login(many, tmp_path) -> None:
@@ -198,14 +200,24 @@ def test_a_login_of_the_old_form_is_found_by_its_start_url_and_ends_with_its_tok
     assert not many.look().logins[f"sso:{LEGACY}"].alive
 
 
+class HandClock:
+    """The machine's clock, some time later."""
+
+    later = timedelta(0)
+
+    def now(self) -> Instant:
+        now = SystemClock().now()
+        return Instant(now.wall + self.later, now.boot + self.later)
+
+
 def test_a_life_that_runs_out_is_seen_though_no_file_changes(many, tmp_path) -> None:
-    homes.sso_login(tmp_path, Issuer(), LEGACY, ttl=1.5)
-    before = many.look()
-    assert before.logins[f"sso:{LEGACY}"].alive
-    while many.look().logins[f"sso:{LEGACY}"].alive:
-        assert datetime.now(UTC) < before.logins[f"sso:{LEGACY}"].expires_at
-        time.sleep(0.05)
-    assert many.look().files == before.files
+    homes.sso_login(tmp_path, Issuer(), LEGACY, ttl=3600)
+    files = AwsFiles(many._environ, clock := HandClock(), tmp_path / "sys")
+    before = files.look()
+    clock.later = timedelta(minutes=61)
+    after = files.look()
+    assert [look.logins[f"sso:{LEGACY}"].alive for look in (before, after)] == [True, False]
+    assert after.files == before.files
 
 
 def test_a_file_that_the_cli_is_just_writing_is_torn_and_no_logout(many, tmp_path) -> None:
@@ -242,7 +254,7 @@ def test_keys_that_name_their_own_end_are_a_login_of_their_profile_and_of_roles_
     homes.section(tmp_path / ".aws/credentials", "saml", section | {"x_security_token_expires": iso(end)})
     homes.section(tmp_path / ".aws/credentials", "dateless", section)
     homes.role_chain(tmp_path, "above", "arn:aws:iam::1:role/x", "saml")
-    logins = AwsFiles({"HOME": str(tmp_path)}, tmp_path / "sys").look().logins
+    logins = AwsFiles({"HOME": str(tmp_path)}, SystemClock(), tmp_path / "sys").look().logins
     assert set(logins) == {"keys:saml", "keys:above"}
     assert logins["keys:saml"] == logins["keys:above"]
     found = logins["keys:saml"]
@@ -282,7 +294,7 @@ def test_variables_say_where_the_logins_lie(tmp_path) -> None:
         "AWS_CONFIG_FILE": "$HOME/conf",
     }
     (tmp_path / "conf").write_text("[profile con]\nlogin_session = arn:aws:iam::1:user/me\n")
-    assert set(AwsFiles(environ).look().logins) == {"login:arn:aws:iam::1:user/me"}
+    assert set(AwsFiles(environ, SystemClock()).look().logins) == {"login:arn:aws:iam::1:user/me"}
     assert token_file("login:x", environ).startswith(f"{tmp_path}/elsewhere/")
 
 
