@@ -7,7 +7,7 @@ each part is looked at before a working token is replaced by it.
 from __future__ import annotations
 
 import base64
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -55,7 +55,7 @@ def granted(number: int, answer: dict[str, Any], account: str) -> Granted:
     if not isinstance(end, datetime):
         raise AnswerError("answer.endless", "AWS answered with an authorization token that names no end.")
     end = end.astimezone(UTC)
-    if end <= datetime.now(UTC):
+    if life_left(end) <= timedelta(0):
         raise AnswerError(
             "answer.expired",
             f"The authorization token that came had ended at {end:%Y-%m-%d %H:%M} UTC, before now: is this "
@@ -76,6 +76,11 @@ def _owner(endpoint: object) -> str:
     """Return the account that ``https://ACCOUNT.dkr.ecr.…`` names: that of the credentials (aws.md 0.10)."""
     label = str(endpoint or "").removeprefix("https://").partition(".")[0]
     return label if len(label) == 12 and label.isdigit() else ""
+
+
+def life_left(end: datetime) -> timedelta:
+    """Return how long it is until then, by this machine's clock."""
+    return end - datetime.now(UTC)
 
 
 def clock_lead(date: str) -> int:

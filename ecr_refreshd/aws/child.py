@@ -135,7 +135,7 @@ class Child:
         lane = _Lane(self._tasks, ask.standing.lane)
         self._say(Started(numbers))
         here.ran = False
-        here.running = lambda: self._say(Waits(numbers, "its credential_process"))
+        here.running = lambda what: self._say(Waits(numbers, what))
         try:
             access = self._sessions.access(ask, lane.leave)
         except Exception as error:  # noqa: BLE001 - KeyError, EOFError, OSError, RuntimeError: all real (aws.md 2.5)
@@ -211,11 +211,12 @@ def harden() -> None:
 
 def _load() -> tuple[type[Sessions], type[Refreshes]]:
     """Import boto3: a fifth of a second that nobody else pays."""
-    from ecr_refreshd.aws import programs  # noqa: PLC0415 - see above
+    from ecr_refreshd.aws import cli_login, programs  # noqa: PLC0415 - see above
     from ecr_refreshd.aws.refreshing import Refreshes  # noqa: PLC0415 - see above
     from ecr_refreshd.aws.sessions import Sessions  # noqa: PLC0415 - see above
 
     programs.install()
+    cli_login.install()
     return Sessions, Refreshes
 
 

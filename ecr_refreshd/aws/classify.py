@@ -151,6 +151,16 @@ def _mfa(_error: Exception, asker: Asker) -> tuple[Category, str, str]:
     return _LOGIN, what, f"aws sts get-caller-identity --profile {shlex.quote(asker.principal.profile)}"
 
 
+def _no_runtime(error: Exception, asker: Asker) -> tuple[Category, str, str]:
+    why = getattr(error, "kwargs", {}).get("msg", error)
+    hint = "pip install 'ecr-refreshd[login]' (pipx inject ecr-refreshd 'botocore[crt]'), or the AWS CLI 2.32"
+    return _CONFIG, f"{asker.name} signs in by `aws login`, but {why}", hint
+
+
+def _cli(error: Exception, asker: Asker) -> tuple[Category, str, str]:
+    return _TRANSIENT, f"the AWS CLI could not renew the login of {asker.name}: {first_line(str(error))}", ""
+
+
 _EDIT = "Correct ~/.aws/config; it is read again when it changes."
 
 _ROWS: dict[str, Row] = {
@@ -167,12 +177,8 @@ _ROWS: dict[str, Row] = {
         _DENIED, "{asker.name} may not renew its login", "Ask for the permission signin:CreateOAuth2Token."
     ),
     "LoginError": _row(_LOGIN, "AWS refused to renew the login of {asker.name}", "{asker.login_hint}"),
-    "MissingDependencyException": _row(
-        _CONFIG,
-        "{asker.name} signs in by `aws login`, which needs the AWS common runtime beside ecr-refreshd",
-        "pip install 'botocore[crt]' where ecr-refreshd is installed "
-        "(pipx: pipx inject ecr-refreshd 'botocore[crt]')",
-    ),
+    "MissingDependencyException": _no_runtime,
+    "CliError": _cli,
     "MfaRequiredError": _mfa,
     "EOFError": _mfa,
     "RefreshWithMFAUnsupportedError": _mfa,

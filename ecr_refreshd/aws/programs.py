@@ -1,4 +1,4 @@
-"""Runs a credential_process within bounds, in the child.
+"""Runs a credential_process, or another program, within bounds, in the child.
 
 botocore waits for it for ever and keeps all it prints (aws.md 2.5), and would wait for a helper that it leaves
 behind with its output still open. Here output is bounded, and what counts is the program itself.
@@ -18,6 +18,8 @@ from typing import Any
 
 import botocore.credentials
 
+from ecr_refreshd.aws.refreshing import Watch
+
 _MOST = 1 << 20
 """Bytes of each output; credentials take a thousandth of it."""
 _LINGER = 1.0
@@ -29,10 +31,19 @@ class ProgramError(Exception):
 
 
 class Here(threading.local):
-    """What the work of a thread is told of: `running` is called when a program starts on its behalf."""
+    """The work that a thread is at.
 
-    running: Callable[[], None] = staticmethod(lambda: None)
+    Attributes:
+        running: is told what the work waits for, when a program starts on its behalf.
+        ran: a credential_process was started.
+        watch: who watches over its refresh tokens.
+        region: what it is about.
+    """
+
+    running: Callable[[str], None] = staticmethod(lambda _what: None)
     ran = False
+    watch: Watch | None = None
+    region = ""
 
 
 here = Here()
@@ -42,8 +53,6 @@ class Program(subprocess.Popen[bytes]):
     """A `subprocess.Popen` whose `communicate` is bounded."""
 
     def __init__(self, command: list[str], **more: Any) -> None:
-        here.ran = True
-        here.running()
         super().__init__(command, stdin=subprocess.DEVNULL, **more)
         if sys.platform == "linux":
             # The bound on memory is ours; programs of others may need what they have in a terminal.
@@ -85,8 +94,14 @@ class Program(subprocess.Popen[bytes]):
             raise ProgramError(f"printed more than {_MOST >> 20} MiB and was stopped")
 
 
+def _credential_process(command: list[str], **more: Any) -> Program:
+    here.ran = True
+    here.running("its credential_process")
+    return Program(command, **more)
+
+
 class _BoundedProvider(botocore.credentials.ProcessProvider):  # type: ignore[misc] # botocore has no types
-    def __init__(self, profile_name: str, load_config: Any, popen: Any = Program) -> None:
+    def __init__(self, profile_name: str, load_config: Any, popen: Any = _credential_process) -> None:
         super().__init__(profile_name, load_config, popen)
 
 

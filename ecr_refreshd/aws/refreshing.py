@@ -116,17 +116,22 @@ class Watch:
         """Say that nothing is under way any more."""
         self._refreshes.end(self)
 
+    def refuse(self) -> None:
+        """Say that AWS has refused for good what was begun."""
+        self._refreshes.refuse(self._fingerprint)
+
     def _sso_refresh(self, params: dict[str, Any], **_more: object) -> None:
-        if not self._begin(params.get("refreshToken", "")):
+        if not self.begin(params.get("refreshToken", "")):
             # As AWS answered before; botocore then goes on with the access token while that lasts.
             said = {"Error": {"Code": "InvalidGrantException", "Message": "refused before"}}
             raise ClientError(said, "CreateToken")
 
     def _login_refresh(self, params: dict[str, Any], **_more: object) -> None:
-        if not self._begin(params.get("tokenInput", {}).get("refreshToken", "")):
+        if not self.begin(params.get("tokenInput", {}).get("refreshToken", "")):
             raise LoginRefreshRequired
 
-    def _begin(self, token: str) -> bool:
+    def begin(self, token: str) -> bool:
+        """Say that this refresh token is about to be sent; returns False if it must not be. See `Refreshes`."""
         self.sent = True
         self._fingerprint = hashlib.sha256(token.encode()).hexdigest()
         self.withheld = not self._refreshes.begin(self, self._fingerprint)
@@ -137,11 +142,11 @@ class Watch:
             code = str(parsed.get("Error", {}).get("Code", ""))
             self.refusal = Refusal(code, http_response.status_code)
             if not self.refusal.passing:
-                self._refreshes.refuse(self._fingerprint)
+                self.refuse()
 
     def _login_answer(self, http_response: Any, parsed: dict[str, Any], **_more: object) -> None:
         if http_response.status_code >= 400 and parsed.get("error") in _WORTHLESS_LOGIN:
-            self._refreshes.refuse(self._fingerprint)
+            self.refuse()
 
     def _written(self, **_more: object) -> None:
         self.in_hand = True

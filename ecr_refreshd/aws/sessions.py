@@ -28,6 +28,7 @@ from ecr_refreshd import __version__
 from ecr_refreshd.aws import answers
 from ecr_refreshd.aws.files import token_file
 from ecr_refreshd.aws.frames import Ask, Granted
+from ecr_refreshd.aws.programs import here
 from ecr_refreshd.aws.refreshing import Refreshes, Refusal, Watch
 from ecr_refreshd.core.hosts import PUBLIC_REGION
 from ecr_refreshd.core.model import Grant, Principal
@@ -48,6 +49,8 @@ _LOGIN_ERRORS = frozenset({
     "SSOTokenLoadError", "TokenRetrievalError", "UnauthorizedSSOTokenError", "LoginTokenLoadError",
     "LoginRefreshRequired", "LoginError", "DamagedLoginError",
 })  # fmt: skip
+_RACED = frozenset({"TokenRetrievalError", "LoginRefreshRequired"})
+"""What whoever lost a race for a one-time refresh token gets."""
 _TORN = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _RACE_SETTLES = 1.5
 """Seconds until whoever won a race for the same refresh token has written what it got (aws.md 2.4)."""
@@ -154,6 +157,7 @@ class Sessions:
         for attempt in range(_TORN_TRIES):
             before = _digest(lane)
             session, watch = self._session(ask, has_token)
+            here.watch, here.region = watch, _region(next(iter(ask.grants.values())))
             try:
                 return self._resolved(session, ask.principal)
             except Exception as error:
@@ -272,7 +276,7 @@ def _has_changed_meanwhile(error: Exception, watch: Watch, attempt: int, lane: s
         threading.Event().wait(_TORN_SETTLES)
         return attempt < _TORN_TRIES - 1
     refused = watch.refusal is None or not watch.refusal.passing
-    if type(error).__name__ != "TokenRetrievalError" or attempt > 0 or watch.withheld or not refused:
+    if type(error).__name__ not in _RACED or attempt > 0 or watch.withheld or not refused:
         return False
     threading.Event().wait(_RACE_SETTLES)
     return _digest(lane) != before

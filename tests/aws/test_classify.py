@@ -5,7 +5,6 @@ Rows that concern one access key share one run of the child; the others have a r
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 from collections.abc import Callable
@@ -151,12 +150,6 @@ def identity_without_file(world: World, name: str) -> None:
 VERSION_2 = json.dumps({"Version": 2, "AccessKeyId": "A", "SecretAccessKey": "B"})
 EXPIRED = homes.printed_credentials("AKIA", SessionToken="t", Expiration="2020-01-01T00:00:00Z")
 
-AWS_LOGIN = (
-    ("login", "LoginTokenLoadError", "aws login --profile aws-login")
-    if importlib.util.find_spec("awscrt")  # what then can go wrong is in test_signin.py
-    else ("config", "MissingDependencyException", "botocore[crt]")
-)
-
 ROWS = [
     # logins
     Row("never-signed-in", lambda w, n: homes.sso_profile(w.home, n, ACCOUNT, session=n), "login",
@@ -170,7 +163,8 @@ ROWS = [
     Row("legacy-over", legacy_expired, "login", "UnauthorizedSSOTokenError",
         "aws sso login --profile legacy-over"),
     Row("sso-revoked", revoked_sso, "login", "UnauthorizedSSOTokenError", "aws sso login"),
-    Row("aws-login", profile(login_session=f"arn:aws:iam::{ACCOUNT}:user/me"), *AWS_LOGIN),
+    Row("aws-login", profile(login_session=f"arn:aws:iam::{ACCOUNT}:user/me"), "login",
+        "LoginTokenLoadError", "aws login --profile aws-login"),
     Row("mfa", mfa, "login", "MfaRequiredError", "aws sts get-caller-identity --profile mfa"),
     # keys
     Row("keys-ended", refused("ExpiredTokenException"), "login", "ExpiredTokenException", "keys"),

@@ -1,56 +1,49 @@
-"""Profiles of ``aws login``: their refresh tokens are good once too, and boto3 needs awscrt to use them."""
+"""Profiles of ``aws login``: boto3 renews their one-time refresh tokens with awscrt, the AWS CLI without it."""
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import json
 import os
 import signal
-import time
+import sys
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from ecr_refreshd.aws import running
+from ecr_refreshd.aws.fetcher import Limits
+from ecr_refreshd.core.events import FetchSucceeded
 from ecr_refreshd.core.model import Failure
-from tests.aws.asking import children, ecr, wait_until
+from tests.aws.asking import Asking, children, ecr, wait_until
+from tests.aws.signin import ACCOUNT, ARN, KEY, aws_login, login_file
 from tests.needs import need
-from tests.world import homes
-from tests.world.aws import FakeAws
-from tests.world.rendering import iso
+from tests.world import cli, homes
 
-ARN = "arn:aws:iam::123456789012:user/me"
-
-
-@pytest.fixture(autouse=True)
-def _runtime() -> None:
-    need(importlib.util.find_spec("awscrt"), "awscrt is not installed (pip install 'botocore[crt]')")
+WITHOUT_RUNTIME = (
+    "import sys; sys.modules['awscrt'] = None\nimport ecr_refreshd.aws.child as child; child.main()"
+)
 
 
-def login_file(home: Path) -> Path:
-    return home / ".aws/login/cache" / f"{hashlib.sha256(ARN.encode()).hexdigest()}.json"
+@pytest.fixture
+def no_runtime(monkeypatch) -> None:
+    """Children find no awscrt, whether it is installed or not."""
+    monkeypatch.setattr(
+        running, "command", lambda descriptor: [sys.executable, "-I", "-c", WITHOUT_RUNTIME, str(descriptor)]
+    )
 
 
-def aws_login(home: Path, aws: FakeAws, ttl: float) -> None:
-    """Sign in as ``aws login`` does; `ttl` is the life of the keys in seconds, refreshed below five minutes."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
-    issued = aws.sso_login(ARN, ttl)
-    keys = {"accessKeyId": "ASIA0000000000000009", "secretAccessKey": "s", "sessionToken": "t"}
-    aws.account(keys["accessKeyId"], "123456789012", secret="s", session_token="t")
-    document = {
-        "accessToken": keys | {"accountId": "123456789012", "expiresAt": iso(time.time() + ttl)},
-        "tokenType": "aws_sigv4",
-        "clientId": "arn:aws:signin:::devtools/same-device",
-        "refreshToken": issued["refreshToken"],
-        "idToken": "x.y.z",
-        "dpopKey": pem,
-    }
-    path = login_file(home)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document))
+@pytest.fixture(params=["runtime", "cli"])
+def asking(request, aws, home):
+    """A fetcher whose child renews logins in either way."""
+    if request.param == "runtime":
+        need(importlib.util.find_spec("awscrt"), "awscrt is not installed (pip install 'botocore[crt]')")
+        environ = aws.environment(home)
+    else:
+        request.getfixturevalue("no_runtime")
+        environ = aws.environment(home, PATH=cli.install(home))
+    with Asking(environ) as started:
+        yield started
 
 
 @pytest.fixture
@@ -67,6 +60,36 @@ def test_a_login_serves_and_is_refreshed_once_for_all_above_it(asking, aws, home
     assert [call.outcome for call in aws.calls("CreateOAuth2Token")] == ["ok"]
 
 
+def test_keys_that_live_are_used_as_they_are(asking, aws, home) -> None:
+    """Whoever renews them: nothing is sent, and nothing run, before they are about to end."""
+    aws_login(home, aws, ttl=600)
+    asking.token(ecr("con"))
+    assert [(call.operation, call.access_key) for call in aws.calls()] == [("GetAuthorizationToken", KEY)]
+    assert cli.runs(home) == []
+
+
+def test_a_renewed_login_is_written_where_the_user_has_it(asking, aws, home) -> None:
+    aws_login(home, aws, ttl=60)
+    before = json.loads(login_file(home).read_text())
+    asking.token(ecr("con"))
+    after = json.loads(login_file(home).read_text())
+    assert after["refreshToken"] != before["refreshToken"]
+    assert after["idToken"] == before["idToken"]
+    (call,) = aws.calls("GetAuthorizationToken")
+    assert call.access_key == after["accessToken"]["accessKeyId"] != KEY
+
+
+def test_a_login_that_another_program_renews_meanwhile_is_not_called_dead(asking, aws, home) -> None:
+    """The loser of a race for a one-time token waits for what the winner writes, as with SSO."""
+    aws_login(home, aws, ttl=-60)
+    expired = {"code": "AccessDeniedException", "status": 400, "extra": {"error": "TOKEN_EXPIRED"}}
+    aws.fault("CreateOAuth2Token", times=1, **expired)
+    asking.begin(ecr("con"))
+    aws.wait_for("CreateOAuth2Token")
+    aws_login(home, aws, ttl=900)
+    assert isinstance(asking.answer(), FetchSucceeded)
+
+
 def failure(asking) -> Failure:
     found = asking.failure(ecr("con"))
     assert isinstance(found, Failure)
@@ -75,9 +98,8 @@ def failure(asking) -> Failure:
 
 def test_nobody_signed_in(asking, home) -> None:
     found = failure(asking)
-    assert (found.category, found.code, found.hint) == (
-        "login", "LoginTokenLoadError", "aws login --profile con",
-    )  # fmt: skip
+    assert (found.category, found.code) == ("login", "LoginTokenLoadError")
+    assert found.hint == "aws login --profile con"
 
 
 @pytest.mark.parametrize(
@@ -135,3 +157,109 @@ def test_a_child_that_is_told_to_end_finishes_its_refresh(asking, aws, home) -> 
     assert asking.answer().failure.code == "child.died"
     assert login_file(home).read_bytes() != before
     asking.token(ecr("con"))
+
+
+# -- what is the CLI's own ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def by_cli(no_runtime, aws, home):
+    """Make a fetcher beside this AWS CLI."""
+
+    def make(way: str = "ok", *, slow: float = 0.0, limits: Limits | None = None, **environ: str) -> Asking:
+        path = {"PATH": cli.install(home, way, slow=slow)}
+        return Asking(aws.environment(home, **(path | environ)), limits or Limits())
+
+    return make
+
+
+def test_the_cli_is_bounded_left_alone_and_asks_nobody(by_cli, aws, home) -> None:
+    """Its own session and alarm; no terminal, no prompt; and no credentials of the machine's instead."""
+    aws_login(home, aws, ttl=-60)
+    with by_cli(**aws.container_environment("333333333333")) as asking:
+        asking.token(ecr("con"))
+    (run,) = cli.runs(home)
+    assert run["argv"] == ["configure", "export-credentials", "--profile", "con", "--format", "process"]
+    assert run["session"] == run["pid"]
+    assert run["stdin"] == "/dev/null"
+    assert run["ignores_sigterm"]
+    assert run["ends_by_itself"]
+    assert (run["metadata"], run["prompt"], run["container"]) == ("true", "off", None)
+
+
+def test_the_cli_gets_the_region_that_the_profile_lacks(by_cli, aws, home) -> None:
+    (home / ".aws/config").write_text(f"[profile con]\nlogin_session = {ARN}\n")
+    aws_login(home, aws, ttl=-60)
+    with by_cli() as asking:
+        asking.token(ecr("con", "eu-west-1"))
+    assert cli.runs(home)[0]["region"] == "eu-west-1"
+
+
+def test_a_role_above_has_the_profile_below_it_renewed(by_cli, aws, home) -> None:
+    homes.role_chain(home, "above", "arn:aws:iam::222222222222:role/x", "con")
+    aws_login(home, aws, ttl=-60)
+    with by_cli() as asking:
+        assert asking.token(ecr("above")).account == "222222222222"
+    assert cli.runs(home)[0]["argv"][3] == "con"
+
+
+@pytest.mark.parametrize("way", ["v1", "old", None])
+def test_without_a_cli_that_can_it_is_told_what_to_install(by_cli, aws, home, way: str | None) -> None:
+    aws_login(home, aws, ttl=-60)
+    made = by_cli(way) if way else by_cli(PATH="/nonexistent")
+    with made as asking:
+        found = failure(asking)
+    assert (found.category, found.code) == ("config", "MissingDependencyException")
+    assert "too old" in found.message if way else "neither" in found.message
+    assert "pip install 'ecr-refreshd[login]'" in found.hint
+
+
+@pytest.mark.parametrize("way", ["silent", "nonsense"])
+def test_what_the_cli_says_that_nobody_understands_passes(by_cli, aws, home, way: str) -> None:
+    aws_login(home, aws, ttl=-60)
+    with by_cli(way) as asking:
+        found = failure(asking)
+    assert (found.category, found.code) == ("transient", "CliError")
+    assert "AWS CLI could not renew the login" in found.message
+
+
+def test_a_cli_that_prints_without_end_is_stopped(by_cli, aws, home) -> None:
+    aws_login(home, aws, ttl=-60)
+    with by_cli("flood") as asking:
+        found = failure(asking)
+    assert (found.category, found.code) == ("transient", "CliError")
+    wait_until(lambda: not Path(f"/proc/{cli.runs(home)[0]['pid']}").exists())
+
+
+def test_a_cli_that_cannot_reach_aws_passes(by_cli, aws, home) -> None:
+    aws_login(home, aws, ttl=-60)
+    with by_cli(AWS_ENDPOINT_URL_SIGNIN="http://127.0.0.1:9") as asking:
+        found = failure(asking)
+    assert (found.category, found.code) == ("transient", "CliError")
+    assert "Could not connect" in found.message
+
+
+def test_a_cli_that_hangs_costs_its_own_grant_only_and_is_named(by_cli, aws, home) -> None:
+    aws_login(home, aws, ttl=-60)
+    homes.static_keys(home, "dev", homes.access_key(), aws=aws, account=ACCOUNT)
+    with by_cli("hang", limits=Limits(grant=1.5, child=6.0, grace=0.5)) as asking:
+        asking.begin(ecr("con"), ecr("dev"))
+        assert asking.answer().grant == ecr("dev").key
+        found = asking.answer().failure
+        assert (found.category, found.code) == ("transient", "fetch.overdue")
+        assert "the AWS CLI hangs" in found.message
+    os.kill(cli.runs(home)[0]["pid"], signal.SIGKILL)
+
+
+def test_a_cli_whose_child_is_killed_writes_what_it_got(by_cli, aws, home) -> None:
+    """Even by SIGKILL: the login is in the CLI's hands, and nobody ends those."""
+    aws_login(home, aws, ttl=-60)
+    with by_cli(slow=0.7) as asking:
+        asking.begin(ecr("con"))
+        aws.wait_for("CreateOAuth2Token")
+        os.kill(next(children()), signal.SIGKILL)
+        assert asking.answer().failure.code == "child.died"
+        before = login_file(home).read_bytes()
+        wait_until(lambda: login_file(home).read_bytes() not in {before, b""})
+        asking.token(ecr("con"))
+    assert [call.outcome for call in aws.calls("CreateOAuth2Token")] == ["ok"]
