@@ -8,28 +8,29 @@ from __future__ import annotations
 
 import os
 import queue
-import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import Any
 
-from ecr_refreshd.core import machine, memory, narrate, report, settle
-from ecr_refreshd.core.events import CredentialsChanged, Event, RefreshAsked, Ticked
-from ecr_refreshd.core.model import Instant
-from ecr_refreshd.core.ports import Lane, Parts
+from ecr_refreshd.core import decisions, machine, memory, narrate, report
+from ecr_refreshd.core.events import CredentialsChanged, Event, LoginsSeen, SignInAsked, Ticked
+from ecr_refreshd.core.model import Category, Instant
+from ecr_refreshd.core.ports import Lane, Parts, Surroundings
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.state import Plan, State
 from ecr_refreshd.core.wishes import Wishes
 from ecr_refreshd.errors import ConfigError
+from ecr_refreshd.waits import Wait, Waits
 
 TICK = timedelta(seconds=30)
 _LOOK_ANYWAY = 10
 """Ticks. What a file means also hangs on the world around it: a keychain may have been installed."""
 _BEATS_MISSED = 3
 """APScheduler's thread can die while its scheduler still says it runs (reliability.md 1.3)."""
-_AWS_SETTLES = timedelta(milliseconds=200)
+_TURNS_MISSED = 3
+_OUTLOOK_SETTLES = timedelta(milliseconds=200)
 """The AWS CLI truncates its files before it writes them; read in between they are half a file (aws.md 1.1)."""
 _SAVE_PAUSE = timedelta(seconds=1)
 _TURN_AT_MOST = 1000
@@ -52,22 +53,12 @@ class _Stop:
     code: int = 0
 
 
-@dataclass(slots=True, eq=False)
-class Wait:
-    """Somebody who waits until these hosts (all, if none is named) are settled, after a refresh if so wished.
-
-    Attributes:
-        unknown: hosts that no registry has; then nothing was refreshed and nothing is waited for.
-    """
-
-    hosts: frozenset[str] = frozenset()
-    refresh: bool = False
-    asked: bool = False
-    unknown: tuple[str, ...] = ()
-    done: threading.Event = field(default_factory=threading.Event)
+@dataclass(frozen=True, slots=True)
+class _Forget:
+    wait: Wait
 
 
-Message = Event | _Changed | _Reload | _Stop | Wait
+Message = Event | Surroundings | _Changed | _Reload | _Stop | _Forget | Wait
 
 
 class Service:
@@ -82,34 +73,41 @@ class Service:
     ) -> None:
         self._parts = parts
         self._version = version
+        # SimpleQueue: a signal handler may put while this very thread is inside get.
+        self._queue: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._lookout = parts.lookout(self._queue.put)
+        self._outlook = self._lookout.first()
         self._wishes = Wishes(
             settings,
-            parts.aws.profiles(),
+            self._outlook.aws.profiles,
             parts.regions,
             memory.adopted(remembered),
             memory.seed(remembered) or seed,
+            parts.zone,
         )
-        # SimpleQueue: a signal handler may put while this very thread is inside get.
-        self._queue: queue.SimpleQueue[Message] = queue.SimpleQueue()
         now = parts.clock.now()
         self._started = now.wall
         self._state = memory.recall(remembered, now)
-        self._digest = parts.aws.digest()
         self._plan = Plan()
         self._lanes: dict[str, Lane] = {}
-        self._waiters: list[Wait] = []
+        self._waits = Waits()
         self._degraded: tuple[str, ...] = ()
+        self._config_trouble = ""
         self._watched: frozenset[str] = frozenset()
-        self._aws_check_at: timedelta | None = None
+        self._outlook_at: timedelta | None = None
         self._save_at: timedelta | None = None
         self._saved_at = now.boot - _SAVE_PAUSE
         self.tick_due = now.boot
+        self._turned = now.boot
         self._ticks = 0
         self._alarm_at: datetime | None = None
         self._exit: int | None = None
         self._alarms = parts.alarms(lambda: self._queue.put(Ticked()))
         self._fetcher = parts.fetcher(self._queue.put)
         self._watcher = parts.watcher(lambda path: self._queue.put(_Changed(path)))
+        self._prober = parts.prober(self._queue.put)
+        self._herald = parts.herald(self._queue.put)
+        self._herald.configure(settings.notify, settings.hooks)
 
     # -- from any thread ------------------------------------------------------------------------------------
 
@@ -121,15 +119,30 @@ class Service:
         """Ask the loop to read its configuration again; safe in a signal handler."""
         self._queue.put(_Reload())
 
+    def tell(self, event: Event) -> None:
+        """Tell the loop what has happened, or what somebody wants."""
+        self._queue.put(event)
+
     def document(self) -> report.Document:
         """Return the status document. State and plan are frozen, so any thread may read them."""
-        about = report.About(os.getpid(), self._version, self._started, self._degraded)
-        return report.document(self._state, self._plan, self._parts.clock.now(), about)
+        now = self._parts.clock.now()
+        degraded = tuple(text for text in (*self._degraded, self._config_trouble, self._stuck(now)) if text)
+        about = report.About(os.getpid(), self._version, self._started, degraded)
+        return report.document(self._state, self._plan, now, about)
+
+    def _stuck(self, now: Instant) -> str:
+        silent = now.boot - self._turned
+        if silent < TICK * _TURNS_MISSED:
+            return ""
+        return f"The service has not come round for {int(silent.total_seconds())} s; something hangs."
 
     def wait(self, wait: Wait, timeout: float) -> bool:
         """Wait until somebody's hosts are settled; False if that takes longer than `timeout` seconds."""
         self._queue.put(wait)
-        return wait.done.wait(timeout)
+        done = wait.done.wait(timeout)
+        if not done:
+            self._queue.put(_Forget(wait))
+        return done
 
     # -- the loop's own thread ------------------------------------------------------------------------------
 
@@ -151,6 +164,9 @@ class Service:
     def begin(self) -> None:
         """Start the workers and look at everything once."""
         self._alarms.start()
+        self._state = machine.absorb(
+            self._state, LoginsSeen(self._outlook.aws.logins), self._parts.clock.now(), self._plan
+        )
         self._replan()
         self._parts.supervise("READY=1")
 
@@ -175,11 +191,14 @@ class Service:
     def turn(self, items: Sequence[Message]) -> None:
         """Take in what came, decide, and set the workers on it."""
         now = self._parts.clock.now()
+        self._turned = now.boot
         if now.boot >= self.tick_due:
             self.tick_due = now.boot + TICK
             self._tick()
         events = [event for item in items for event in self._take(item)]
-        events.extend(self._check_aws(now.boot))
+        if self._outlook_at is not None and now.boot >= self._outlook_at:
+            self._outlook_at = None
+            self._lookout.look()
         if any(isinstance(event, Ticked) for event in events):
             self._alarm_at = None  # it has rung
         if self._wishes.learn(events):
@@ -187,14 +206,25 @@ class Service:
         before = self._state
         for event in events:
             self._state = machine.absorb(self._state, event, now, self._plan)
-        self._state, decisions = machine.step(self._state, Ticked(), now, self._plan)
-        for decision in decisions:
-            match decision:
-                case settle.Fetch(orders):
-                    self._fetcher.fetch(orders)
-                case settle.Write(path, serial, tokens):
-                    self._lanes[path].write(serial, tokens)
+        for asked in self._waits.events(self._state, now, self._plan):
+            self._state = machine.absorb(self._state, asked, now, self._plan)
+        self._state, decided = machine.step(self._state, Ticked(), now, self._plan)
+        for decision in decided:
+            self._carry_out(decision)
         self._after(before, now)
+
+    def _carry_out(self, decision: decisions.Decision) -> None:
+        match decision:
+            case decisions.Fetch(orders):
+                self._fetcher.fetch(orders)
+            case decisions.Write(path, serial, tokens, removed):
+                self._lanes[path].write(serial, tokens, removed)
+            case decisions.Tell(event, notice):
+                self._herald.tell(event, notice)
+            case decisions.Probe(host, fingerprint, auth):
+                self._prober.probe(host, fingerprint, auth)
+            case decisions.Announce(document):
+                self._herald.renewed(document)
 
     def _take(self, item: Message) -> list[Event]:
         match item:
@@ -205,10 +235,22 @@ class Service:
             case _Stop(code):
                 self._exit = code
             case Wait():
-                self._waiters.append(item)
+                self._waits.add(item)
+            case _Forget(wait):
+                self._waits.release([wait])
+            case Surroundings():
+                return self._looked_around(item)
+            case SignInAsked(key):
+                self._sign_in(key)
             case event:
                 return [event]
         return []
+
+    def _sign_in(self, key: str) -> None:
+        """Start the sign-in of a notice that still stands, for the person who pressed its button."""
+        facts = self._state.notices.get(key)
+        if facts is not None and facts.notice.sign_in:
+            self._herald.sign_in(facts.notice.command)
 
     def _tick(self) -> None:
         """Do what no event is needed for; a lost event costs one of these at most.
@@ -216,46 +258,63 @@ class Service:
         The watcher's check finds by stat what it was not told of. A file is looked at regardless where that is in
         doubt, or where something may have mended by itself, and now and then in any case.
         """
-        self._degraded = self._watcher.check()
+        self._degraded = (*self._watcher.check(), *self._outlook_trouble())
         self._ticks += 1
+        anyway = self._ticks % _LOOK_ANYWAY == 0
         for path, lane in self._lanes.items():
             sink = self._state.sink(path)
-            if self._degraded or sink.view is None or sink.failure or self._ticks % _LOOK_ANYWAY == 0:
+            if self._degraded or sink.view is None or sink.failure or anyway:
                 lane.look()
-        self._aws_check_at = timedelta(0)
+        failures = [facts.failure for facts in self._state.grants.values() if facts.failure is not None]
+        if self._degraded or anyway or any(f.category is not Category.TRANSIENT for f in failures):
+            self._lookout.look()
         if self._alarms.beat() > TICK * _BEATS_MISSED:
             self._parts.log.error(
                 "alarms.died", message="The alarm clock's thread is dead; the service ends."
             )
             self._exit = 1
             return
-        if all(lane.alive for lane in self._lanes.values()):
+        if self._is_well():
             self._parts.supervise("WATCHDOG=1")
+
+    def _is_well(self) -> bool:
+        """Return whether all that must work does; being offline or signed out is healthy."""
+        lanes = all(lane.alive for lane in self._lanes.values())
+        return lanes and getattr(self._watcher, 'alive', True) and getattr(self._fetcher, 'well', lambda: True)()  # TEMP
+
+    def _outlook_trouble(self) -> tuple[str, ...]:
+        hangs = self._lookout.overdue()
+        if hangs > TICK:
+            return (
+                f"Looking at the AWS files has taken {int(hangs.total_seconds())} s; their disk may hang.",
+            )
+        return (self._lookout.trouble,) if self._lookout.trouble else ()
 
     def _look_where(self, path: str) -> None:
         folder = str(PurePath(path).parent)
         for lane in self._lanes.values():
             if path in lane.folders or folder in lane.folders:
                 lane.look(again=True)
-        aws = self._parts.aws.folders()
-        if self._aws_check_at is None and (path in aws or folder in aws):
-            self._aws_check_at = self._parts.clock.now().boot + _AWS_SETTLES
+        around = self._lookout.folders
+        if self._outlook_at is None and (path in around or folder in around):
+            self._outlook_at = self._parts.clock.now().boot + _OUTLOOK_SETTLES
 
-    def _check_aws(self, boot: timedelta) -> list[Event]:
-        """Return an event if the AWS files say something else than before; their being touched says nothing."""
-        if self._aws_check_at is None or boot < self._aws_check_at:
-            return []
-        self._aws_check_at = None
-        digest = self._parts.aws.digest()
-        if digest == self._digest:
-            return []
-        self._read_aws(digest)
-        return [CredentialsChanged()]
-
-    def _read_aws(self, digest: str) -> None:
-        self._digest = digest
-        self._wishes.reread(self._parts.aws.profiles())
-        self._replan()
+    def _looked_around(self, seen: Surroundings) -> list[Event]:
+        """Return what has changed around the service; that files were touched says nothing."""
+        before, self._outlook = self._outlook, seen
+        events: list[Event] = []
+        if seen.config != before.config:
+            events.extend(self._reload())
+        if seen.aws.profiles != before.aws.profiles or seen.aws.files != before.aws.files:
+            self._wishes.reread(seen.aws.profiles)
+            self._replan()
+        if seen.aws.files != before.aws.files:
+            events.append(CredentialsChanged())
+        elif seen.aws.shared != before.aws.shared:
+            events.append(CredentialsChanged(shared=True))
+        if any(login.torn for login in seen.aws.logins.values()):
+            self._outlook_at = self._parts.clock.now().boot + _OUTLOOK_SETTLES
+        return [*events, LoginsSeen(seen.aws.logins)]
 
     def _reload(self) -> list[Event]:
         self._parts.supervise("RELOADING=1")
@@ -266,16 +325,22 @@ class Service:
 
     def _take_settings(self) -> bool:
         try:
-            self._wishes.settings = self._parts.reload()
+            settings = self._parts.reload()
         except ConfigError as error:
+            self._config_trouble = f"{error.message} The old settings stay in force."
             self._parts.log.warning(
                 "config.refused", message=error.message, hint="The old settings stay in force."
             )
             return False
+        self._config_trouble = ""
         self._parts.log.info("config.reloaded")
-        for path in list(self._lanes):
-            self._lanes.pop(path).stop()  # the settings also say how a file is written
-        self._read_aws(self._parts.aws.digest())
+        if settings != self._wishes.settings:
+            for path in list(self._lanes):
+                self._lanes.pop(path).stop()  # the settings also say how a file is written
+        self._wishes.settings = settings
+        self._herald.configure(settings.notify, settings.hooks)
+        self._lookout.look()
+        self._replan()
         return True
 
     def _replan(self) -> None:
@@ -291,41 +356,30 @@ class Service:
 
     def _after(self, before: State, now: Instant) -> None:
         """Set the alarm, watch where the files are now, tell who waits, and remember."""
-        for remark in narrate.remarks(before, self._state, self._plan):
+        for remark in narrate.remarks(before, self._state, self._plan, now):
             getattr(self._parts.log, remark.level)(remark.event, **remark.fields)
-        folders = self._parts.aws.folders().union(*(lane.folders for lane in self._lanes.values()))
+        folders = self._lookout.folders.union(*(lane.folders for lane in self._lanes.values()))
         if folders != self._watched:
             self._watched = folders
             self._watcher.watch(folders)
             for lane in self._lanes.values():
                 lane.look()  # what changed before the watch began was seen by nobody
-        self._tell_waiters(now)
+            self._lookout.look()
+        self._waits.tell(self._state, now, self._plan)
         if self._state is not before and self._save_at is None and memory.differs(before, self._state):
             self._save_at = max(now.boot, self._saved_at + _SAVE_PAUSE)
         if self._save_at is not None and now.boot >= self._save_at:
             self._save()
-        moments = [at for at in (self._aws_check_at, self._save_at) if at is not None]
+        self._set_alarm(now)
+
+    def _set_alarm(self, now: Instant) -> None:
+        moments = [at for at in (self._outlook_at, self._save_at) if at is not None]
         alarms = [now.wall + (at - now.boot) for at in moments]
         if self._state.wake_at is not None:
             alarms.append(self._state.wake_at)
         if alarms and min(alarms) != self._alarm_at:
             self._alarm_at = min(alarms)
             self._alarms.ring_at(self._alarm_at)
-
-    def _tell_waiters(self, now: Instant) -> None:
-        for waiter in list(self._waiters):
-            if waiter.refresh and not waiter.asked:
-                if not all(self._state.sink(file.path).looked for file in self._plan.files):
-                    continue  # which hosts are adopted is not known yet
-                waiter.asked = True
-                waiter.unknown = tuple(sorted(waiter.hosts - self._plan.registries.keys()))
-                if not waiter.unknown:
-                    self._queue.put(RefreshAsked(waiter.hosts))
-                    continue
-            elif not settle.settled(self._state, now, self._plan, waiter.hosts or self._plan.registries):
-                continue
-            self._waiters.remove(waiter)
-            waiter.done.set()
 
     def _save(self) -> None:
         self._save_at = None
@@ -343,10 +397,15 @@ class Service:
         patience = self._parts.clock.now().boot + _LANES_END
         for lane in self._lanes.values():
             lane.stop(0)  # all at once: each may hang on a disk of its own
-        for waiter in (*self._waiters, *(item for item in self.drain() if isinstance(item, Wait))):
-            waiter.done.set()
+        for item in self.drain():
+            if isinstance(item, Wait):
+                self._waits.add(item)
+        self._waits.release()
         self._alarms.stop()
         self._watcher.stop()
+        self._lookout.stop()
+        self._prober.stop()
+        self._herald.stop()
         self._fetcher.stop()
         for lane in self._lanes.values():
             lane.stop(max(0.0, (patience - self._parts.clock.now().boot).total_seconds()))

@@ -13,7 +13,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from ecr_refreshd.core import hosts as ecr_hosts
-from ecr_refreshd.core.events import FetchFailed, FetchSucceeded, SinkFailed, SinkSeen
+from ecr_refreshd.core.events import (
+    Event,
+    FetchFailed,
+    FetchSucceeded,
+    NoticeTold,
+    Probed,
+    SinkFailed,
+    SinkSeen,
+)
 from ecr_refreshd.core.model import (
     ABSENT,
     Category,
@@ -23,6 +31,8 @@ from ecr_refreshd.core.model import (
     EntryKind,
     Failure,
     Instant,
+    Login,
+    Notice,
     Principal,
     Standing,
     Token,
@@ -30,7 +40,7 @@ from ecr_refreshd.core.model import (
     expiry_hint,
     fingerprint,
 )
-from ecr_refreshd.core.ports import FetchOrder, Parts
+from ecr_refreshd.core.ports import AwsLook, FetchOrder, Parts, Surroundings
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.settings_parse import parse
@@ -86,6 +96,10 @@ class ScriptedAws:
     answer: Callable[[FetchOrder], timedelta | Failure | None]
     calls: list[tuple[datetime, str]] = field(default_factory=list)
     minted: int = 0
+    working: bool = True
+
+    def well(self) -> bool:
+        return self.working
 
     def fetch(self, orders: Sequence[FetchOrder]) -> None:
         for order in orders:
@@ -111,6 +125,8 @@ class File:
     exists: bool = True
     fault: Failure | None = None
     rewrites: int = 0
+    other: str = ""
+    shadows: dict[str, str] = field(default_factory=dict)
 
     def view(self, hosts: Sequence[str]) -> View:
         entries = {}
@@ -122,7 +138,8 @@ class File:
                 else Entry(EntryKind.TOKEN, fingerprint(text), expiry_hint(text), Secret(text))
             )
         found = tuple(host for host in self.auths if ecr_hosts.parse(host))
-        return View(entries, ecr_hosts=found, exists=self.exists)
+        rest = repr((sorted(self.auths.keys() - set(hosts)), self.other))
+        return View(entries, self.shadows, found, self.exists, rest=rest)
 
 
 class HandLane:
@@ -144,12 +161,14 @@ class HandLane:
         else:
             self._post(SinkSeen(self._path, self._file.view(self._hosts)))
 
-    def write(self, serial: int, tokens: Mapping[str, Secret]) -> None:
+    def write(self, serial: int, tokens: Mapping[str, Secret], removed: frozenset[str] = frozenset()) -> None:
         if self._file.fault is not None:
             self._post(SinkFailed(self._path, "unwritable", self._file.fault, serial))
             return
         self._file.rewrites += 1
         self._file.exists = True
+        for host in removed:
+            self._file.auths.pop(host, None)
         self._file.auths.update({host: secret.reveal() for host, secret in tokens.items()})
         self._post(SinkSeen(self._path, self._file.view(self._hosts), serial))
 
@@ -172,21 +191,88 @@ class HandProfiles:
 
 
 @dataclass
-class HandAwsFiles:
+class HandLookout:
+    """What lies around: set its fields, then `look` (or let the loop do so)."""
+
+    post: Callable[[Surroundings], None] = lambda _seen: None
     said: HandProfiles = field(default_factory=HandProfiles)
     text: str = "one"
+    shared: str = ""
+    config: str = "a config"
+    logins: dict[str, Login] = field(default_factory=dict)
+    folders: frozenset[str] = frozenset({"/home/dev/.aws", "/home/dev/.config/ecr-refreshd"})
+    trouble: str = ""
+    hangs: timedelta = timedelta(0)
+    looks: int = 0
+    reported: Surroundings | None = None
 
-    def folders(self) -> frozenset[str]:
-        return frozenset({"/home/dev/.aws"})
+    def first(self) -> Surroundings:
+        self.reported = Surroundings(
+            AwsLook(self.text, self.shared, dict(self.logins), self.said), self.config
+        )
+        return self.reported
 
-    def digest(self) -> str:
-        return self.text
+    def look(self) -> None:
+        self.looks += 1
+        before = self.reported
+        if self.first() != before:
+            self.post(self.reported)
 
-    def profiles(self) -> HandProfiles:
-        return self.said
+    def overdue(self) -> timedelta:
+        return self.hangs
+
+    def stop(self) -> None: ...
+
+
+@dataclass
+class HandHerald:
+    """Keeps what it was told, and delivers all of it."""
+
+    post: Callable[[Event], None]
+    problems: tuple[str, ...] = ()
+    told: list[tuple[str, Notice]] = field(default_factory=list)
+    announced: list[Mapping[str, object]] = field(default_factory=list)
+    signed_in: list[str] = field(default_factory=list)
+    configured: list[object] = field(default_factory=list)
+
+    def configure(self, notify: object, hooks: object) -> None:
+        self.configured.append((notify, hooks))
+
+    def tell(self, event: str, notice: Notice) -> None:
+        self.told.append((event, notice))
+        self.post(NoticeTold(notice.key, event, self.problems))
+
+    def renewed(self, document: Mapping[str, object]) -> None:
+        self.announced.append(document)
+
+    def sign_in(self, command: str) -> None:
+        self.signed_in.append(command)
+
+    def stop(self) -> None: ...
+    def events(self, kind: str = "") -> list[tuple[str, str]]:
+        return [(event, notice.key) for event, notice in self.told if notice.key.startswith(kind)]
+
+
+@dataclass
+class HandProber:
+    """Answers every probe with `answer(host, fingerprint)`; None is silence."""
+
+    post: Callable[[Event], None]
+    answer: Callable[[str, str], str | None] = lambda _host, _fingerprint: "accepted"
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    def probe(self, host: str, fingerprint: str, auth: Secret) -> None:
+        self.asked.append((host, fingerprint))
+        answer = self.answer(host, fingerprint)
+        if answer is not None:
+            self.post(Probed(host, fingerprint, answer, "HTTP 403." if answer == "refused" else ""))
+
+    def stop(self) -> None: ...
 
 
 class HandWatcher:
+    alive = True
+
     def __init__(self, changed: Callable[[str], None]) -> None:
         self.changed = changed
         self.folders: frozenset[str] = frozenset()
@@ -229,11 +315,12 @@ class Household:
         answer: Callable[[FetchOrder], timedelta | Failure | None] = lambda _order: timedelta(hours=12),
         remembered: Mapping[str, object] | None = None,
         clock: HandClock | None = None,
+        lookout: HandLookout | None = None,
     ) -> None:
         self.clock = clock or HandClock()
         self.files = dict(files) if files is not None else {HOME: File()}
         self.alarms = HandAlarms()
-        self.aws_files = HandAwsFiles()
+        self.lookout = lookout or HandLookout()
         self.log = Lines()
         self.saved: dict[str, object] = {}
         self.told: list[str] = []
@@ -246,7 +333,10 @@ class Household:
             fetcher=lambda post: self._fetcher(post, answer),
             lane=lambda path, post: HandLane(path, self.files[path], post),
             watcher=self._watcher,
-            aws=self.aws_files,
+            lookout=self._lookout,
+            herald=self._herald,
+            prober=self._prober,
+            zone=UTC,
             regions=REGIONS,
             files=lambda _settings: plans,
             reload=self.settings,
@@ -266,6 +356,18 @@ class Household:
     def _fetcher(self, post, answer) -> ScriptedAws:
         self.aws = ScriptedAws(self.clock, post, answer)
         return self.aws
+
+    def _lookout(self, post: Callable[[Surroundings], None]) -> HandLookout:
+        self.lookout.post = post
+        return self.lookout
+
+    def _herald(self, post: Callable[[Event], None]) -> HandHerald:
+        self.herald = HandHerald(post)
+        return self.herald
+
+    def _prober(self, post: Callable[[Event], None]) -> HandProber:
+        self.prober = HandProber(post)
+        return self.prober
 
     def _watcher(self, changed: Callable[[str], None]) -> HandWatcher:
         self.watcher = HandWatcher(changed)

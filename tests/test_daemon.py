@@ -53,7 +53,7 @@ def test_a_month_of_renewals_never_leaves_an_expired_token_on_disk() -> None:
 def test_login_backed_tokens_are_renewed_hourly() -> None:
     """Promise 2: whenever the login ends, the newest token bridges at least 10 h 45 min."""
     house = Household(CONFIG)
-    house.aws_files.said.standings["dev"] = Standing(login_backed=True, lane="sso:corp", sso_session="corp")
+    house.lookout.said.standings["dev"] = Standing(login_backed=True, lane="sso:corp", sso_session="corp")
     house.begin()
     house.live(DAY)
 
@@ -185,14 +185,14 @@ def test_a_grant_that_waits_for_a_person_asks_again_when_the_aws_files_change_an
         return Failure(Category.LOGIN, "SSOTokenLoadError", "ended", "aws sso login --sso-session corp")
 
     house = Household(CONFIG, answer=answer)
-    house.aws_files.said.standings["dev"] = Standing(login_backed=True, lane="sso:corp", sso_session="corp")
+    house.lookout.said.standings["dev"] = Standing(login_backed=True, lane="sso:corp", sso_session="corp")
     house.begin()
     assert house.row()["phase"] == "login-required"
     house.live(DAY)
     assert len(house.aws.calls) == 1
 
     signed_in["yes"] = True
-    house.aws_files.text = "two"
+    house.lookout.text = "two"
     house.watcher.changed("/home/dev/.aws/config")
     house.settle()
     house.live(timedelta(seconds=1))
@@ -303,11 +303,11 @@ def test_a_denied_profile_gives_way_to_the_next_of_the_account() -> None:
         return timedelta(hours=12)
 
     house = Household(CONFIG, answer=answer)
-    house.aws_files.said.offered = (
+    house.lookout.said.offered = (
         Choice(Principal("readonly"), ChosenBy.ACCOUNT),
         Choice(Principal("admin"), ChosenBy.ACCOUNT),
     )
-    house.service._wishes.reread(house.aws_files.said)
+    house.service._wishes.reread(house.lookout.said)
     house.begin()
 
     assert house.row()["principal"]["profile"] == "admin"

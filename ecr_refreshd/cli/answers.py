@@ -7,7 +7,8 @@ from typing import Any
 
 from ecr_refreshd.core import report
 from ecr_refreshd.core.ports import Clock
-from ecr_refreshd.daemon import Service, Wait
+from ecr_refreshd.daemon import Service
+from ecr_refreshd.waits import Wait
 
 LONGEST_WAIT = 300.0
 """Seconds that a client may keep a connection waiting."""

@@ -11,13 +11,14 @@ from ecr_refreshd.aws.fetcher import Fetcher
 from ecr_refreshd.aws.files import AwsFiles
 from ecr_refreshd.aws.partitions import regions
 from ecr_refreshd.core.events import Event, FetchSucceeded
-from ecr_refreshd.core.ports import Answer, Log, Parts, Post
+from ecr_refreshd.core.ports import Answer, Herald, Log, Parts, Post, Prober, Surroundings
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.state import FilePlan
 from ecr_refreshd.host import places, statefile
 from ecr_refreshd.host.alarms import SchedulerAlarms
 from ecr_refreshd.host.clock import SystemClock
 from ecr_refreshd.host.logs import Secrets
+from ecr_refreshd.host.lookout import Lookout, digest
 from ecr_refreshd.host.watch import FolderWatcher
 from ecr_refreshd.sinks.dockerfile import Dialect, DockerFile
 from ecr_refreshd.sinks.lane import Lane
@@ -28,6 +29,7 @@ class Assembly:
 
     def __init__(
         self,
+        config: Path,
         load: Callable[[], Settings],
         settings: Settings,
         *,
@@ -35,6 +37,7 @@ class Assembly:
         known: Secrets,
         supervise: Callable[[str], None],
     ) -> None:
+        self._config = config
         self._load = load
         self._log = log
         self._known = known
@@ -51,7 +54,10 @@ class Assembly:
             fetcher=self._fetcher,
             lane=self._lane,
             watcher=FolderWatcher,
-            aws=AwsFiles(os.environ, self._clock),
+            lookout=self._lookout,
+            herald=self._herald,
+            prober=self._prober,
+            zone=LocalZone(),
             regions=regions(),
             files=file_plans,
             reload=self._reload,
@@ -67,6 +73,21 @@ class Assembly:
             post(answer)
 
         return Fetcher(take, os.environ, self._clock)
+
+    def _lookout(self, post: Callable[[Surroundings], None]) -> Lookout:
+        aws = AwsFiles(os.environ, self._clock)
+        own = frozenset({str(self._config.parent), str(self._config.resolve().parent)})
+
+        def see() -> tuple[Surroundings, frozenset[str]]:
+            return Surroundings(aws.look(), digest(self._config)), aws.folders() | own
+
+        return Lookout(see, post)
+
+    def _herald(self, post: Callable[[Event], None]) -> Herald:
+        return _Nobody()
+
+    def _prober(self, post: Callable[[Event], None]) -> Prober:
+        return _Nobody()
 
     def _reload(self) -> Settings:
         settings = self._load()
@@ -96,6 +117,15 @@ class Assembly:
 
     def _save(self, memory: Mapping[str, Any]) -> None:
         statefile.write(places.state_file(), memory)
+
+
+class _Nobody:
+    def configure(self, *args): ...
+    def tell(self, *args): ...
+    def renewed(self, *args): ...
+    def sign_in(self, *args): ...
+    def probe(self, *args): ...
+    def stop(self): ...
 
 
 def _dialect(path: str) -> Dialect:

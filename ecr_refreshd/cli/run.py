@@ -19,11 +19,12 @@ from ecr_refreshd.cli.patience import patience
 from ecr_refreshd.cli.settings import ConfigFile
 from ecr_refreshd.cli.show import print_document
 from ecr_refreshd.core import report
-from ecr_refreshd.daemon import Service, Wait
+from ecr_refreshd.daemon import Service
 from ecr_refreshd.errors import LockHeldError, NoServiceError
 from ecr_refreshd.host import clock, control, logs, places, process, statefile
 from ecr_refreshd.host.lock import InstanceLock
 from ecr_refreshd.host.notifysocket import NotifySocket
+from ecr_refreshd.waits import Wait
 
 _ONCE_WAITS = timedelta(seconds=60)
 """For the lock: another `--once` ends within that, and a service would have been asked instead."""
@@ -100,7 +101,7 @@ def _service(args: argparse.Namespace, *, wait: timedelta, serving: bool) -> Ite
         remembered, note = statefile.load(places.state_file())
         if note:
             log.warning("memory.put_aside", message=note)
-        assembly = Assembly(file.load, settings, log=log, known=known, supervise=NotifySocket().tell)
+        assembly = Assembly(file.path, file.load, settings, log=log, known=known, supervise=NotifySocket().tell)
         seed = secrets.token_hex(16)
         yield Service(assembly.parts(), settings, remembered, version=__version__, seed=seed)
     finally:

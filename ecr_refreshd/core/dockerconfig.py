@@ -8,6 +8,7 @@ Writing is a splice: no byte outside our entries changes, and writing twice equa
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -54,11 +55,13 @@ class Reading:
         entries: what stands under each host that was asked about.
         routes: what clients turn to before these.
         ecr_hosts: ECR hosts under ``auths`` or ``credHelpers``, canonical, in order of appearance.
+        rest: see `core.model.View.rest`.
     """
 
     entries: dict[str, Entry]
     routes: Routes
     ecr_hosts: tuple[str, ...]
+    rest: str
 
 
 def read(data: bytes | None, hosts: Collection[str]) -> Reading:
@@ -171,7 +174,29 @@ class Config:
             entries={host: self.entry(host, forms[host]) for host in hosts},
             routes=routes,
             ecr_hosts=tuple(dict.fromkeys(name for name in map(ecr_name, keys) if name)),
+            rest=self._rest({id(member) for members in forms.values() for member in members}),
         )
+
+    def _rest(self, ours: Collection[int]) -> str:
+        """Return a digest of all but these entries, the same however docker lays the file out at a logout.
+
+        It sorts what it writes and leaves out what is empty.
+        """
+        others = sorted((m.name, repr(self.pairs(m))) for m in self.entries() if id(m) not in ours)
+        root = self.document.root
+        fields = [m for m in root.members if folded(m.name) != "auths"] if root else []
+        values = sorted((m.name, repr(_in_order(m.value))) for m in fields if m.value not in _EMPTY)
+        return hashlib.sha256(repr((others, values)).encode("utf-8", "replace")).hexdigest()[:16]
+
+    def without_auths(self, hosts: Iterable[str]) -> bytes:
+        """Return the file without the entries of these hosts, in whatever form; nothing else changes."""
+        splice = Splice(self.document)
+        gone = {id(member) for members in self.forms(hosts).values() for member in members}
+        for owner in self.objects("auths"):
+            dropped = {i for i, member in enumerate(owner.members) if id(member) in gone}
+            if dropped:
+                splice.edit(owner, dropped, {})
+        return splice.result()
 
     def with_auths(self, tokens: Mapping[str, Secret]) -> bytes:
         """Return the file with these tokens in it, and nothing else changed.
@@ -291,6 +316,18 @@ class Config:
         for member in [*strings, *self.root_members("credsstore")]:
             if not isinstance(member.value, str | None):
                 fail(text, member.at, "the name of a credential helper is not a string")
+
+
+_EMPTY: tuple[object, ...] = (None, "", False, (), [])
+
+
+def _in_order(value: Any) -> Any:
+    """Return a value whose objects are told in the order of their keys."""
+    if isinstance(value, JsonObject):
+        return tuple(sorted((m.name, repr(_in_order(m.value))) for m in value.members))
+    if isinstance(value, tuple):
+        return tuple(sorted((name, repr(_in_order(item))) for name, item in value))
+    return [_in_order(item) for item in value] if isinstance(value, list) else value
 
 
 def _last_auths(document: Document) -> frozenset[str]:

@@ -6,10 +6,11 @@ costs a tick at most, because the loop looks at what *is* on every tick.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ecr_refreshd.core.model import Failure, Token, View
+from ecr_refreshd.core.model import Failure, Login, Token, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,16 @@ class SinkFailed:
 
 @dataclass(frozen=True, slots=True)
 class CredentialsChanged:
-    """Files that AWS logins and profiles come from have changed."""
+    """Files that credentials come from have changed; `shared`: only those that the AWS CLI shares with us."""
+
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LoginsSeen:
+    """What lies on disk of each login, by `Standing.lane`."""
+
+    logins: Mapping[str, Login]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +117,7 @@ class HookRan:
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """A registry was asked whether it takes a token: ``accepted``, ``refused``, or ``unknown`` if it could not be."""
+    """A registry was asked whether it takes a token: ``accepted``, ``refused``, ``unknown`` if it did not say."""
 
     host: str
     fingerprint: str
@@ -122,6 +132,7 @@ Event = (
     | SinkSeen
     | SinkFailed
     | CredentialsChanged
+    | LoginsSeen
     | RefreshAsked
     | PauseAsked
     | ResumeAsked

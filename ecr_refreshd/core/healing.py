@@ -14,6 +14,10 @@ from ecr_refreshd.core.state import HostFacts, Registry
 
 _EARLY = timedelta(hours=1)
 """A foreign credential is replaced this long before it ends, so that no pull meets its death."""
+OTHER_LOGINS = frozenset({EntryKind.OTHER_USER, EntryKind.IDENTITY})
+"""Credentials that ECR cannot accept."""
+_REPLACED_ONCE_IN = timedelta(hours=24)
+"""A login of another kind that comes back within this was meant by somebody, who is not fought (DESIGN 6)."""
 _LONGEST = timedelta(hours=12)
 """No foreign credential is kept longer than an ECR token can live, whatever it says of itself."""
 
@@ -36,16 +40,36 @@ class Judgement:
 
 
 def judge(
-    entry: Entry, token: Token, facts: HostFacts, registry: Registry, now: Instant, *, ours: bool
+    entry: Entry,
+    token: Token,
+    facts: HostFacts,
+    registry: Registry,
+    now: Instant,
+    *,
+    ours: bool,
+    replaced: datetime | None = None,
 ) -> Judgement:
-    """Return what to do about an entry while we hold a living token for its host; `ours`: it is one of ours."""
+    """Return what to do about an entry while we hold a living token for its host.
+
+    Args:
+        entry: what stands there.
+        token: ours, alive.
+        facts: how the host stands in this file.
+        registry: whose entry it is.
+        now: by both clocks.
+        ours: it is a token that we wrote once.
+        replaced: when a login of another kind was last replaced here (UTC).
+    """
     if entry.kind is EntryKind.TOKEN and entry.fingerprint == token.fingerprint:
         return Judgement(Verdict.WRITE if entry.untidy else Verdict.RIGHT)
     if facts.overrule:
         return Judgement(Verdict.WRITE)
-    if entry.kind in {EntryKind.OTHER_USER, EntryKind.IDENTITY}:
-        # Not a credential ECR could accept. A configured registry is ours to set right; an adopted one is not.
-        return Judgement(Verdict.WRITE if registry.origin == "config" else Verdict.LEAVE)
+    if entry.kind in OTHER_LOGINS:
+        # A configured registry is ours to set right, once; an adopted one is not.
+        again = (
+            replaced is not None and now.wall - replaced < _REPLACED_ONCE_IN and facts.wrote_at is not None
+        )
+        return Judgement(Verdict.WRITE if registry.origin == "config" and not again else Verdict.LEAVE)
     if entry.kind is not EntryKind.TOKEN or ours or entry.expires_hint is None:
         return Judgement(Verdict.WRITE)
     if entry.expires_hint <= now.wall + _EARLY:

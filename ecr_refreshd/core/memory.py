@@ -6,35 +6,45 @@ restart asks AWS for nothing (DESIGN 5). Anything unreadable in a memory is as i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from ecr_refreshd.core import report
-from ecr_refreshd.core.model import Instant, Token
-from ecr_refreshd.core.state import GrantFacts, Plan, State
+from ecr_refreshd.core.model import Category, Failure, Instant, Login, Notice, Token
+from ecr_refreshd.core.state import GrantFacts, LoginFacts, NoticeFacts, Pause, Plan, State
+from ecr_refreshd.core.times import timestamp
 
 SCHEMA = 1
 
 
 def remember(state: State, plan: Plan, adopted: tuple[str, ...], document: report.Document) -> dict[str, Any]:
     """Return the state file's contents."""
-    grants = {}
+    grants: dict[str, Any] = {}
     for key in plan.by_grant():
         facts = state.grant(key)
         if facts.token is not None:
             grants[key] = {
                 "fingerprint": facts.token.fingerprint,
-                "obtained_at": report.timestamp(facts.token.obtained_at),
-                "expires_at": report.timestamp(facts.token.expires_at),
+                "obtained_at": timestamp(facts.token.obtained_at),
+                "expires_at": timestamp(facts.token.expires_at),
                 "past": list(facts.past),
+                "announced": facts.announced,
             }
+        if facts.failure is not None and facts.failure.category is Category.LOGIN:
+            # So that a restart neither asks AWS again nor tells a person twice.
+            grants.setdefault(key, {})["failure"] = _failure_row(facts.failure)
     return {
         "schema": SCHEMA,
         "seed": plan.seed,
         "adopted": list(adopted),
         "grants": grants,
         "heals": dict(state.heals),
+        "pauses": {host: pause_row(pause) for host, pause in state.pauses.items()},
+        "logouts": {host: timestamp(at) for host, at in state.logouts.items()},
+        "logins": {lane: _login_row(facts) for lane, facts in state.logins.items()},
+        "notices": {key: _notice_row(facts) for key, facts in state.notices.items()},
         "status": document,
     }
 
@@ -45,7 +55,10 @@ def differs(before: State, after: State) -> bool:
         return True
     for key, facts in after.grants.items():
         old = before.grants[key]
-        if (old.token, old.failure, old.past) != (facts.token, facts.failure, facts.past):
+        if (old.token, old.failure, old.announced) != (facts.token, facts.failure, facts.announced):
+            return True
+    for name in ("pauses", "logouts", "notices", "logins", "probes"):
+        if getattr(before, name) != getattr(after, name):
             return True
     for path, sink in after.sinks.items():
         was = before.sink(path)
@@ -59,14 +72,118 @@ def recall(memory: Mapping[str, Any], now: Instant) -> State:
     grants: dict[str, GrantFacts] = {}
     kept = memory.get("grants")
     for key, row in kept.items() if isinstance(kept, dict) else ():
-        token = _token(row, now)
-        if token is not None:
-            past = row.get("past")
-            texts = tuple(p for p in past if isinstance(p, str)) if isinstance(past, list) else ()
-            grants[str(key)] = GrantFacts(token=token, past=texts)
+        token, failure = _token(row, now), _failure(row)
+        if token is None and failure is None:
+            continue
+        past = row.get("past")
+        texts = tuple(p for p in past if isinstance(p, str)) if isinstance(past, list) else ()
+        grants[str(key)] = GrantFacts(
+            token=token,
+            past=texts,
+            failure=failure,
+            tries=1 if failure is not None else 0,
+            # Where the disk shows the login to be dead, nobody is asked all the same (core/fetching.py).
+            retry_at=now.boot if failure is not None else None,
+            announced=str(row.get("announced", "")),
+        )
     heals = memory.get("heals")
     counts = {str(h): n for h, n in heals.items() if isinstance(n, int)} if isinstance(heals, dict) else {}
-    return State(started=now.boot, grants=grants, heals=counts)
+    return State(
+        started=now.boot,
+        grants=grants,
+        heals=counts,
+        pauses=pauses(memory),
+        logouts=dict(_each(memory, "logouts", _time)),
+        logins=dict(_each(memory, "logins", _login)),
+        notices=dict(_each(memory, "notices", _notice)),
+    )
+
+
+def pauses(memory: Mapping[str, Any]) -> dict[str, Pause]:
+    """Return which hosts a person has paused."""
+    return dict(
+        _each(memory, "pauses", lambda row: Pause(row["until"] and _time(row["until"]), str(row["by"])))
+    )
+
+
+def pause_row(pause: Pause) -> dict[str, Any]:
+    """Return a pause as it is kept."""
+    return {"until": timestamp(pause.until), "by": pause.by}
+
+
+T = TypeVar("T")
+
+
+def _each(memory: Mapping[str, Any], name: str, read: Callable[[Any], T]) -> Iterator[tuple[str, T]]:
+    """Yield the rows of a table that are what was once written."""
+    rows = memory.get(name)
+    for key, row in rows.items() if isinstance(rows, dict) else ():
+        with suppress(KeyError, TypeError, ValueError, OverflowError, AttributeError):
+            yield key, read(row)
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _maybe(text: str | None) -> datetime | None:
+    return None if text is None else _time(text)
+
+
+def _failure_row(failure: Failure) -> dict[str, Any]:
+    return {
+        "code": failure.code,
+        "message": failure.message,
+        "hint": failure.hint,
+        "at": timestamp(failure.at),
+    }
+
+
+def _failure(row: Any) -> Failure | None:
+    try:
+        kept = row["failure"]
+        texts = (str(kept["code"]), str(kept["message"]), str(kept["hint"]))
+        return Failure(Category.LOGIN, *texts, at=_maybe(kept["at"]))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+
+
+def _login_row(facts: LoginFacts) -> dict[str, Any]:
+    return {
+        "stamp": facts.seen.stamp,
+        "alive": facts.seen.alive,
+        "refreshes": facts.seen.refreshes,
+        "expires_at": timestamp(facts.seen.expires_at),
+        "began": timestamp(facts.began),
+        "worked": timestamp(facts.worked),
+        "ended": facts.ended,
+        "lived": [[low.total_seconds(), high.total_seconds()] for low, high in facts.lived],
+    }
+
+
+def _login(row: Any) -> LoginFacts:
+    seen = Login(str(row["stamp"]), bool(row["alive"]), bool(row["refreshes"]), _maybe(row["expires_at"]))
+    lived = tuple((timedelta(seconds=low), timedelta(seconds=high)) for low, high in row["lived"])
+    return LoginFacts(seen, _maybe(row["began"]), _maybe(row["worked"]), bool(row["ended"]), lived)
+
+
+def _notice_row(facts: NoticeFacts) -> dict[str, Any]:
+    notice = facts.notice
+    return {
+        "title": notice.title,
+        "body": notice.body,
+        "since": timestamp(notice.since),
+        "command": notice.command,
+        "sign_in": notice.sign_in,
+        "key": notice.key,
+        "reminded": sorted(facts.reminded),
+    }
+
+
+def _notice(row: Any) -> NoticeFacts:
+    texts = (str(row["key"]), str(row["title"]), str(row["body"]))
+    notice = Notice(*texts, _time(row["since"]), str(row["command"]), bool(row["sign_in"]))
+    return NoticeFacts(notice, frozenset(int(mark) for mark in row["reminded"]))
 
 
 def adopted(memory: Mapping[str, Any]) -> tuple[str, ...]:

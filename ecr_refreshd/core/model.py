@@ -202,6 +202,8 @@ class View:
         ecr_hosts: every ECR host that stands in the file under ``auths`` or ``credHelpers``, for adoption.
         exists: the file is there (an empty one counts as there).
         notes: sentences for status ("mode narrowed from 0644 to 0600").
+        rest: a digest of all that stands there beside these hosts' entries, however it is laid out: equal ones
+            before and after an entry vanished mean that only it did, as after a `docker logout`.
     """
 
     entries: dict[str, Entry] = field(default_factory=dict)
@@ -209,6 +211,7 @@ class View:
     ecr_hosts: tuple[str, ...] = ()
     exists: bool = True
     notes: tuple[str, ...] = ()
+    rest: str = ""
 
 
 def expiry_hint(auth: str) -> datetime | None:

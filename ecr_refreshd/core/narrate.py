@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ecr_refreshd.core.model import Category
-from ecr_refreshd.core.report import timestamp
-from ecr_refreshd.core.settle import renewal_of
-from ecr_refreshd.core.state import GrantFacts, Plan, SinkFacts, State
+from ecr_refreshd.core.fetching import renewal_of
+from ecr_refreshd.core.model import Category, Instant
+from ecr_refreshd.core.schedule import just_resumed
+from ecr_refreshd.core.state import GrantFacts, Plan, Registry, SinkFacts, State
+from ecr_refreshd.core.times import timestamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,25 +25,63 @@ class Remark:
     fields: dict[str, Any]
 
 
-def remarks(before: State, after: State, plan: Plan) -> Iterator[Remark]:
+def remarks(before: State, after: State, plan: Plan, now: Instant) -> Iterator[Remark]:
     """Yield what changed."""
+    if after.resumed is not None and after.resumed != before.resumed:
+        stood_still = after.resumed - (before.turned or after.resumed)
+        yield Remark("info", "clock.resumed", {"seconds": round(stood_still.total_seconds())})
     by_grant = plan.by_grant()
     for key, facts in after.grants.items():
         if facts is not before.grants.get(key):
-            hosts = sorted(r.host for r in by_grant.get(key, []))
-            yield from _grant(key, before.grant(key), facts, hosts, plan)
+            yield from _grant(key, before.grant(key), after, by_grant.get(key, []), plan, now)
     for path, sink in after.sinks.items():
         if sink is not before.sinks.get(path):
             yield from _sink(path, before.sink(path), sink)
     for host, count in after.heals.items():
         if count > before.heals.get(host, 0):
             yield Remark("info", "sink.healed", {"host": host, "heals": count})
+    yield from _people(before, after)
 
 
-def _grant(key: str, old: GrantFacts, new: GrantFacts, hosts: list[str], plan: Plan) -> Iterator[Remark]:
+def _people(before: State, after: State) -> Iterator[Remark]:
+    """Yield what concerns persons: their logins, their pauses, what they are told."""
+    for lane, facts in after.logins.items():
+        was = before.logins.get(lane)
+        if was is not None and facts.began != was.began:
+            yield Remark("info", "login.begun", {"login": lane})
+        if was is not None and facts.ended and not was.ended:
+            yield Remark("info", "login.ended", {"login": lane})
+    for host in after.pauses.keys() - before.pauses.keys():
+        pause = after.pauses[host]
+        yield Remark("info", "host.paused", {"host": host, "until": timestamp(pause.until), "by": pause.by})
+    for host in before.pauses.keys() - after.pauses.keys():
+        yield Remark("info", "host.resumed", {"host": host})
+    for key, told in after.notices.items():
+        known = before.notices.get(key)
+        if known is None:
+            yield Remark(
+                "warning", "notice.raised", {"key": key, "title": told.notice.title, "body": told.notice.body}
+            )
+        elif told.problems != known.problems and told.problems:
+            yield Remark("warning", "notice.undelivered", {"key": key, "problems": list(told.problems)})
+    for key in before.notices.keys() - after.notices.keys():
+        yield Remark("info", "notice.withdrawn", {"key": key})
+    for host, probe in after.probes.items():
+        asked = before.probes.get(host)
+        if probe.answer and (asked is None or asked.at != probe.at):
+            fields = {"host": host, "answer": probe.answer, "detail": probe.detail}
+            yield Remark("warning" if probe.answer == "refused" else "info", "registry.probed", fields)
+    if after.hook_problem and after.hook_problem != before.hook_problem:
+        yield Remark("warning", "hook.failed", {"message": after.hook_problem})
+
+
+def _grant(
+    key: str, old: GrantFacts, state: State, served: list[Registry], plan: Plan, now: Instant
+) -> Iterator[Remark]:
+    new = state.grant(key)
+    hosts = sorted(registry.host for registry in served)
     if new.token is not None and (old.token is None or old.token.fingerprint != new.token.fingerprint):
-        served = plan.by_grant().get(key, [])
-        renewal = renewal_of(new, served, key, plan) if served else None
+        renewal = renewal_of(state, served, key, plan, now)
         yield Remark(
             "info",
             "grant.renewed",
@@ -58,7 +97,12 @@ def _grant(key: str, old: GrantFacts, new: GrantFacts, hosts: list[str], plan: P
         fields = {"grant": key, "hosts": hosts, "expires_at": timestamp(new.token.expires_at)}
         yield Remark("info", "grant.recalled", fields)
     failure = new.failure
-    if failure is not None and failure is not old.failure:
+    quiet = new.token is not None and just_resumed(state.resumed, now)
+    if (
+        failure is not None
+        and failure is not old.failure
+        and not (quiet and failure.category is Category.TRANSIENT)
+    ):
         level = "error" if failure.category is not Category.TRANSIENT else "warning"
         # A token of an earlier run that no file gave back; otherwise AWS would not have been asked yet.
         lost = new.token is not None and new.token.auth is None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, tzinfo
 
 from ecr_refreshd.core import hosts
 from ecr_refreshd.core.hosts import RegistryHost
@@ -27,6 +28,7 @@ def make(
     *,
     seed: str,
     denied: Collection[str] = frozenset(),
+    zone: tzinfo = UTC,
 ) -> Plan:
     """Return the plan.
 
@@ -39,6 +41,7 @@ def make(
         seed: this installation's own, for jitter.
         denied: keys of grants that AWS denied; a registry whose profile was found by its account goes on to
             the next profile of that account.
+        zone: in which times for people are written.
     """
     registries: dict[str, Registry] = {}
     for setting in settings.registries:
@@ -50,7 +53,15 @@ def make(
         if host not in registries:
             setting = RegistrySetting(host, renew=settings.renew, heal=settings.heal, probe=settings.probe)
             registries[host] = _registry(setting, "adopted", profiles, regions, denied)
-    return Plan(registries, tuple(files), seed, settings.renew.startup_splay)
+    return Plan(
+        registries,
+        tuple(files),
+        seed,
+        settings.renew.startup_splay,
+        settings.notify.warn_before,
+        {f"sso:{name}": length for name, length in settings.notify.sso_session_duration.items()},
+        zone,
+    )
 
 
 def adoptable(settings: Settings, found: Iterable[str]) -> tuple[str, ...]:
@@ -81,6 +92,8 @@ def _registry(
         account=host.account,
         renew=setting.renew,
         replace_foreign=setting.heal.on_foreign == "replace",
+        respects_logout=setting.heal.on_logout == "respect",
+        probe=setting.probe.when,
     )
     if regions.get(host.region) not in host.partitions:
         return replace(blank, blocked=_unknown_region(host))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any, Protocol
 
 from ecr_refreshd.core.events import Event, FetchFailed, FetchSucceeded
@@ -68,6 +68,10 @@ class FetchOrder:
 class Fetcher(Protocol):
     """Whoever asks AWS. Answers come as events, one per order, through the function it was made with."""
 
+    def well(self) -> bool:
+        """Return whether it works: nothing that it should have ended by now still runs."""
+        ...
+
     def fetch(self, orders: Sequence[FetchOrder]) -> None:
         """Ask for all of these; returns at once. Every order is answered, by a failure if need be."""
         ...
@@ -93,8 +97,11 @@ class Sink(Protocol):
         """Return what stands there under these hosts. Raises SinkError."""
         ...
 
-    def write(self, tokens: Mapping[str, Secret]) -> View:
-        """Put all of these in one rewrite, and return what stands there now. Raises SinkError."""
+    def write(self, tokens: Mapping[str, Secret], removed: frozenset[str] = frozenset()) -> View:
+        """Put all of these, and take out those hosts' entries, in one rewrite; return what stands there now.
+
+        Raises SinkError.
+        """
         ...
 
     def folders(self) -> frozenset[str]:
@@ -109,8 +116,16 @@ class Watcher(Protocol):
         """Watch exactly these folders from now on; missing ones as soon as they appear."""
         ...
 
+    @property
+    def alive(self) -> bool:
+        """Return whether its threads really work, or the sentences of `check` say what does not."""
+        ...
+
     def check(self) -> tuple[str, ...]:
-        """Mend what has died; return a sentence for each thing that is degraded."""
+        """Have what has died mended, and what no event told of found; return at once.
+
+        What comes back is a sentence for each thing that is degraded, as far as is known by now.
+        """
         ...
 
     def stop(self) -> None:
@@ -140,8 +155,8 @@ class Lane(Protocol):
         """Look soon, at these hosts from now on; `again` looks a second time a moment later."""
         ...
 
-    def write(self, serial: int, tokens: Mapping[str, Secret]) -> None:
-        """Write these tokens next."""
+    def write(self, serial: int, tokens: Mapping[str, Secret], removed: frozenset[str] = frozenset()) -> None:
+        """Write these tokens next, and take out those hosts' entries."""
         ...
 
     def stop(self, timeout: float = 1.0) -> None:
@@ -181,22 +196,6 @@ class AwsLook:
     profiles: Profiles
 
 
-class Aws(Protocol):
-    """The AWS files as far as the loop cares."""
-
-    def folders(self) -> frozenset[str]:
-        """Return the folders in which logins and profiles change."""
-        ...
-
-    def digest(self) -> str:
-        """Return a digest of what the files say; equal digests mean that no login or profile changed."""
-        ...
-
-    def profiles(self) -> Profiles:
-        """Read the files again."""
-        ...
-
-
 class Herald(Protocol):
     """Whoever tells a person. Answers by NoticeTold, SignInAsked and HookRan."""
 
@@ -233,6 +232,46 @@ class Prober(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """One look at what the service depends on and does not own.
+
+    Attributes:
+        config: digest of the configuration file, "" when there is none.
+    """
+
+    aws: AwsLook
+    config: str = ""
+
+
+class Lookout(Protocol):
+    """Whoever looks at the surroundings, in a thread of its own: a home on a network may hang.
+
+    Attributes:
+        folders: whose changes can change what is seen, as of the newest look.
+        trouble: a sentence about why the newest look came to nothing, "" if it did not.
+    """
+
+    folders: frozenset[str]
+    trouble: str
+
+    def first(self) -> Surroundings:
+        """Look, and wait for it."""
+        ...
+
+    def look(self) -> None:
+        """Look soon, and report it."""
+        ...
+
+    def overdue(self) -> timedelta:
+        """Return for how long the look under way has been; zero when none is."""
+        ...
+
+    def stop(self) -> None:
+        """End; a look that hangs is not waited for."""
+        ...
+
+
 class Log(Protocol):
     """A structlog logger, or anything with its methods: an event's dotted name, and fields."""
 
@@ -254,6 +293,10 @@ class Parts:
     """Everything the loop works with, made elsewhere: it imports no adapter.
 
     Attributes:
+        lookout: sees logins, profiles and the configuration change.
+        herald: tells people.
+        prober: asks registries.
+        zone: in which times for people are written.
         files: which files the settings ask to keep.
         reload: reads the configuration again; raises ConfigError.
         save: keeps the memory for the next run.
@@ -265,7 +308,10 @@ class Parts:
     fetcher: Callable[[Callable[[Answer], None]], Fetcher]
     lane: Callable[[str, Callable[[Event], None]], Lane]
     watcher: Callable[[Callable[[str], None]], Watcher]
-    aws: Aws
+    lookout: Callable[[Callable[[Surroundings], None]], Lookout]
+    herald: Callable[[Callable[[Event], None]], Herald]
+    prober: Callable[[Callable[[Event], None]], Prober]
+    zone: tzinfo
     regions: Mapping[str, str]
     files: Callable[[Settings], tuple[FilePlan, ...]]
     reload: Callable[[], Settings]

@@ -8,15 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from ecr_refreshd.core.fetching import renewal_of
 from ecr_refreshd.core.healing import Verdict
-from ecr_refreshd.core.machine import CONTESTED_AFTER
-from ecr_refreshd.core.model import Category, EntryKind, Failure, Instant, SinkState
-from ecr_refreshd.core.schedule import alive
-from ecr_refreshd.core.settle import carries, default_path, judgement_of, renewal_of
-from ecr_refreshd.core.state import FilePlan, GrantFacts, Plan, Registry, SinkFacts, State
+from ecr_refreshd.core.model import Category, EntryKind, Failure, Instant, Notice, SinkState
+from ecr_refreshd.core.schedule import alive, just_resumed
+from ecr_refreshd.core.sighting import CONTESTED_AFTER
+from ecr_refreshd.core.state import (
+    FilePlan,
+    GrantFacts,
+    NoticeFacts,
+    Plan,
+    ProbeFacts,
+    Registry,
+    SinkFacts,
+    State,
+)
+from ecr_refreshd.core.times import timestamp
+from ecr_refreshd.core.writing import carries, default_path, judgement_of
 
 SCHEMA = 1
 EXIT_CODES = {"ok": 0, "failed": 1, "login-required": 3, "degraded": 4}
@@ -36,18 +47,11 @@ class About:
     degraded: tuple[str, ...] = ()
 
 
-def timestamp(at: datetime | None) -> str | None:
-    """Return an ISO-8601 UTC text with a Z, or None."""
-    return (
-        None if at is None else at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    )
-
-
 def document(state: State, plan: Plan, now: Instant, about: About) -> Document:
     """Return the status document."""
     by_grant = plan.by_grant()
     renewals = {
-        key: renewal_of(state.grant(key), served, key, plan) if state.grant(key).failure is None else None
+        key: renewal_of(state, served, key, plan, now) if state.grant(key).failure is None else None
         for key, served in by_grant.items()
     }
     rows = [_row(registry, renewals, state, plan, now) for registry in plan.registries.values()]
@@ -60,7 +64,22 @@ def document(state: State, plan: Plan, now: Instant, about: About) -> Document:
         "degraded": list(about.degraded),
         "registries": rows,
         "files": [_file(file, state) for file in plan.files if _file(file, state)["notes"]],
-        "notices": [],
+        "notices": [_notice(facts) for facts in state.notices.values()],
+    }
+
+
+def _notice(facts: NoticeFacts) -> Row:
+    return {**told(facts.notice), "problems": list(facts.problems)}
+
+
+def told(notice: Notice) -> Row:
+    """Return a notice as scripts get it."""
+    return {
+        "key": notice.key,
+        "title": notice.title,
+        "body": notice.body,
+        "command": notice.command,
+        "since": timestamp(notice.since),
     }
 
 
@@ -77,9 +96,11 @@ def _row(
     sinks = [sink for file in plan.files if (sink := _sink_row(file, registry, state, plan, now)) is not None]
     foreign = None if token is not None else _foreign_end(registry, state, plan)
     principal = None if registry.grant is None else registry.grant.principal
+    pause = state.pauses.get(registry.host)
+    probe = state.probes.get(registry.host)
     return {
         "host": registry.host,
-        "phase": _phase(registry, facts, now, foreign),
+        "phase": "paused" if pause is not None else _phase(registry, facts, state, now, foreign),
         "origin": registry.origin,
         "grant": key or None,
         "expires_at": timestamp(foreign if token is None else token.expires_at),
@@ -100,7 +121,14 @@ def _row(
         "heals": state.heals.get(registry.host, 0),
         "last_error": None if failure is None else _error(failure),
         "sinks": sinks,
+        "paused_until": None if pause is None else timestamp(pause.until),
+        "paused_by": None if pause is None else pause.by,
+        "probe": None if probe is None or not probe.answer else _probe(probe),
     }
+
+
+def _probe(probe: ProbeFacts) -> Row:
+    return {"answer": probe.answer, "detail": probe.detail, "at": timestamp(probe.at)}
 
 
 def _is_lost(facts: GrantFacts, state: State, plan: Plan) -> bool:
@@ -130,7 +158,9 @@ def _error(failure: Failure) -> Row:
     }
 
 
-def _phase(registry: Registry, facts: GrantFacts, now: Instant, foreign: datetime | None) -> str:
+def _phase(
+    registry: Registry, facts: GrantFacts, state: State, now: Instant, foreign: datetime | None
+) -> str:
     failure = registry.blocked or facts.failure
     if failure is not None and failure.category is Category.LOGIN:
         return "login-required"
@@ -140,7 +170,7 @@ def _phase(registry: Registry, facts: GrantFacts, now: Instant, foreign: datetim
         return "expired"
     if facts.token is None and foreign is not None and foreign <= now.wall:
         return "expired"
-    if failure is not None:
+    if failure is not None and not (facts.token is not None and just_resumed(state.resumed, now)):
         return "retrying"
     if facts.fetching is not None or facts.token is None:
         return "renewing"
@@ -168,6 +198,8 @@ def _sink_row(file: FilePlan, registry: Registry, state: State, plan: Plan, now:
 
 def _sink_state(registry: Registry, sink: SinkFacts, state: State, now: Instant) -> tuple[SinkState, str]:
     host = registry.host
+    if host in state.pauses:
+        return SinkState.PAUSED, ""
     if sink.view is None:
         if sink.failure is None:
             return SinkState.MISSING, "not looked at yet"
@@ -206,9 +238,14 @@ def overall(rows: Iterable[Row], now: datetime, *, named: bool = False) -> str:
     """Return the overall state of these registries: the first that holds of DESIGN 3's list.
 
     Adopted hosts that never succeeded do not count (somebody's old login is nobody's outage), unless a person
-    `named` them.
+    `named` them; nor do those that a person has paused.
     """
-    counted = [r for r in rows if named or r["origin"] != "adopted" or r["obtained_at"] is not None]
+    counted = [
+        row
+        for row in rows
+        if row["phase"] != "paused"
+        and (named or row["origin"] != "adopted" or row["obtained_at"] is not None)
+    ]
     if not counted:
         return "ok"
     if not any(_valid(row, now) for row in counted):

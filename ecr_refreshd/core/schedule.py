@@ -20,6 +20,8 @@ _TOGETHER_PART = 20
 _STUBBORN = (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4))
 _FIRST_PAUSE = timedelta(seconds=2)
 _FIRST_PAUSE_THROTTLED = timedelta(seconds=5)
+_NETWORK_COMES_WITHIN = timedelta(minutes=2)
+_RESUME_PAUSES = tuple(timedelta(seconds=seconds) for seconds in (2, 5, 10, 20))
 _LEAST_CAP, _MOST_CAP = timedelta(seconds=30), timedelta(minutes=15)
 
 
@@ -62,12 +64,23 @@ def alive(token: Token | None, now: Instant) -> bool:
     return token is not None and not reached(token.expires_at, token, now)
 
 
+def just_resumed(resumed: timedelta | None, now: Instant) -> bool:
+    """Return whether the machine woke up so lately that its network need not be there yet."""
+    return resumed is not None and now.boot - resumed < _NETWORK_COMES_WITHIN
+
+
+def pause_after_resume(tries: int, chance: float) -> timedelta:
+    """Return how long to wait after a transient failure just after a resume, with equal jitter."""
+    whole = _RESUME_PAUSES[min(tries, len(_RESUME_PAUSES)) - 1]
+    return whole / 2 + whole / 2 * chance
+
+
 def pause_after(failure: Failure, tries: int, remaining: timedelta, chance: float) -> timedelta:
     """Return how long to wait after the `tries`-th failure in a row (1 is the first).
 
     Transient ones double from 2 s (5 s when throttled) up to a tenth of the life that is left, within 30 s and
     15 min, with equal jitter: full jitter can come out near zero, which AWS's throttling punishes
-    (aws-sdk-net #4341). Denials, wrong settings and logins without a local sign wait 15 min, 1 h, 4 h.
+    (aws-sdk-net #4341). Denials, wrong settings and logins wait 15 min, 1 h, 4 h.
     """
     if failure.category is not Category.TRANSIENT:
         return _STUBBORN[min(tries, len(_STUBBORN)) - 1]

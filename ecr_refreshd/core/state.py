@@ -7,9 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
-from ecr_refreshd.core.model import ABSENT, ChosenBy, Entry, Failure, Grant, Instant, Standing, Token, View
+from ecr_refreshd.core.model import (
+    ABSENT,
+    ChosenBy,
+    Entry,
+    Failure,
+    Grant,
+    Instant,
+    Login,
+    Notice,
+    Standing,
+    Token,
+    View,
+)
 from ecr_refreshd.core.settings import Renew
 
 
@@ -22,6 +34,8 @@ class Registry:
         origin: ``config`` or ``adopted``.
         account: twelve digits, None for the public registry and for aliases outside AWS names.
         replace_foreign: a credential that somebody else wrote is overwritten at once.
+        respects_logout: a `docker logout` pauses the host instead of being healed.
+        probe: when the registry itself is asked: ``off``, ``doubt`` or ``always``.
     """
 
     host: str
@@ -33,6 +47,8 @@ class Registry:
     account: str | None = None
     renew: Renew = field(default_factory=Renew)
     replace_foreign: bool = False
+    respects_logout: bool = False
+    probe: str = "doubt"
     blocked: Failure | None = None
 
 
@@ -52,12 +68,21 @@ class FilePlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is wanted: made from the configuration, the AWS files and the adopted hosts."""
+    """What is wanted: made from the configuration, the AWS files and the adopted hosts.
+
+    Attributes:
+        warn_before: how long before the known end of a login its notice comes.
+        session_lengths: by lane, how long a login lasts whose end is not on disk, as configured.
+        zone: in which times for people are written.
+    """
 
     registries: Mapping[str, Registry] = field(default_factory=dict)
     files: tuple[FilePlan, ...] = ()
     seed: str = ""
     startup_splay: timedelta = timedelta(0)
+    warn_before: timedelta = timedelta(minutes=30)
+    session_lengths: Mapping[str, timedelta] = field(default_factory=dict)
+    zone: tzinfo = UTC
 
     def by_grant(self) -> dict[str, list[Registry]]:
         """Return the registries that each grant serves, by the grant's key."""
@@ -78,7 +103,9 @@ class GrantFacts:
         tries: failures in a row; `retry_at` None after a failure means: wait for an event.
         asked: somebody wants a new token now.
         changed: the AWS files changed while a fetch was running, so its refusal may be stale.
+        stirred: files have changed since the failure.
         nudges: retries that changed files have caused in a row, `nudged_at` the newest.
+        announced: fingerprint of the token whose arrival in every file was told to the hook.
     """
 
     token: Token | None = None
@@ -90,8 +117,76 @@ class GrantFacts:
     retry_at: timedelta | None = None
     asked: bool = False
     changed: bool = False
+    stirred: bool = False
     nudges: int = 0
     nudged_at: timedelta | None = None
+    announced: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A host that is left alone.
+
+    Attributes:
+        until: when that ends (UTC), None: when somebody says so.
+        by: ``asked`` (a person's word) or ``logout``.
+    """
+
+    until: datetime | None = None
+    by: str = "asked"
+
+
+@dataclass(frozen=True, slots=True)
+class LoginFacts:
+    """What is known of one login.
+
+    Attributes:
+        seen: what lay on disk at the newest look that found it whole.
+        began: when a person signed in, if that was seen (UTC).
+        worked: when a token was last obtained by it (UTC).
+        ended: AWS has refused it since.
+        lived: how long earlier ones lasted: at least, and at most, newest first.
+    """
+
+    seen: Login = field(default_factory=Login)
+    began: datetime | None = None
+    worked: datetime | None = None
+    ended: bool = False
+    lived: tuple[tuple[timedelta, timedelta], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeFacts:
+    """A notice that stands.
+
+    Attributes:
+        notice: as it was told last.
+        reminded: the marks that have passed (minutes before the last token dies): no reminder for them any more.
+        problems: why it did not get through, a sentence for each channel.
+    """
+
+    notice: Notice
+    reminded: frozenset[int] = frozenset()
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeFacts:
+    """What a registry said to a token.
+
+    Attributes:
+        fingerprint: of the token it was last asked about, at `asked` (suspend-counting); `cause` is why.
+        answer, detail, at: what came of it (at is UTC); "" while it is under way.
+        refused: fingerprints that it refused, newest first: the second in a row is worth a notice.
+    """
+
+    fingerprint: str = ""
+    asked: timedelta | None = None
+    cause: str = ""
+    answer: str = ""
+    detail: str = ""
+    at: datetime | None = None
+    refused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +201,7 @@ class HostFacts:
         not_before: while contested, the next write waits until then.
         foreign: fingerprint of a foreign credential, first seen at `foreign_since`, by both clocks.
         overrule: overwrite whatever stands here, because a person said so.
+        lost: clients were sent elsewhere while our token stood here; the reason, as the file gave it.
     """
 
     held: bool = False
@@ -116,6 +212,7 @@ class HostFacts:
     foreign: str = ""
     foreign_since: Instant | None = None
     overrule: bool = False
+    lost: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +223,7 @@ class SinkFacts:
         view: the newest look at it, None before the first and while it does not parse.
         writing: serial of the write under way, 0 for none; `writing_hosts` are what it carries.
         state, failure: why it could not be read or written, the last time that was tried.
+        awaited: since when (suspend-counting) the first look at it has been waited for.
     """
 
     view: View | None = None
@@ -137,6 +235,7 @@ class SinkFacts:
     failure: Failure | None = None
     tries: int = 0
     not_before: timedelta | None = None
+    awaited: timedelta | None = None
 
     @property
     def looked(self) -> bool:
@@ -162,6 +261,13 @@ class State:
         writes: serial of the newest write.
         gather_until: fresh tokens wait this long for those that were asked for with them.
         wake_at: the next moment (UTC) at which something becomes due by itself.
+        turned: suspend-counting time of the newest event; `resumed` is when a long silence before one ended.
+        pauses: by host; `logouts` and `replaced` say when a host's logout was first healed, and when another
+            kind of login was last replaced by ours (UTC).
+        logins: by `Standing.lane`.
+        notices: by key, those that stand.
+        probes: by host.
+        hook_problem: why the hook did not run well the last time, "" if it did.
     """
 
     started: timedelta
@@ -171,6 +277,15 @@ class State:
     writes: int = 0
     gather_until: timedelta | None = None
     wake_at: datetime | None = None
+    turned: timedelta | None = None
+    resumed: timedelta | None = None
+    pauses: Mapping[str, Pause] = field(default_factory=dict)
+    logouts: Mapping[str, datetime] = field(default_factory=dict)
+    replaced: Mapping[str, datetime] = field(default_factory=dict)
+    logins: Mapping[str, LoginFacts] = field(default_factory=dict)
+    notices: Mapping[str, NoticeFacts] = field(default_factory=dict)
+    probes: Mapping[str, ProbeFacts] = field(default_factory=dict)
+    hook_problem: str = ""
 
     def grant(self, key: str) -> GrantFacts:
         """Return what is known of a grant."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import tzinfo
 
 from ecr_refreshd.core import plan
 from ecr_refreshd.core.events import Event, FetchFailed, SinkSeen
@@ -26,12 +27,14 @@ class Wishes:
         regions: Mapping[str, str],
         adopted: Iterable[str],
         seed: str,
+        zone: tzinfo,
     ) -> None:
         self.settings = settings
         self.adopted = dict.fromkeys(adopted)
         self._profiles = profiles
         self._regions = regions
         self._seed = seed
+        self._zone = zone
         self._denied: set[str] = set()
 
     def learn(self, events: Iterable[Event]) -> bool:
@@ -59,4 +62,5 @@ class Wishes:
             self._regions,
             seed=self._seed,
             denied=self._denied,
+            zone=self._zone,
         )

@@ -6,9 +6,10 @@ CLOCK_BOOTTIME on Linux, CLOCK_MONOTONIC on macOS, where it counts sleep by Appl
 
 from __future__ import annotations
 
+import calendar
 import sys
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from ecr_refreshd.core.model import Instant
 
@@ -23,6 +24,31 @@ def now() -> Instant:
 def pause(length: timedelta) -> None:
     """Do nothing for so long; suspend does not count."""
     time.sleep(length.total_seconds())
+
+
+class LocalZone(tzinfo):
+    """The zone this machine is set to, with the system's own rules for every date, so that DST is right."""
+
+    def utcoffset(self, at: datetime | None) -> timedelta:
+        """Return how far local time is ahead of UTC."""
+        if at is None:
+            return timedelta(0)
+        # mktime takes local time; -1 lets it find out whether summer time holds.
+        seconds = time.mktime((*at.timetuple()[:8], -1))
+        return timedelta(seconds=calendar.timegm(at.timetuple()) - int(seconds))
+
+    def fromutc(self, at: datetime) -> datetime:
+        """Return the local time of a UTC time."""
+        seconds = calendar.timegm(at.timetuple())
+        return at + timedelta(seconds=time.localtime(seconds).tm_gmtoff)
+
+    def dst(self, _at: datetime | None) -> timedelta | None:
+        """Return None: nobody here asks."""
+        return None
+
+    def tzname(self, _at: datetime | None) -> str:
+        """Return the zone's name."""
+        return "local"
 
 
 class SystemClock:

@@ -76,17 +76,17 @@ class DockerFile:
             found = stage.read(place.real)
             return self._view(place, found.data if found else None)
 
-    def write(self, tokens: Mapping[str, Secret]) -> View:
-        """Put all of these in one rewrite, and return what stands there now.
+    def write(self, tokens: Mapping[str, Secret], removed: frozenset[str] = frozenset()) -> View:
+        """Put all of these, and take out those hosts' entries, in one rewrite; return what stands there now.
 
-        Hosts whose entry no client would read are left out; the view's shadows name them.
+        Hosts whose entry no client would read are not put; the view's shadows name them.
 
         Raises:
             SinkUnparsable, SinkUnwritable, SinkContended: see `sinks.files.rewrite`.
         """
         self._hosts = tuple(dict.fromkeys([*self._hosts, *tokens]))
         self._mended = False
-        done = rewrite(self._path, self._lock_folder, self._file_mode, _Tokens(self, tokens))
+        done = rewrite(self._path, self._lock_folder, self._file_mode, _Tokens(self, tokens, removed))
         self._learn(done)
         place = resolve(self._path)
         with converted(place):
@@ -153,6 +153,7 @@ class DockerFile:
             shadows=shadows,
             ecr_hosts=reading.ecr_hosts,
             exists=data is not None,
+            rest=reading.rest,
             notes=(*self._notes, *self._kept, *unread, *_place_notes(place, reading)),
         )
 
@@ -182,15 +183,19 @@ class _Keychain:
 
 @dataclass(frozen=True, slots=True)
 class _Tokens:
-    """The contents of a rewrite: tokens, for the hosts whose entry would be read."""
+    """The contents of a rewrite: tokens, for the hosts whose entry would be read; and entries that go."""
 
     file: DockerFile
     tokens: Mapping[str, Secret]
+    removed: frozenset[str] = frozenset()
 
     def wanted(self, data: bytes | None) -> bytes | None:
-        """Return the file with the tokens; None if it is to carry none of them."""
+        """Return the file with the tokens; None if nothing in it is to change."""
         config = Config.parse(data)
         allowed = self.file.allowed(config.routes(), self.tokens)
+        if self.removed and data is not None:
+            config = Config.parse(config.without_auths(self.removed))
+            return config.with_auths(allowed)
         return config.with_auths(allowed) if allowed else None
 
     def merged(self, base: bytes, ours: bytes, theirs: bytes) -> bytes:

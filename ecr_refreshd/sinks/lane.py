@@ -26,6 +26,7 @@ _LOOKS_BEFORE_UNPARSABLE = 3
 class _Order:
     serial: int
     tokens: Mapping[str, Secret]
+    removed: frozenset[str]
 
 
 class Lane:
@@ -65,10 +66,12 @@ class Lane:
                 self._again_at = time.monotonic() + SECOND_LOOK
             self._changed.notify()
 
-    def write(self, serial: int, tokens: Mapping[str, Secret]) -> None:
-        """Write these tokens next; an order that has not begun yet is replaced by this one."""
+    def write(
+        self, serial: int, tokens: Mapping[str, Secret], removed: frozenset[str] = frozenset()
+    ) -> None:
+        """Write these tokens next, and take out entries; an order that has not begun yet is replaced by this."""
         with self._changed:
-            self._order = _Order(serial, tokens)
+            self._order = _Order(serial, tokens, removed)
             self._changed.notify()
 
     @property
@@ -131,7 +134,7 @@ class Lane:
     def _carry_out(self, order: _Order) -> None:
         path = self.sink.path
         try:
-            view = self.sink.write(order.tokens)
+            view = self.sink.write(order.tokens, order.removed)
         except SinkError as error:
             self._reported = None
             self._post(SinkFailed(path, _state(error), _failure(error), order.serial))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from ecr_refreshd.core import machine, settle
+from ecr_refreshd.core import decisions, machine
 from ecr_refreshd.core.events import (
     CredentialsChanged,
     FetchFailed,
@@ -59,8 +59,8 @@ def token(name: str, now: Instant = START) -> Token:
 def begun(standing: Standing = Standing()) -> State:  # noqa: B008 - a frozen value
     """Both grants are being fetched; the file was looked at and is empty."""
     state = State(started=START.boot)
-    state, decisions = machine.step(state, SinkSeen(PATH, EMPTY), START, plan(standing))
-    assert [type(each) for each in decisions] == [settle.Fetch]
+    state, decided = machine.step(state, SinkSeen(PATH, EMPTY), START, plan(standing))
+    assert [type(each) for each in decided] == [decisions.Fetch]
     return state
 
 
@@ -69,43 +69,43 @@ def test_nothing_is_fetched_before_the_files_were_looked_at_and_a_hanging_one_ho
 ):
     """A restart must find its token first; but a dead network share is no reason to wait for ever."""
     state = State(started=START.boot)
-    state, decisions = machine.step(state, Ticked(), START, plan())
-    assert decisions == ()
+    state, decided = machine.step(state, Ticked(), START, plan())
+    assert decided == ()
     assert state.wake_at == later(5).wall
 
-    _state, decisions = machine.step(state, Ticked(), later(5), plan())
-    assert [type(each) for each in decisions] == [settle.Fetch]
+    _state, decided = machine.step(state, Ticked(), later(5), plan())
+    assert [type(each) for each in decided] == [decisions.Fetch]
 
 
 def test_a_fresh_token_waits_a_moment_for_the_others_of_its_batch_and_no_longer() -> None:
     """One rewrite per batch; a slow principal delays nobody for more than a quarter of a second."""
-    state, decisions = machine.step(
+    state, decided = machine.step(
         begun(), FetchSucceeded(GRANTS[0].key, 1, token("west")), later(0.1), plan()
     )
-    assert decisions == ()
+    assert decided == ()
     assert state.wake_at == later(0.35).wall
 
-    both, decisions = machine.step(state, FetchSucceeded(GRANTS[1].key, 1, token("euro")), later(0.2), plan())
-    assert [set(each.tokens) for each in decisions] == [set(HOSTS)]
+    both, decided = machine.step(state, FetchSucceeded(GRANTS[1].key, 1, token("euro")), later(0.2), plan())
+    assert [set(each.tokens) for each in decided] == [set(HOSTS)]
     assert both.wake_at is not None
 
-    _alone, decisions = machine.step(state, Ticked(), later(0.35), plan())
-    assert [set(each.tokens) for each in decisions] == [{HOSTS[0]}]
+    _alone, decided = machine.step(state, Ticked(), later(0.35), plan())
+    assert [set(each.tokens) for each in decided] == [{HOSTS[0]}]
 
 
 def test_a_login_during_a_fetch_makes_its_refusal_stale() -> None:
     """The answer says that the login has ended; it was asked before the person signed in again."""
     waiting = plan(Standing(login_backed=True, lane="sso:corp"))
     state = begun(Standing(login_backed=True, lane="sso:corp"))
-    state, decisions = machine.step(state, CredentialsChanged(), later(1), waiting)
-    assert decisions == ()
+    state, decided = machine.step(state, CredentialsChanged(), later(1), waiting)
+    assert decided == ()
 
     ended = Failure(Category.LOGIN, "TokenRetrievalError", "ended")
-    state, decisions = machine.step(state, FetchFailed(GRANTS[0].key, 1, ended), later(2), waiting)
-    assert [[o.grant for o in each.orders] for each in decisions] == [[GRANTS[0]]]
+    state, decided = machine.step(state, FetchFailed(GRANTS[0].key, 1, ended), later(2), waiting)
+    assert [[o.grant for o in each.orders] for each in decided] == [[GRANTS[0]]]
 
-    state, decisions = machine.step(state, FetchFailed(GRANTS[0].key, 2, ended), later(3), waiting)
-    assert decisions == (), "the second refusal is not stale"
+    state, decided = machine.step(state, FetchFailed(GRANTS[0].key, 2, ended), later(3), waiting)
+    assert [each.event for each in decided] == ["raised"], "the second refusal is not stale, and a person is told"
 
 
 def test_files_that_change_at_each_failure_do_not_feed_a_loop() -> None:
@@ -118,7 +118,7 @@ def test_files_that_change_at_each_failure_do_not_feed_a_loop() -> None:
         serial = state.grant(GRANTS[0].key).serial
         state, some = machine.step(state, FetchFailed(GRANTS[0].key, serial, denied), now, plan())
         state, more = machine.step(state, CredentialsChanged(), now, plan())
-        fetches += sum(isinstance(each, settle.Fetch) for each in (*some, *more))
+        fetches += sum(isinstance(each, decisions.Fetch) for each in (*some, *more))
     assert fetches < 12
 
 
@@ -127,27 +127,27 @@ def test_a_host_that_was_not_looked_at_is_not_overwritten() -> None:
     state = State(started=START.boot)
     state, _ = machine.step(state, SinkSeen(PATH, View({HOSTS[0]: ABSENT})), START, plan())
     for grant, name in zip(GRANTS, ("west", "euro"), strict=True):
-        state, decisions = machine.step(state, FetchSucceeded(grant.key, 1, token(name)), later(1), plan())
-    assert [set(each.tokens) for each in decisions] == [{HOSTS[0]}]
+        state, decided = machine.step(state, FetchSucceeded(grant.key, 1, token(name)), later(1), plan())
+    assert [set(each.tokens) for each in decided] == [{HOSTS[0]}]
 
 
 def test_a_write_whose_sink_never_answers_is_given_up_and_tried_again() -> None:
     """A file system that hung and came back."""
     state = begun()
     for grant, name in zip(GRANTS, ("west", "euro"), strict=True):
-        state, decisions = machine.step(state, FetchSucceeded(grant.key, 1, token(name)), later(1), plan())
-    (write,) = decisions
-    state, decisions = machine.step(state, Ticked(), later(30), plan())
-    assert decisions == ()
-    state, decisions = machine.step(state, Ticked(), later(62), plan())
+        state, decided = machine.step(state, FetchSucceeded(grant.key, 1, token(name)), later(1), plan())
+    (write,) = decided
+    state, decided = machine.step(state, Ticked(), later(30), plan())
+    assert decided == ()
+    state, decided = machine.step(state, Ticked(), later(62), plan())
     assert state.sink(PATH).failure is not None
     assert "did not answer" in state.sink(PATH).failure.message
-    state, decisions = machine.step(state, Ticked(), later(64), plan())
-    assert [each.serial for each in decisions] == [write.serial + 1]
+    state, decided = machine.step(state, Ticked(), later(64), plan())
+    assert [each.serial for each in decided] == [write.serial + 1]
 
     late = SinkFailed(PATH, "unwritable", Failure(Category.TRANSIENT, "x", "x"), write.serial)
-    after, decisions = machine.step(state, late, later(65), plan())
-    assert (after.sinks, decisions) == (state.sinks, ()), "the answer of the write that was given up is stale"
+    after, decided = machine.step(state, late, later(65), plan())
+    assert (after.sinks, decided) == (state.sinks, ()), "the answer of the write that was given up is stale"
 
 
 def test_after_a_war_and_a_minute_of_peace_an_undo_is_healed_at_once() -> None:
@@ -161,12 +161,12 @@ def test_after_a_war_and_a_minute_of_peace_an_undo_is_healed_at_once() -> None:
     sink = state.sink(PATH)
     state = machine.replace(state, sinks={PATH: machine.replace(sink, hosts={HOSTS[0]: facts})})
 
-    at_war, decisions = machine.step(state, SinkSeen(PATH, EMPTY), later(1.5), plan())
-    assert decisions == ()
+    at_war, decided = machine.step(state, SinkSeen(PATH, EMPTY), later(1.5), plan())
+    assert [type(each) for each in decided] == [decisions.Tell]
     assert at_war.sink(PATH).host(HOSTS[0]).undone == 15
 
-    _peace, decisions = machine.step(state, SinkSeen(PATH, EMPTY), later(61), plan())
-    assert [set(each.tokens) for each in decisions] == [{HOSTS[0]}]
+    _peace, decided = machine.step(state, SinkSeen(PATH, EMPTY), later(61), plan())
+    assert [set(each.tokens) for each in decided] == [{HOSTS[0]}]
 
 
 def test_pauses_after_failures_are_those_of_the_design() -> None:

@@ -15,13 +15,17 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from ecr_refreshd.core import healing, machine, settle
+from ecr_refreshd.core import decisions, healing, machine, writing
 from ecr_refreshd.core.events import (
     CredentialsChanged,
     Event,
     FetchFailed,
     FetchSucceeded,
+    LoginsSeen,
+    PauseAsked,
+    Probed,
     RefreshAsked,
+    ResumeAsked,
     SinkFailed,
     SinkSeen,
     Ticked,
@@ -35,6 +39,7 @@ from ecr_refreshd.core.model import (
     Failure,
     Grant,
     Instant,
+    Login,
     Principal,
     Standing,
     Token,
@@ -43,9 +48,9 @@ from ecr_refreshd.core.model import (
 )
 from ecr_refreshd.core.schedule import alive
 from ecr_refreshd.core.secret import Secret
-from ecr_refreshd.core.state import FilePlan, Plan, Registry, State
+from ecr_refreshd.core.state import FilePlan, GrantFacts, Plan, Registry, State
 
-HOSTS = ("one.example", "two.example", "three.example")
+HOSTS = ("one.example", "two.example", "public.ecr.aws")
 PATHS = ("/a/config.json", "/b/auth.json")
 KEYS = ("dev/ecr/us-west-2", "sso/ecr/us-west-2")
 LIVES = st.sampled_from(
@@ -76,31 +81,49 @@ class World(RuleBasedStateMachine):
         self.minted = 0
         self.fetches: dict[tuple[str, int], timedelta] = {}
         self.answered: set[tuple[str, int]] = set()
-        self.writes: dict[str, settle.Write] = {}
+        self.writes: dict[str, decisions.Write] = {}
         self.disk: dict[str, dict[str, Entry]] = {path: {} for path in PATHS}
         self.broken: set[str] = set()
         self.waiting_for_person: dict[str, int] = {}
         self.secrets: list[str] = []
+        self.standing: set[str] = set()
+        self.probes: list[tuple[str, str]] = []
+        self.login = Login("first", alive=True, expires_at=self.now.wall + timedelta(hours=1))
 
     # -- the machine's side ---------------------------------------------------------------------------------
 
     def step(self, event: Event) -> None:
         before = self.state
-        self.state, decisions = machine.step(before, event, self.now, self.plan)
-        self.carry_out(decisions)
+        self.state, decided = machine.step(before, event, self.now, self.plan)
+        self.carry_out(decided)
         again, more = machine.step(self.state, Ticked(), self.now, self.plan)
         assert more == (), "settling twice at one instant decides nothing the second time"
         self.state = again
-        for said in (self.state, decisions, event):
+        for said in (self.state, decided, event):
             assert not any(text in repr(said) for text in self.secrets), "a repr shows a secret"
 
-    def carry_out(self, decisions: Iterable[settle.Decision]) -> None:
-        for decision in decisions:
-            if isinstance(decision, settle.Fetch):
-                for order in decision.orders:
-                    self.check_fetch(order.grant.key, order.serial)
-            else:
-                self.check_write(decision)
+    def carry_out(self, decided: Iterable[decisions.Decision]) -> None:
+        for decision in decided:
+            match decision:
+                case decisions.Fetch(orders):
+                    for order in orders:
+                        self.check_fetch(order.grant.key, order.serial)
+                case decisions.Write():
+                    self.check_write(decision)
+                case decisions.Tell(event, notice):
+                    self.check_notice(event, notice.key)
+                case decisions.Probe(host, fingerprint, _auth):
+                    assert host not in self.state.pauses
+                    self.probes.append((host, fingerprint))
+
+    def check_notice(self, event: str, key: str) -> None:
+        if event == "raised":
+            assert key not in self.standing, "a notice is raised once for its cause"
+            self.standing.add(key)
+            return
+        assert key in self.standing, f"what never stood is {event}"
+        if event == "withdrawn":
+            self.standing.remove(key)
 
     def check_fetch(self, key: str, serial: int) -> None:
         running = [
@@ -110,10 +133,15 @@ class World(RuleBasedStateMachine):
         ]
         assert not running, "one fetch per grant at a time"
         assert key not in self.waiting_for_person, "nobody is asked while only a person can help"
+        hosts = [r.host for r in self.plan.by_grant()[key]]
+        assert not self.state.pauses.keys() >= set(hosts), "nothing is asked for hosts that are paused"
         self.fetches[key, serial] = self.now.boot
 
-    def check_write(self, write: settle.Write) -> None:
-        assert write.tokens, "an empty write is none"
+    def check_write(self, write: decisions.Write) -> None:
+        assert write.tokens or write.removed, "an empty write is none"
+        assert self.state.pauses.keys().isdisjoint({*write.tokens, *write.removed}), (
+            "a paused host is left alone"
+        )
         for host in write.tokens:
             registry = self.plan.registries[host]
             assert registry.grant is not None
@@ -201,7 +229,40 @@ class World(RuleBasedStateMachine):
         self.waiting_for_person.clear()
         self.step(RefreshAsked(frozenset(hosts)))
 
-    @rule(path=st.sampled_from(PATHS), host=st.sampled_from(HOSTS), what=st.integers(0, 4))
+    @rule(
+        alive=st.booleans(),
+        minutes=st.sampled_from([-60, 5, 50, 480]),
+        same=st.booleans(),
+        ends=st.booleans(),
+        torn=st.booleans(),
+    )
+    def the_login_on_disk_changes(
+        self, *, alive: bool, minutes: int, same: bool, ends: bool, torn: bool
+    ) -> None:
+        """A sign-in, a refresh, a sign-out, or a file that is half written."""
+        at = self.now.wall + timedelta(minutes=minutes)
+        stamp = self.login.stamp if same else f"login {self.minted} {at}"
+        self.login = Login(stamp, alive, True, at, at if ends else None, torn)
+        self.waiting_for_person.clear()
+        self.step(LoginsSeen({"sso:corp": self.login}))
+
+    @rule(host=st.sampled_from(HOSTS), length=st.sampled_from([None, 60, 7200]))
+    def somebody_pauses(self, host: str, length: int | None) -> None:
+        until = None if length is None else self.now.wall + timedelta(seconds=length)
+        self.step(PauseAsked(host, until))
+
+    @rule(host=st.sampled_from(HOSTS))
+    def somebody_resumes(self, host: str) -> None:
+        self.step(ResumeAsked(host))
+
+    @rule(pick=st.integers(0, 20), answer=st.sampled_from(["accepted", "refused", "unknown"]))
+    def a_registry_answers(self, pick: int, answer: str) -> None:
+        if self.probes:
+            host, fingerprint = self.probes[pick % len(self.probes)]
+            self.waiting_for_person.clear()
+            self.step(Probed(host, fingerprint, answer, "HTTP 403."))
+
+    @rule(path=st.sampled_from(PATHS), host=st.sampled_from(HOSTS), what=st.integers(0, 6))
     def somebody_edits(self, path: str, host: str, what: int) -> None:
         entries = self.disk[path]
         if what == 0:
@@ -210,6 +271,10 @@ class World(RuleBasedStateMachine):
             entries[host] = Entry(EntryKind.EMPTY)
         elif what == 2:
             entries[host] = Entry(EntryKind.UNDECODABLE, "f00")
+        elif what == 5:
+            entries[host] = Entry(EntryKind.IDENTITY, "1d")
+        elif what == 6:
+            entries[host] = Entry(EntryKind.TOKEN, "dead", self.now.wall - timedelta(hours=1), Secret("dead"))
         elif what == 3:
             entries[host] = Entry(
                 EntryKind.TOKEN, "beef", self.now.wall + timedelta(hours=5), Secret("theirs")
@@ -232,7 +297,7 @@ class World(RuleBasedStateMachine):
             self.step(SinkSeen(path, self.view(path)))
 
     def view(self, path: str) -> View:
-        return View({host: self.disk[path].get(host, ABSENT) for host in HOSTS}, ecr_hosts=HOSTS)
+        return View({host: self.disk[path].get(host, ABSENT) for host in HOSTS}, ecr_hosts=HOSTS, rest="r")
 
     @rule(path=st.sampled_from(PATHS))
     def a_write_ends(self, path: str) -> None:
@@ -243,6 +308,8 @@ class World(RuleBasedStateMachine):
             failure = Failure(Category.TRANSIENT, "sink.unparsable", "line 1")
             self.step(SinkFailed(path, "unparsable", failure, write.serial))
             return
+        for host in write.removed:
+            self.disk[path].pop(host, None)
         for host, secret in write.tokens.items():
             text = secret.reveal()
             expires = self.now.wall + timedelta(hours=12)
@@ -267,10 +334,23 @@ class World(RuleBasedStateMachine):
         """Whatever will become due by itself has an alarm, at the latest at the next tick."""
         for key in self.plan.by_grant():
             facts = self.state.grant(key)
-            if facts.fetching is not None or facts.asked:
+            if facts.fetching is not None or facts.asked or self.all_paused(key) or self.is_dead(key, facts):
                 continue
             if facts.failure is not None and facts.retry_at is not None:
                 assert self.state.wake_at is not None, f"{key} waits for {facts.retry_at}, and nothing rings"
+
+    def all_paused(self, key: str) -> bool:
+        return self.state.pauses.keys() >= {r.host for r in self.plan.by_grant()[key]}
+
+    def is_dead(self, key: str, facts: GrantFacts) -> bool:
+        """Whether the disk shows that a person must sign in first."""
+        login = self.state.logins.get("sso:corp")
+        waits = facts.failure is not None and facts.failure.category is Category.LOGIN
+        return key == KEYS[1] and waits and login is not None and not login.seen.alive
+
+    @invariant()
+    def what_stands_is_what_was_told(self) -> None:
+        assert self.state.notices.keys() == self.standing
 
     @invariant()
     def no_living_token_is_kept_from_a_file_without_a_reason(self) -> None:
@@ -279,7 +359,7 @@ class World(RuleBasedStateMachine):
             if sink.view is None or sink.writing:
                 continue
             for host, registry in self.plan.registries.items():
-                judgement = settle.judgement_of(self.state, sink, registry, self.now)
+                judgement = writing.judgement_of(self.state, sink, registry, self.now)
                 if judgement is None or judgement.verdict is not healing.Verdict.WRITE:
                     continue
                 facts = sink.host(host)
@@ -291,7 +371,7 @@ class World(RuleBasedStateMachine):
                 assert self.state.wake_at is not None
 
     def teardown(self) -> None:
-        """Whatever happened: with a world that works again, everything is fresh and on disk within the hour.
+        """Whatever happened: with a world that works again, everything is fresh and on disk within two hours.
 
         What was under way is lost: its workers died.
         """
@@ -299,8 +379,11 @@ class World(RuleBasedStateMachine):
         self.writes.clear()
         self.broken.clear()
         self.waiting_for_person.clear()
+        for host in HOSTS:
+            self.step(ResumeAsked(host))
+        self.step(LoginsSeen({"sso:corp": Login("the last", True, True, self.now.wall + timedelta(hours=9))}))
         self.step(CredentialsChanged())
-        for _ in range(60):
+        for _ in range(130):
             self.now = Instant(self.now.wall + timedelta(minutes=1), self.now.boot + timedelta(minutes=1))
             self.step(Ticked())
             for key in KEYS:
@@ -317,7 +400,10 @@ class World(RuleBasedStateMachine):
                 entry = self.disk[path].get(host, ABSENT)
                 token = self.state.grant(KEYS[HOSTS.index(host) % 2]).token
                 assert token is not None
-                assert entry.fingerprint in {token.fingerprint, "beef"}, f"{host} was never put into {path}"
+                kept = {token.fingerprint, "beef", "1d"}
+                assert entry.fingerprint in kept, f"{host} was never put into {path}"
+        told = {key for key in self.standing if not key.startswith(("refused:",))}
+        assert not told, f"{told} still stand although all is well"
 
     def answer_well(self, key: str, serial: int) -> None:
         self.minted += 1

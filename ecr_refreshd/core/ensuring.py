@@ -1,0 +1,87 @@
+"""Whether hosts have so much life in every file as a script asks for, and what is to be done if not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import timedelta
+
+from ecr_refreshd.core.model import Category, EntryKind, Instant
+from ecr_refreshd.core.state import Plan, SinkFacts, State
+from ecr_refreshd.core.writing import carries, default_path
+
+_ZERO = timedelta(0)
+
+
+def life_left(state: State, host: str, plan: Plan, now: Instant) -> timedelta:
+    """Return how long what stands in the files for a host will work at least; zero if it does not in one."""
+    registry = plan.registries[host]
+    token = None if registry.grant is None else state.grant(registry.grant.key).token
+    default = default_path(state, plan)
+    sinks = [state.sink(f.path) for f in plan.files if carries(f, host, state.sink(f.path), default)]
+    least: timedelta | None = None
+    for sink in sinks:
+        entry = sink.entry(host)
+        left = _ZERO
+        if sink.view is not None and host not in sink.view.shadows and entry.kind is EntryKind.TOKEN:
+            ours = token is not None and token.fingerprint == entry.fingerprint
+            end = token.expires_at if token is not None and ours else entry.expires_hint
+            left = _ZERO if end is None else end - now.wall
+        least = left if least is None else min(least, left)
+    return max(least or _ZERO, _ZERO)
+
+
+def lacking(
+    state: State, hosts: Collection[str], least: timedelta, plan: Plan, now: Instant
+) -> frozenset[str]:
+    """Return the hosts that have less life than that."""
+    return frozenset(host for host in hosts if life_left(state, host, plan, now) < least)
+
+
+def to_renew(
+    state: State, hosts: Collection[str], least: timedelta, plan: Plan, now: Instant
+) -> frozenset[str]:
+    """Return those of the lacking hosts that a new token would help; the others only wait to be written."""
+    return frozenset(
+        host
+        for host in lacking(state, hosts, least, plan, now)
+        if host not in state.pauses
+        and (_token_left(state, host, plan, now) < least or _kept(state, host, plan))
+    )
+
+
+def _token_left(state: State, host: str, plan: Plan, now: Instant) -> timedelta:
+    registry = plan.registries[host]
+    token = None if registry.grant is None else state.grant(registry.grant.key).token
+    return _ZERO if token is None or token.auth is None else token.expires_at - now.wall
+
+
+def _kept(state: State, host: str, plan: Plan) -> bool:
+    """Return whether somebody else's login stands in a file, where ours waits for its end."""
+    sinks: list[SinkFacts] = [state.sink(file.path) for file in plan.files]
+    return any(
+        sink.host(host).foreign and sink.entry(host).fingerprint == sink.host(host).foreign for sink in sinks
+    )
+
+
+def beyond(state: State, hosts: Collection[str], least: timedelta, plan: Plan) -> tuple[str, ...]:
+    """Return the hosts whose tokens never live that long."""
+    found = []
+    for host in hosts:
+        registry = plan.registries[host]
+        token = None if registry.grant is None else state.grant(registry.grant.key).token
+        if token is not None and token.life < least:
+            found.append(host)
+    return tuple(sorted(found))
+
+
+def hopeless(state: State, hosts: Collection[str], plan: Plan) -> bool:
+    """Return whether each of these waits for a person, so that a script need not wait any longer."""
+    for host in hosts:
+        registry = plan.registries[host]
+        failure = registry.blocked
+        if failure is None and registry.grant is not None:
+            facts = state.grant(registry.grant.key)
+            failure = None if facts.fetching is not None or facts.asked else facts.failure
+        if host not in state.pauses and (failure is None or failure.category is Category.TRANSIENT):
+            return False
+    return True

@@ -1,0 +1,112 @@
+"""Which authorization tokens are to be asked for now, read off the facts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from ecr_refreshd.core import logins
+from ecr_refreshd.core.decisions import Decision, Fetch, Wake
+from ecr_refreshd.core.granting import lane_of
+from ecr_refreshd.core.model import Category, Grant, Instant
+from ecr_refreshd.core.pauses import served_by_grant
+from ecr_refreshd.core.ports import FetchOrder
+from ecr_refreshd.core.schedule import fraction, reached, renew_at, together
+from ecr_refreshd.core.state import GrantFacts, Plan, Registry, State
+
+_FIRST_LOOK = timedelta(seconds=5)
+"""No fetch before every file was looked at once, since one may still hold our token; but no longer than this."""
+
+
+def settle(state: State, now: Instant, plan: Plan, wake: Wake) -> tuple[State, tuple[Decision, ...]]:
+    """Return the state with the fetches that begin now noted in it, and the decision to begin them."""
+    looked = all(state.sink(f.path).looked for f in plan.files)
+    if not looked and now.boot - state.started < _FIRST_LOOK:
+        wake.boot(state.started + _FIRST_LOOK)
+        return state, ()
+    due: list[str] = []
+    soon: list[str] = []
+    by_grant = served_by_grant(state, plan)
+    for key, served in by_grant.items():
+        facts = state.grant(key)
+        if facts.fetching is not None:
+            continue
+        at = renewal_of(state, served, key, plan, now)
+        if _is_due(facts, key, at, state, now, plan, wake):
+            due.append(key)
+        elif _goes_along(facts, at, now):
+            soon.append(key)
+    if not due:
+        return state, ()
+    grants = dict(state.grants)
+    orders = []
+    for key in due + soon:
+        registry = by_grant[key][0]
+        facts = state.grant(key)
+        grants[key] = replace(
+            facts, serial=facts.serial + 1, fetching=now.boot, asked=False, changed=False, retry_at=None
+        )
+        orders.append(FetchOrder(_grant(registry), facts.serial + 1, registry.standing))
+    return replace(state, grants=grants), (Fetch(tuple(orders)),)
+
+
+def _grant(registry: Registry) -> Grant:
+    if registry.grant is None:
+        raise AssertionError("by_grant lists only registries with a grant")
+    return registry.grant
+
+
+def renewal_of(
+    state: State, served: Sequence[Registry], key: str, plan: Plan, now: Instant
+) -> datetime | None:
+    """Return when a grant's token is to be renewed (UTC): the soonest that any of its registries asks for.
+
+    Shortly before its login ends, it is renewed once more, so that its last token bridges as long as can be.
+    """
+    facts = state.grant(key)
+    if facts.token is None or not served:
+        return None
+    # Whole seconds: the state file keeps no more than milliseconds, and a restart must not move the moment.
+    chance = fraction(plan.seed, key, str(int(facts.token.obtained_at.timestamp())))
+    at = min(
+        renew_at(facts.token, r.renew, login_backed=r.standing.login_backed, chance=chance) for r in served
+    )
+    last = _last_mint(state, served[0].standing.lane, facts.token.obtained_at, plan, now)
+    return at if last is None else min(at, last)
+
+
+def _last_mint(state: State, lane: str, obtained_at: datetime, plan: Plan, now: Instant) -> datetime | None:
+    login = state.logins.get(lane)
+    end = None if login is None else logins.end_of(login, plan.session_lengths.get(lane), now)
+    if end is None:
+        return None
+    at = end - logins.MINT_BEFORE_END
+    return at if obtained_at < at and now.wall < end else None
+
+
+def _is_due(
+    facts: GrantFacts, key: str, at: datetime | None, state: State, now: Instant, plan: Plan, wake: Wake
+) -> bool:
+    if facts.asked:
+        return True
+    if facts.failure is not None:
+        login = state.logins.get(lane_of(plan, key))
+        if facts.failure.category is Category.LOGIN and logins.is_dead(login) and not facts.stirred:
+            return False  # the disk will tell when a person has signed in; AWS need not be asked by time
+        wake.boot(facts.retry_at)
+        return facts.retry_at is not None and now.boot >= facts.retry_at
+    if facts.token is None or at is None:
+        begin = state.started + plan.startup_splay * fraction(plan.seed, key, "splay")
+        wake.boot(begin)
+        return now.boot >= begin
+    if facts.token.auth is None:
+        return True  # remembered from an earlier run, but no file holds it any more
+    wake.wall(at)
+    return reached(at, facts.token, now)
+
+
+def _goes_along(facts: GrantFacts, at: datetime | None, now: Instant) -> bool:
+    if at is None or facts.token is None or facts.failure is not None:
+        return False
+    return reached(at - together(facts.token.life), facts.token, now)

@@ -1,0 +1,166 @@
+"""What an answer from AWS, a changed file or a person's wish means for the grants: absorbing only.
+
+Nothing is decided here; `core.fetching` reads these facts and says what is to be asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+
+from ecr_refreshd.core import logins
+from ecr_refreshd.core.events import FetchFailed, FetchSucceeded, LoginsSeen
+from ecr_refreshd.core.model import Category, Failure, Instant
+from ecr_refreshd.core.schedule import alive, fraction, just_resumed, pause_after, pause_after_resume
+from ecr_refreshd.core.state import GrantFacts, LoginFacts, Plan, State
+
+_ZERO = timedelta(0)
+FETCH_LOST = timedelta(seconds=150)
+"""A fetch is answered within 90 s (DESIGN 5); one that never is, was lost with whoever should have answered."""
+_PAST = 64
+"""Earlier tokens remembered per grant: more than two days of hourly ones, and none lives that long."""
+_FREE_NUDGES = 3
+"""Changed files cause this many retries at once; a credential_process that rewrites them each time then waits."""
+_NUDGE_PAUSE_MOST, _NUDGES_FORGOTTEN = timedelta(seconds=60), timedelta(minutes=2)
+_GATHER = timedelta(milliseconds=250)
+
+
+def with_grant(state: State, key: str, facts: GrantFacts) -> State:
+    """Return the state with these facts of a grant."""
+    return replace(state, grants={**state.grants, key: facts})
+
+
+def lane_of(plan: Plan, key: str) -> str:
+    """Return the login that a grant hangs on, "" if it has none of its own on disk."""
+    lanes = (r.standing.lane for r in plan.registries.values() if r.grant is not None and r.grant.key == key)
+    return next(lanes, "")
+
+
+def give_up_lost(state: State, now: Instant) -> State:
+    """Count fetches that will never be answered as failures."""
+    for key, facts in state.grants.items():
+        if facts.fetching is not None and now.boot - facts.fetching > FETCH_LOST:
+            lost = Failure(Category.TRANSIENT, "fetch.lost", "The process that asks AWS never answered.")
+            state = with_grant(state, key, _failed(facts, lost, now, pause=_ZERO))
+    return state
+
+
+def fetched(state: State, event: FetchSucceeded, now: Instant, plan: Plan) -> State:
+    """Take a new token."""
+    facts = state.grant(event.grant)
+    if facts.serial != event.serial or facts.fetching is None:
+        return state
+    past = facts.past if facts.token is None else (facts.token.fingerprint, *facts.past)
+    facts = GrantFacts(token=event.token, past=past[:_PAST], serial=facts.serial, announced=facts.announced)
+    state = with_grant(state, event.grant, facts)
+    for path, sink in state.sinks.items():
+        # The files still carry the token before this one; that is nobody's doing.
+        changed = {h: replace(f, held=False) for h, f in sink.hosts.items() if _served(plan, h, event.grant)}
+        state = replace(state, sinks={**state.sinks, path: replace(sink, hosts={**sink.hosts, **changed})})
+    lane = lane_of(plan, event.grant)
+    if lane:
+        login = replace(state.logins.get(lane, LoginFacts()), worked=now.wall, ended=False)
+        state = replace(state, logins={**state.logins, lane: login})
+    if state.gather_until is None or state.gather_until <= now.boot:
+        state = replace(state, gather_until=now.boot + _GATHER)
+    return state
+
+
+def _served(plan: Plan, host: str, key: str) -> bool:
+    registry = plan.registries.get(host)
+    return registry is not None and registry.grant is not None and registry.grant.key == key
+
+
+def refused(state: State, event: FetchFailed, now: Instant, plan: Plan) -> State:
+    """Take a failure: it keeps the good token, and says when to try again."""
+    facts = state.grant(event.grant)
+    if facts.serial != event.serial or facts.fetching is None:
+        return state
+    token = facts.token
+    remaining = token.expires_at - now.wall if token is not None and alive(token, now) else _ZERO
+    chance = fraction(plan.seed, event.grant, str(facts.serial))
+    pause = pause_after(event.failure, facts.tries + 1, remaining, chance)
+    if event.failure.category is Category.TRANSIENT and just_resumed(state.resumed, now):
+        pause = pause_after_resume(facts.tries + 1, chance)
+    changed = facts.changed
+    facts = _failed(facts, event.failure, now, pause=pause)
+    if changed:
+        facts = nudged(facts, now)
+    lane = lane_of(plan, event.grant)
+    if lane and event.failure.category is Category.LOGIN:
+        login = logins.refused(state.logins.get(lane, LoginFacts()), now)
+        state = replace(state, logins={**state.logins, lane: login})
+    return with_grant(state, event.grant, facts)
+
+
+def _failed(facts: GrantFacts, failure: Failure, now: Instant, *, pause: timedelta) -> GrantFacts:
+    return replace(
+        facts,
+        fetching=None,
+        failure=replace(failure, at=now.wall),
+        tries=facts.tries + 1,
+        retry_at=now.boot + pause,
+        changed=False,
+        stirred=False,
+    )
+
+
+def files_changed(state: State, now: Instant, plan: Plan, *, shared: bool) -> State:
+    """Try again what failed: all of it, or only what waits for credentials that a terminal obtains."""
+    grants = {
+        key: nudged(facts, now) if not shared or _waits_for_terminal(facts, key, plan) else facts
+        for key, facts in state.grants.items()
+    }
+    return replace(state, grants=grants)
+
+
+def _waits_for_terminal(facts: GrantFacts, key: str, plan: Plan) -> bool:
+    if lane_of(plan, key):
+        return False
+    return facts.fetching is not None or (
+        facts.failure is not None and facts.failure.category is Category.LOGIN
+    )
+
+
+def logins_seen(state: State, event: LoginsSeen, now: Instant, plan: Plan) -> State:
+    """Take a look at the logins: one that changed concerns its own grants, a new one all of them (DESIGN 5)."""
+    for lane, login in event.logins.items():
+        before = state.logins.get(lane)
+        if login.torn or (before is not None and login == before.seen):
+            continue
+        known = before or LoginFacts()
+        # The very first look is no news: whoever signed in did so before this service knew of it.
+        fresh = before is not None and logins.is_new(before, login, now)
+        facts = logins.begun(known, login, now) if fresh else replace(known, seen=login)
+        changed = before is None or login.stamp != before.seen.stamp
+        state = replace(state, logins={**state.logins, lane: facts})
+        if not changed or not login.alive:
+            continue
+        keys = [key for key in plan.by_grant() if lane_of(plan, key) == lane]
+        for key in keys:
+            grant = nudged(state.grant(key), now)
+            state = with_grant(state, key, replace(grant, asked=True) if fresh else grant)
+    return state
+
+
+def nudged(facts: GrantFacts, now: Instant) -> GrantFacts:
+    """Return facts after files changed: only grants that failed last, or are being asked, care."""
+    if facts.fetching is not None:
+        return replace(facts, changed=True)
+    if facts.failure is None:
+        return facts
+    forgotten = facts.nudged_at is None or now.boot - facts.nudged_at > _NUDGES_FORGOTTEN
+    nudges = 1 if forgotten else facts.nudges + 1
+    over = nudges - _FREE_NUDGES
+    pause = _ZERO if over <= 0 else min(timedelta(seconds=1 << min(over, 10)), _NUDGE_PAUSE_MOST)
+    at = now.boot + pause
+    retry_at = at if facts.retry_at is None else min(at, facts.retry_at)
+    return replace(facts, stirred=True, nudges=nudges, nudged_at=now.boot, retry_at=retry_at)
+
+
+def asked(state: State, keys: Iterable[str]) -> State:
+    """Renew these grants as soon as may be, however fresh they are."""
+    for key in keys:
+        state = with_grant(state, key, replace(state.grant(key), asked=True))
+    return state

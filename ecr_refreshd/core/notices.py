@@ -1,0 +1,297 @@
+"""Whom to tell what, unasked: one notice for each cause, for as long as it lasts (DESIGN 7).
+
+What is wanted is read off the facts; what stands is remembered. The difference is raised and withdrawn, so no
+cause is told twice and none is left standing. Only what a person can mend is told: being offline is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from ecr_refreshd.core import logins
+from ecr_refreshd.core.decisions import Decision, Tell, Wake
+from ecr_refreshd.core.model import Category, Failure, Instant, Notice
+from ecr_refreshd.core.pauses import served_by_grant
+from ecr_refreshd.core.schedule import alive
+from ecr_refreshd.core.sighting import CONTESTED_AFTER
+from ecr_refreshd.core.state import GrantFacts, NoticeFacts, Plan, Registry, State
+from ecr_refreshd.core.times import spoken
+
+_MARKS = (60, 15, 0)
+"""Minutes before the last token dies at which a person is reminded (DESIGN 7)."""
+_TOLD_FOR = timedelta(hours=1)
+"""A notice about what is done already stands this long."""
+_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    """A notice that should stand now; `dies_at` is when what still works stops (UTC), None if nothing does."""
+
+    notice: Notice
+    dies_at: datetime | None = None
+
+
+def settle(state: State, now: Instant, plan: Plan, wake: Wake) -> tuple[State, tuple[Decision, ...]]:
+    """Return the state with the notices that stand from now on, and whom to tell what."""
+    wanted = {cause.notice.key: cause for cause in _causes(state, now, plan, wake)}
+    if not wanted and not state.notices:
+        return state, ()
+    decisions: list[Decision] = []
+    standing: dict[str, NoticeFacts] = {}
+    for key, cause in wanted.items():
+        passed = _passed(cause, now, wake)
+        facts = state.notices.get(key)
+        if facts is None:
+            decisions.append(Tell("raised", cause.notice))
+            standing[key] = NoticeFacts(cause.notice, passed)
+            continue
+        notice = replace(cause.notice, since=facts.notice.since)
+        if passed - facts.reminded:
+            decisions.append(Tell("reminded", notice))
+        standing[key] = NoticeFacts(notice, facts.reminded | passed, facts.problems)
+    gone = [facts for key, facts in state.notices.items() if key not in wanted]
+    decisions.extend(Tell("withdrawn", facts.notice) for facts in gone)
+    return replace(state, notices=standing), tuple(decisions)
+
+
+def _passed(cause: _Cause, now: Instant, wake: Wake) -> frozenset[int]:
+    """Return the marks that have passed; one reminder is enough for several that passed in a sleep."""
+    if cause.dies_at is None:
+        return frozenset(_MARKS)
+    ahead = {mark: cause.dies_at - timedelta(minutes=mark) for mark in _MARKS}
+    for at in ahead.values():
+        wake.wall(at)
+    return frozenset(mark for mark, at in ahead.items() if at <= now.wall)
+
+
+def told(state: State, key: str, problems: tuple[str, ...]) -> State:
+    """Take note of how a notice got through."""
+    facts = state.notices.get(key)
+    if facts is None or facts.problems == problems:
+        return state
+    return replace(state, notices={**state.notices, key: replace(facts, problems=problems)})
+
+
+def _causes(state: State, now: Instant, plan: Plan, wake: Wake) -> Iterator[_Cause]:
+    by_login: dict[str, list[tuple[Failure, Registry]]] = {}
+    for key, served in served_by_grant(state, plan).items():
+        facts = state.grant(key)
+        if facts.failure is None or not _counts(state, served):
+            continue
+        if facts.failure.category is Category.LOGIN:
+            login = served[0].standing.lane or f"profile:{_profile(served[0])}"
+            if _may_be_over(facts) and f"login:{login}" not in state.notices:
+                continue
+            by_login.setdefault(login, []).extend((facts.failure, registry) for registry in served)
+        elif facts.failure.category is not Category.TRANSIENT and facts.token is not None:
+            yield _failing(key, facts.failure, served, state, now, plan)
+    for login, waiting in by_login.items():
+        yield _login_needed(login, waiting, state, now, plan)
+    yield from _endings(state, now, plan, wake, by_login.keys())
+    yield from _done(state, now, plan, wake)
+    yield from _in_files(state, now, plan)
+    for host, probe in state.probes.items():
+        if host in plan.registries and len(probe.refused) > 1 and host not in state.pauses:
+            yield _refused(host, probe.detail, probe.at or now.wall)
+
+
+def _may_be_over(facts: GrantFacts) -> bool:
+    """Return whether AWS is being asked again, so that the newest refusal need not be the last word."""
+    return facts.fetching is not None or facts.asked or facts.stirred
+
+
+def _counts(state: State, served: list[Registry]) -> bool:
+    """Return whether anybody relies on these: an old entry in a file that never worked here is no outage."""
+    return any(
+        r.origin == "config" or (r.grant is not None and state.grant(r.grant.key).token is not None)
+        for r in served
+    )
+
+
+def _profile(registry: Registry) -> str:
+    principal = None if registry.grant is None else registry.grant.principal
+    return "" if principal is None else principal.profile
+
+
+def _login_needed(
+    login: str, waiting: list[tuple[Failure, Registry]], state: State, now: Instant, plan: Plan
+) -> _Cause:
+    failures = [failure for failure, _ in waiting]
+    registries = [registry for _, registry in waiting]
+    first = min(failures, key=lambda failure: failure.at or now.wall)
+    standing = registries[0].standing
+    words, dies_at = _what_works(registries, state, now, plan)
+    command = standing.login_command
+    helps = f"Run: {command}" if command else first.hint
+    name = f'"{standing.sso_session}"' if standing.sso_session else f"of profile {_profile(registries[0])}"
+    notice = Notice(
+        key=f"login:{login}",
+        title=f"AWS login {name} is needed",
+        body=_sentences(first.message, words, _confirmed(registries, state, first, plan), helps),
+        since=first.at or now.wall,
+        command=command,
+        sign_in=bool(standing.lane and command),
+    )
+    return _Cause(notice, dies_at)
+
+
+def _what_works(
+    registries: list[Registry], state: State, now: Instant, plan: Plan
+) -> tuple[str, datetime | None]:
+    """Return a sentence on until when pulls work, and when the last token dies."""
+    ends = []
+    dead = []
+    for registry in registries:
+        token = None if registry.grant is None else state.grant(registry.grant.key).token
+        if token is not None and alive(token, now):
+            ends.append(token.expires_at)
+        else:
+            dead.append(registry.host)
+    if not ends:
+        return f"Pulls from {_named(dead)} fail until then.", None
+    living = [r.host for r in registries if r.host not in dead]
+    text = f"Pulls from {_named(living)} work until {spoken(min(ends), now.wall, plan.zone)}, AWS says."
+    return (text if not dead else f"{text} Those from {_named(dead)} fail."), max(ends)
+
+
+def _sentences(*texts: str) -> str:
+    return " ".join(text for text in texts if text)
+
+
+def _named(hosts: list[str]) -> str:
+    return ", ".join(hosts) if len(hosts) <= _NAMED else f"{len(hosts)} registries"
+
+
+def _confirmed(registries: list[Registry], state: State, since: Failure, plan: Plan) -> str:
+    """Return what a registry itself has said of the token since the login ended."""
+    for registry in registries:
+        probe = state.probes.get(registry.host)
+        if probe is None or probe.at is None or (since.at is not None and probe.at < since.at):
+            continue
+        if probe.answer == "accepted":
+            return f"The registry confirmed it at {spoken(probe.at, probe.at, plan.zone)}."
+        if probe.answer == "refused":
+            return f"But the registry refuses it already ({probe.detail})."
+    return ""
+
+
+def _endings(state: State, now: Instant, plan: Plan, wake: Wake, needed: object) -> Iterator[_Cause]:
+    """Yield the logins that are about to end."""
+    by_lane: dict[str, list[Registry]] = {}
+    for served in served_by_grant(state, plan).values():
+        if served[0].standing.lane and _counts(state, served):
+            by_lane.setdefault(served[0].standing.lane, []).extend(served)
+    for lane, registries in by_lane.items():
+        facts = state.logins.get(lane)
+        if facts is None or facts.ended or lane in needed:  # type: ignore[operator] # a view of keys
+            continue
+        end = logins.end_of(facts, plan.session_lengths.get(lane), now)
+        if end is None or end <= now.wall or not plan.warn_before:
+            continue
+        wake.wall(end - plan.warn_before)
+        if end - plan.warn_before <= now.wall:
+            yield _Cause(_ending(lane, end, registries, state, now, plan), end)
+
+
+def _ending(
+    lane: str, end: datetime, registries: list[Registry], state: State, now: Instant, plan: Plan
+) -> Notice:
+    standing = registries[0].standing
+    words, _ = _what_works(registries, state, now, plan)
+    name = f'"{standing.sso_session}"' if standing.sso_session else f"of profile {_profile(registries[0])}"
+    return Notice(
+        key=f"ending:{lane}",
+        title=f"AWS login {name} ends at {spoken(end, now.wall, plan.zone)}",
+        body=f"{words} Tokens are renewed once more before the end. Run: {standing.login_command}",
+        since=end - plan.warn_before,
+        command=standing.login_command,
+        sign_in=True,
+    )
+
+
+def _failing(
+    key: str, failure: Failure, served: list[Registry], state: State, now: Instant, plan: Plan
+) -> _Cause:
+    words, dies_at = _what_works(served, state, now, plan)
+    notice = Notice(
+        key=f"failing:{key}",
+        title=f"AWS gives no token any more for {_named([registry.host for registry in served])}",
+        body=_sentences(failure.message, words, failure.hint),
+        since=failure.at or now.wall,
+    )
+    return _Cause(notice, dies_at)
+
+
+def _done(state: State, now: Instant, plan: Plan, wake: Wake) -> Iterator[_Cause]:
+    """Yield what was done against somebody's doing, for a while."""
+    for host, at in (*state.logouts.items(), *state.replaced.items()):
+        wake.wall(at + _TOLD_FOR)
+        if host not in plan.registries or host in state.pauses or not at <= now.wall < at + _TOLD_FOR:
+            continue
+        if state.logouts.get(host) == at:
+            yield _Cause(
+                Notice(
+                    key=f"logout:{host}",
+                    title=f"The login to {host} was put back",
+                    body="It was logged out, and this service keeps it fresh. To be left logged out, "
+                    f"run: ecr-refreshd pause {host}",
+                    since=at,
+                    command=f"ecr-refreshd pause {host}",
+                )
+            )
+        if state.replaced.get(host) == at:
+            yield _Cause(
+                Notice(
+                    key=f"replaced:{host}",
+                    title=f"Another login to {host} was replaced",
+                    body="ECR takes no user name but AWS and no identity token, so what stood there could not "
+                    f"have worked. Put back, it would be left alone; or run: ecr-refreshd pause {host}",
+                    since=at,
+                    command=f"ecr-refreshd pause {host}",
+                )
+            )
+
+
+def _in_files(state: State, now: Instant, plan: Plan) -> Iterator[_Cause]:
+    """Yield who fights over a file, and what hides its entries from clients."""
+    for file in plan.files:
+        hosts = state.sink(file.path).hosts
+        known = {host: facts for host, facts in hosts.items() if host in plan.registries}
+        fought = sorted(host for host, facts in known.items() if facts.undone >= CONTESTED_AFTER)
+        if fought:
+            yield _Cause(
+                Notice(
+                    key=f"contested:{file.path}",
+                    title=f"Something keeps undoing our login in {file.path}",
+                    body=f"The entry of {_named(fought)} is rewritten again and again by another program. It is "
+                    f"put back more slowly now. Find that program, or run: ecr-refreshd pause {fought[0]}",
+                    since=now.wall,
+                    command=f"ecr-refreshd pause {fought[0]}",
+                )
+            )
+        hidden = sorted(host for host, facts in known.items() if facts.lost and host not in state.pauses)
+        if hidden:
+            yield _Cause(
+                Notice(
+                    key=f"shadowed:{file.path}",
+                    title=f"Docker no longer reads our login in {file.path}",
+                    body=f"This concerns {_named(hidden)}. {known[hidden[0]].lost}",
+                    since=now.wall,
+                )
+            )
+
+
+def _refused(host: str, detail: str, at: datetime) -> _Cause:
+    return _Cause(
+        Notice(
+            key=f"refused:{host}",
+            title=f"{host} refuses the tokens that AWS gives",
+            body=f"It refused a new one too: {detail} Does the profile's account have access to this registry, "
+            f"and is the clock right? ecr-refreshd status says which profile is used.",
+            since=at,
+            command="ecr-refreshd status",
+        )
+    )

@@ -1,0 +1,199 @@
+"""What a look at a file means: whether our tokens stand there, who undid them, and how often: absorbing only.
+
+Nothing is decided here; `core.writing` reads these facts and says what is to be written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from ecr_refreshd.core.events import SinkFailed, SinkSeen
+from ecr_refreshd.core.model import Category, Entry, EntryKind, Failure, Instant, Token, View
+from ecr_refreshd.core.state import GrantFacts, HostFacts, Pause, Plan, Registry, SinkFacts, State
+
+_ZERO = timedelta(0)
+WRITE_LOST = timedelta(seconds=60)
+FIRST_LOOK_LOST = timedelta(seconds=10)
+_WRITE_PAUSE_MOST = timedelta(minutes=5)
+_UNDONE_WITHIN = timedelta(seconds=2)
+PEACE = timedelta(seconds=60)
+CONTESTED_AFTER = 10
+"""Undone this often in a row, each time within 2 s: somebody else wants this entry too (DESIGN 6)."""
+_WAR_PAUSE, _WAR_PAUSE_MOST = timedelta(seconds=0.5), timedelta(seconds=30)
+
+
+def with_sink(state: State, path: str, sink: SinkFacts) -> State:
+    """Return the state with these facts of a file."""
+    return replace(state, sinks={**state.sinks, path: sink})
+
+
+def give_up_lost(state: State, now: Instant) -> State:
+    """Count writes that will never end as failures."""
+    for path, sink in state.sinks.items():
+        if sink.writing_since is not None and now.boot - sink.writing_since > WRITE_LOST:
+            stuck = Failure(
+                Category.TRANSIENT,
+                "sink.stuck",
+                f"The file system did not answer while {path} was being written.",
+                hint="Look whether the disk or network share that holds it hangs.",
+            )
+            state = sink_failed(state, SinkFailed(path, "unwritable", stuck, sink.writing), now)
+    return state
+
+
+def await_first_looks(state: State, now: Instant, plan: Plan) -> State:
+    """Count files that never answer their first look as failed, so that nobody waits for them."""
+    for file in plan.files:
+        sink = state.sink(file.path)
+        if sink.awaited is None:
+            state = with_sink(state, file.path, replace(sink, awaited=now.boot))
+        elif not sink.looked and now.boot - sink.awaited >= FIRST_LOOK_LOST:
+            stuck = Failure(
+                Category.TRANSIENT,
+                "sink.stuck",
+                f"The file system that holds {file.path} does not answer.",
+                hint="Look whether the disk or network share hangs.",
+            )
+            state = sink_failed(state, SinkFailed(file.path, "unwritable", stuck), now)
+    return state
+
+
+def end_wars(state: State, now: Instant) -> State:
+    """Forget the wars that have been quiet for a minute."""
+    for path, sink in state.sinks.items():
+        over = {
+            host: replace(f, undone=0, not_before=None) for host, f in sink.hosts.items() if at_peace(f, now)
+        }
+        if over:
+            state = with_sink(state, path, replace(sink, hosts={**sink.hosts, **over}))
+    return state
+
+
+def at_peace(facts: HostFacts, now: Instant) -> bool:
+    """Return whether a contested entry has been left as we wrote it for long enough."""
+    quiet = facts.wrote_at is not None and now.boot - facts.wrote_at > PEACE
+    return facts.undone >= CONTESTED_AFTER and facts.held and quiet
+
+
+def seen(state: State, event: SinkSeen, now: Instant, plan: Plan) -> State:
+    """Take a look at a file, or the look that ends a write."""
+    sink = state.sink(event.path)
+    ended = event.written != 0 and event.written == sink.writing
+    hosts = dict(sink.hosts)
+    for host, registry in plan.registries.items():
+        entry = event.view.entries.get(host)
+        if registry.grant is None or entry is None:
+            continue
+        facts = sink.host(host)
+        wrote = ended and host in sink.writing_hosts
+        if wrote:
+            facts = replace(facts, held=True, wrote_at=now.boot)
+        grant = state.grant(registry.grant.key)
+        if grant.token is not None and grant.token.auth is None and _same(entry, grant.token):
+            # A restart: the state file knows the token's dates, and the file still holds the token.
+            grant = replace(grant, token=replace(grant.token, auth=entry.auth))
+            state = replace(state, grants={**state.grants, registry.grant.key: grant})
+        state = _noticed(state, sink, event.view, registry, facts, now)
+        spoilt = facts.held
+        facts = _host_seen(facts, entry, grant, now)
+        facts = replace(facts, lost=_lost(sink, event.view, host, facts, held=spoilt))
+        if facts.held and facts.spoiled:
+            state = replace(state, heals={**state.heals, host: state.heals.get(host, 0) + 1})
+            facts = replace(facts, spoiled=False)
+        hosts[host] = facts
+    before = sink.view
+    sink = replace(sink, view=event.view, hosts=hosts)
+    if ended or sink.writing == 0:
+        # A look says nothing about whether the last write that failed would work now; without a view it was a
+        # look that failed.
+        kept = (
+            (sink.state, sink.failure, sink.tries)
+            if not ended and sink.state == "unwritable" and before is not None
+            else ("", None, 0)
+        )
+        sink = replace(sink, state=kept[0], failure=kept[1], tries=kept[2])
+    if ended:
+        sink = replace(sink, writing=0, writing_since=None, writing_hosts=frozenset(), not_before=None)
+    return with_sink(state, event.path, sink)
+
+
+def _noticed(
+    state: State, sink: SinkFacts, view: View, registry: Registry, facts: HostFacts, now: Instant
+) -> State:
+    """Take in what a person has done: a logout that is healed or respected, a login that ends such a pause."""
+    host = registry.host
+    pause = state.pauses.get(host)
+    there = view.entries[host].kind is not EntryKind.ABSENT
+    if pause is not None and pause.by == "logout" and view.entries[host].kind is EntryKind.TOKEN:
+        return replace(state, pauses={h: p for h, p in state.pauses.items() if h != host})
+    if there or not facts.held or pause is not None or not _only_entries_went(sink, view):
+        return state
+    if registry.respects_logout:
+        return replace(state, pauses={**state.pauses, host: Pause(None, "logout")})
+    return replace(state, logouts={host: now.wall, **state.logouts})
+
+
+def _only_entries_went(sink: SinkFacts, view: View) -> bool:
+    """Return whether all that happened is that entries of ours vanished, as by a `docker logout`."""
+    return sink.view is not None and view.exists and bool(view.rest) and view.rest == sink.view.rest
+
+
+def _lost(sink: SinkFacts, view: View, host: str, facts: HostFacts, *, held: bool) -> str:
+    """Return why clients no longer read the token that they read here a moment ago."""
+    reason = view.shadows.get(host, "")
+    if not reason:
+        return ""
+    stood = held or (sink.view is not None and host not in sink.view.shadows and facts.wrote_at is not None)
+    return reason if facts.lost or stood else ""
+
+
+def _same(entry: Entry, token: Token) -> bool:
+    return entry.kind is EntryKind.TOKEN and entry.fingerprint == token.fingerprint
+
+
+def _host_seen(facts: HostFacts, entry: Entry, grant: GrantFacts, now: Instant) -> HostFacts:
+    token = grant.token
+    if token is not None and _same(entry, token):
+        return replace(facts, held=True, foreign="", foreign_since=None, overrule=False)
+    if entry.kind is EntryKind.TOKEN and facts.foreign != entry.fingerprint:
+        # A person's word was about what stood there then, not about a login that they make after it.
+        overrule = facts.overrule and not (facts.held or facts.foreign)
+        facts = replace(facts, foreign=entry.fingerprint, foreign_since=now, overrule=overrule)
+    if not facts.held:
+        return facts
+    if entry.kind is EntryKind.TOKEN and entry.fingerprint in grant.past[:1] and facts.wrote_at == now.boot:
+        # The token was renewed while the one before it was being written: nobody's doing.
+        return replace(facts, held=False)
+    since = None if facts.wrote_at is None else now.boot - facts.wrote_at
+    undone = facts.undone
+    if since is not None and since <= _UNDONE_WITHIN:
+        undone += 1
+    elif undone < CONTESTED_AFTER or since is None or since > PEACE:
+        undone = 0
+    over = undone - CONTESTED_AFTER
+    pause = _ZERO if over < 0 else min(_WAR_PAUSE * (1 << min(over, 10)), _WAR_PAUSE_MOST)
+    not_before = None if over < 0 else now.boot + pause
+    return replace(facts, held=False, spoiled=True, undone=undone, not_before=not_before)
+
+
+def sink_failed(state: State, event: SinkFailed, now: Instant) -> State:
+    """Take a look or a write that came to nothing."""
+    sink = state.sink(event.path)
+    if event.written not in {0, sink.writing}:
+        return state
+    tries = sink.tries + 1
+    pause = min(timedelta(seconds=1) * (1 << min(tries - 1, 10)), _WRITE_PAUSE_MOST)
+    if event.failure.code == "sink.contended":
+        pause = min(timedelta(milliseconds=50) * (1 << min(tries - 1, 10)), timedelta(seconds=10))
+    sink = replace(
+        sink,
+        state=event.state,
+        failure=replace(event.failure, at=now.wall),
+        tries=tries,
+        not_before=now.boot + pause if event.written else sink.not_before,
+        view=None if event.state == "unparsable" or not event.written else sink.view,
+    )
+    if event.written:
+        sink = replace(sink, writing=0, writing_since=None, writing_hosts=frozenset())
+    return with_sink(state, event.path, sink)

@@ -1,0 +1,184 @@
+"""Which files are to be written now, and with what, read off the facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from ecr_refreshd.core.decisions import Decision, Wake, Write
+from ecr_refreshd.core.healing import OTHER_LOGINS, Judgement, Verdict, judge
+from ecr_refreshd.core.hosts import PUBLIC_HOSTS
+from ecr_refreshd.core.model import Entry, EntryKind, Instant
+from ecr_refreshd.core.schedule import alive
+from ecr_refreshd.core.secret import Secret
+from ecr_refreshd.core.state import FilePlan, GrantFacts, HostFacts, Plan, Registry, SinkFacts, State
+
+
+def default_path(state: State, plan: Plan) -> str:
+    """Return the file that carries every host although no configuration names it.
+
+    It is the docker config, unless only an auth.json exists: creating a config.json would hide the logins in
+    it from crane and ko, which read one file only (docker-config.md 5).
+    """
+    default = next((f.path for f in plan.files if f.role == "default"), "")
+    sink = state.sink(default)
+    removed = any(_stood(sink, host) for host in sink.hosts)
+    if sink.view is not None and not sink.view.exists and not removed:
+        for file in plan.files:
+            also = state.sink(file.path).view
+            if file.role == "also" and also is not None and also.exists:
+                return file.path
+    return default
+
+
+def _stood(sink: SinkFacts, host: str) -> bool:
+    """Return whether our token stood in a file: then that it is missing is somebody's doing, to be healed."""
+    facts = sink.host(host)
+    return facts.held or facts.spoiled or facts.wrote_at is not None
+
+
+def carries(file: FilePlan, host: str, sink: SinkFacts, default: str) -> bool:
+    """Return whether a host's token belongs into a file."""
+    if file.role == "named" or file.path == default:
+        return True
+    view = sink.view
+    return view is not None and (host in view.ecr_hosts or (view.exists and _stood(sink, host)))
+
+
+def known(sink: SinkFacts, host: str) -> bool:
+    """Return whether the newest look was about this host too: what was not looked at is never overwritten."""
+    return sink.view is not None and host in sink.view.entries
+
+
+def judgement_of(state: State, sink: SinkFacts, registry: Registry, now: Instant) -> Judgement | None:
+    """Return what a host's entry in a file asks of us; None while it is paused or we hold no living token."""
+    if registry.grant is None or registry.host in state.pauses:
+        return None
+    facts = state.grant(registry.grant.key)
+    if facts.token is None or facts.token.auth is None or not alive(facts.token, now):
+        return None
+    host = registry.host
+    entry = sink.entry(host)
+    return judge(
+        entry,
+        facts.token,
+        sink.host(host),
+        registry,
+        now,
+        ours=is_ours(state, facts, entry),
+        replaced=state.replaced.get(host),
+    )
+
+
+def is_ours(state: State, facts: GrantFacts, entry: Entry) -> bool:
+    """Return whether an entry is a token of ours, from whichever grant: a host may get another principal."""
+    text = entry.fingerprint
+    if not text or (facts.token is not None and facts.token.fingerprint == text):
+        return bool(text)
+    # Its own grant first: after each renewal that is where every entry is found.
+    return any(
+        text in each.past or (each.token is not None and each.token.fingerprint == text)
+        for each in (facts, *state.grants.values())
+    )
+
+
+def settle(state: State, now: Instant, plan: Plan, wake: Wake) -> tuple[State, tuple[Decision, ...]]:
+    """Return the state with the writes that begin now noted in it, and the decisions to begin them."""
+    decisions: list[Decision] = []
+    default = default_path(state, plan)
+    for file in plan.files:
+        sink = state.sink(file.path)
+        if sink.view is None or sink.writing:
+            continue
+        if sink.not_before is not None and sink.not_before > now.boot:
+            wake.boot(sink.not_before)
+            continue
+        tokens = _tokens_for(file, sink, default, state, now, plan, wake)
+        removed = frozenset(_worthless(sink, state, now, plan)) - tokens.keys()
+        if not (tokens or removed) or (tokens and _gathering(state, sink, tokens, now, wake)):
+            continue
+        serial = state.writes + 1
+        state = replace(state, replaced={**state.replaced, **_other_logins(sink, tokens, now)})
+        # What we take away ourselves was undone by nobody.
+        gone = {host: replace(sink.host(host), held=False, spoiled=False) for host in removed}
+        sink = replace(
+            sink,
+            writing=serial,
+            writing_since=now.boot,
+            writing_hosts=frozenset(tokens),
+            hosts={**sink.hosts, **gone},
+        )
+        state = replace(state, writes=serial, sinks={**state.sinks, file.path: sink})
+        decisions.append(Write(file.path, serial, tokens, removed))
+    return state, tuple(decisions)
+
+
+def _other_logins(sink: SinkFacts, tokens: Iterable[str], now: Instant) -> dict[str, datetime]:
+    """Return the hosts under which somebody's login of another kind gives way to our token."""
+    return {host: now.wall for host in tokens if sink.entry(host).kind in OTHER_LOGINS}
+
+
+def _worthless(sink: SinkFacts, state: State, now: Instant, plan: Plan) -> Iterator[str]:
+    """Yield the public registries whose token is dead and cannot be renewed now.
+
+    A dead token there breaks pulls that need no login at all (DESIGN 6); a private one changes nothing.
+    """
+    for host in PUBLIC_HOSTS:
+        registry = plan.registries.get(host)
+        entry = sink.entry(host)
+        if registry is None or host in state.pauses or entry.kind is not EntryKind.TOKEN:
+            continue
+        facts = GrantFacts() if registry.grant is None else state.grant(registry.grant.key)
+        renewable = registry.grant is not None and facts.failure is None
+        if not renewable and _dead_by_both_clocks(entry, facts, sink.host(host), now):
+            yield host
+
+
+def _dead_by_both_clocks(entry: Entry, facts: GrantFacts, host: HostFacts, now: Instant) -> bool:
+    token = facts.token
+    if token is not None and token.fingerprint == entry.fingerprint:
+        by_boot = token.obtained_boot is None or now.boot - token.obtained_boot >= token.life
+        return now.wall >= token.expires_at and by_boot
+    if entry.expires_hint is None or now.wall < entry.expires_hint:
+        return False
+    first = host.foreign_since if host.foreign == entry.fingerprint else None
+    # Dead already when it was first seen: then there is only the one clock to go by.
+    return first is None or now.boot - first.boot >= entry.expires_hint - first.wall
+
+
+def _tokens_for(
+    file: FilePlan, sink: SinkFacts, default: str, state: State, now: Instant, plan: Plan, wake: Wake
+) -> dict[str, Secret]:
+    tokens: dict[str, Secret] = {}
+    shadows = {} if sink.view is None else sink.view.shadows
+    for host, registry in plan.registries.items():
+        if host in shadows or not known(sink, host) or not carries(file, host, sink, default):
+            continue
+        judgement = judgement_of(state, sink, registry, now)
+        if judgement is None or registry.grant is None:
+            continue
+        if judgement.until is not None:
+            wake.wall(judgement.until)
+        if judgement.verdict is not Verdict.WRITE:
+            continue
+        not_before = sink.host(host).not_before
+        if not_before is not None and not_before > now.boot:
+            wake.boot(not_before)
+            continue
+        token = state.grant(registry.grant.key).token
+        if token is not None and token.auth is not None:
+            tokens[host] = token.auth
+    return tokens
+
+
+def _gathering(state: State, sink: SinkFacts, tokens: Mapping[str, Secret], now: Instant, wake: Wake) -> bool:
+    """Return whether fresh tokens still wait for others of their batch, to share one rewrite; heals never do."""
+    if state.gather_until is None or state.gather_until <= now.boot:
+        return False
+    if any(sink.host(host).spoiled for host in tokens):
+        return False
+    if all(facts.fetching is None for facts in state.grants.values()):
+        return False
+    wake.boot(state.gather_until)
+    return True
