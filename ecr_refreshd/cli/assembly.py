@@ -16,7 +16,7 @@ from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.state import FilePlan
 from ecr_refreshd.host import places, statefile
 from ecr_refreshd.host.alarms import SchedulerAlarms
-from ecr_refreshd.host.clock import SystemClock
+from ecr_refreshd.host.clock import LocalZone, SystemClock
 from ecr_refreshd.host.logs import Secrets
 from ecr_refreshd.host.lookout import Lookout, digest
 from ecr_refreshd.host.watch import FolderWatcher
