@@ -33,6 +33,7 @@ class Settings:
         clock_offset: AWS's clock minus this machine's.
         send_date: whether answers carry a Date header.
         default_account: whose the keys are that nobody has registered.
+        container_token: what the container endpoint wants as authorization; nothing by default.
         instance_role, instance_account: the role of the EC2 instance; no role means no instance profile.
         latency: added to every answer.
     """
@@ -44,6 +45,7 @@ class Settings:
     clock_offset: float = 0.0
     send_date: bool = True
     default_account: str = "123456789012"
+    container_token: str = ""
     instance_role: str = ""
     instance_account: str = "123456789012"
     latency: float = 0.0
@@ -53,7 +55,8 @@ class Settings:
 class Call:
     """One call as the log has it; times in seconds since 1970.
 
-    `outcome` is ``ok``, an error code, or a fault's way; `in_flight` counts this call and those under way.
+    `outcome` is ``ok``, an error code, or a fault's way; `in_flight` counts this call and those under way;
+    `issued` is the id of the access key that the answer held.
     """
 
     service: str
@@ -70,6 +73,7 @@ class Call:
     in_flight: int = 0
     outcome: str = ""
     fingerprint: str = ""
+    issued: str = ""
     arguments: dict[str, str] = field(default_factory=dict)
 
 
@@ -140,6 +144,7 @@ def _assume_role(services: Services, call: Call, request: Request) -> Answer:
     role = form["RoleArn"]
     lasting = min(services.settings.role_ttl, float(form.get("DurationSeconds", 3600)))
     key = services.keys.issue(role.split(":")[4], services.now() + lasting)
+    call.issued = key.access_key
     name, session = role.rpartition("/")[2], form.get("RoleSessionName", "session")
     arn = f"arn:aws:sts::{key.account}:assumed-role/{name}/{session}"
     return xml(
@@ -161,7 +166,7 @@ def _role_credentials(services: Services, call: Call, request: Request) -> Answe
         raise Refused("UnauthorizedException")
     expires_at = services.now() + services.settings.role_ttl
     key = services.keys.issue(request.query["account_id"], expires_at)
-    call.account = key.account
+    call.account, call.issued = key.account, key.access_key
     credentials = {
         "accessKeyId": key.access_key,
         "secretAccessKey": key.secret,
@@ -191,7 +196,7 @@ def _create_oauth2_token(services: Services, call: Call, request: Request) -> An
             "AccessDeniedException", "The login session has ended", error="TOKEN_EXPIRED"
         ) from error
     key = services.keys.issue(services.settings.default_account, expires_at)
-    call.account = key.account
+    call.account, call.issued = key.account, key.access_key
     inner = {"accessKeyId": key.access_key, "secretAccessKey": key.secret, "sessionToken": key.token}
     return as_json(
         {
@@ -204,8 +209,11 @@ def _create_oauth2_token(services: Services, call: Call, request: Request) -> An
 
 
 def _container(services: Services, call: Call, request: Request) -> Answer:
+    wanted = services.settings.container_token
+    if wanted and request.headers.get("authorization") != wanted:
+        return Answer(401)
     call.account = request.path.rpartition("/")[2]
-    return as_json(_document(services, call.account))
+    return as_json(_document(services, call))
 
 
 def _metadata(services: Services, call: Call, request: Request) -> Answer:
@@ -227,15 +235,16 @@ def _metadata(services: Services, call: Call, request: Request) -> Answer:
         return Answer(200, role.encode())
     if request.path == folder + role and role:
         call.account = services.settings.instance_account
-        return as_json({"Code": "Success", "Type": "AWS-HMAC"} | _document(services, call.account))
+        return as_json({"Code": "Success", "Type": "AWS-HMAC"} | _document(services, call))
     if request.path == "/latest/meta-data/placement/availability-zone/":
         return Answer(200, b"us-west-2a")
     return Answer(404)
 
 
-def _document(services: Services, account: str) -> dict[str, str]:
+def _document(services: Services, call: Call) -> dict[str, str]:
     expires_at = services.now() + services.settings.role_ttl
-    key = services.keys.issue(account, expires_at)
+    key = services.keys.issue(call.account, expires_at)
+    call.issued = key.access_key
     return {
         "AccessKeyId": key.access_key,
         "SecretAccessKey": key.secret,
