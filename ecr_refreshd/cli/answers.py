@@ -17,6 +17,8 @@ LONGEST_WAIT = 300.0
 _LONGEST_TTL = 366 * 86400.0
 _PAUSE_SHOWS = 10.0
 """Seconds until a host that is served again has its token, or its failure, to show."""
+_FIRST_LOOKS = 5.0
+"""Seconds until a service that has just started knows which hosts stand in the files."""
 
 
 def answer(service: Service, clock: Clock, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,15 +59,7 @@ def _ensure(service: Service, clock: Clock, request: Mapping[str, Any]) -> dict[
         return {"error": "bad-request"}
     wait = Wait(frozenset(str(host) for host in named), min_ttl=timedelta(seconds=float(least)))
     done = service.wait(wait, _timeout(request))
-    return ensured(service.document(), wait, clock, late=not done)
-
-
-def ensured(whole: report.Document, wait: Wait, clock: Clock, *, late: bool = False) -> dict[str, Any]:
-    """Return what became of a wish for life: the document about its hosts, and whether each has it."""
-    answer = outcome(whole, wait, clock, late=late)
-    if "error" in answer:
-        return answer
-    return {**answer, "ensured": wait.ensured, "beyond": list(wait.beyond), "unknown": []}
+    return outcome(service.document(), wait, clock, late=not done)
 
 
 def _pause(service: Service, clock: Clock, request: Mapping[str, Any], *, begins: bool) -> dict[str, Any]:
@@ -75,20 +69,28 @@ def _pause(service: Service, clock: Clock, request: Mapping[str, Any], *, begins
     except (TypeError, ValueError):
         return {"error": "bad-request"}
     wait = Wait(frozenset({host}), known=True)
-    if not service.wait(wait, _timeout(request)) or wait.unknown:
-        return outcome(service.document(), wait, clock)
+    # Whoever is listed is known; for the others alone it is worth waiting, lest a pause be held up by what hangs.
+    if not any(row["host"] == host for row in service.document()["registries"]):
+        service.wait(wait, _FIRST_LOOKS)
+        if wait.unknown:
+            return outcome(service.document(), wait, clock)
     service.tell(PauseAsked(host, until) if begins else ResumeAsked(host))
     service.wait(Wait(frozenset({host})), _PAUSE_SHOWS)
     return outcome(service.document(), wait, clock)
 
 
 def outcome(whole: report.Document, wait: Wait, clock: Clock, *, late: bool = False) -> dict[str, Any]:
-    """Return what a refresh came to: the document about its hosts, or which of them nobody knows."""
+    """Return what somebody's wait came to: the document about its hosts, or which of them nobody knows.
+
+    Who waited for life in the tokens is also told whether each host has it (``ensured``), and which hosts'
+    tokens never live so long (``beyond``).
+    """
     if wait.unknown:
         known = [row["host"] for row in whole["registries"]]
-        unknown = list(wait.unknown)
-        return {"error": "unknown-host", "hosts": unknown, "known": known, "unknown": unknown}
+        return {"error": "unknown-host", "hosts": list(wait.unknown), "known": known}
     document = report.about_hosts(whole, wait.hosts, clock.now().wall) if wait.hosts else whole
+    if wait.min_ttl is not None:
+        document = {**document, "ensured": wait.ensured, "beyond": list(wait.beyond)}
     return {**document, "late": True} if late else document
 
 

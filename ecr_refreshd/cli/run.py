@@ -57,11 +57,16 @@ def run(args: argparse.Namespace) -> int:
             server.stop()
 
 
-def refresh_once(args: argparse.Namespace, hosts: frozenset[str]) -> Mapping[str, Any]:
-    """Renew these hosts in this process, and return what `answers.outcome` says of it."""
-    wait = Wait(hosts, refresh=True)
+def alone(args: argparse.Namespace, wait: Wait, timeout: timedelta | None = None) -> Mapping[str, Any]:
+    """Do in this process what somebody waits for, and return what `answers.outcome` says of it."""
     with _service(args, wait=_ONCE_WAITS, serving=False) as service:
-        service.run(wait)
+        timer = threading.Timer((timeout or timedelta(hours=1)).total_seconds(), service.stop)
+        timer.daemon = True
+        timer.start()
+        try:
+            service.run(wait)
+        finally:
+            timer.cancel()
         return answers.outcome(service.document(), wait, clock.SystemClock(), late=not wait.done.is_set())
 
 

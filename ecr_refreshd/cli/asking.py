@@ -1,0 +1,49 @@
+"""Asks the running service for something to be done, with its refusals as errors for people."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ecr_refreshd.errors import ControlError, UsageError
+from ecr_refreshd.host import control, places
+
+
+def ask(request: dict[str, Any], timeout: float) -> Mapping[str, Any]:
+    """Return the service's answer: a status document, with what the operation adds to it.
+
+    Args:
+        request: see `answers.answer`.
+        timeout: seconds for the whole exchange.
+
+    Raises:
+        NoServiceError: none runs.
+        ControlError: it did not answer as it should.
+        UsageError: a host that nobody knows.
+    """
+    return checked(control.ask(places.socket_to_ask(), request, timeout))
+
+
+def checked(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an answer, of the service or of this process in its place, that is about known hosts."""
+    if answer.get("error") == "unknown-host":
+        raise unknown_host(answer["hosts"], answer["known"])
+    if "registries" not in answer:
+        raise ControlError(
+            "The running service is of another version.", hint="systemctl --user restart ecr-refreshd"
+        )
+    return answer
+
+
+def unknown_host(unknown: Iterable[str], known: Iterable[str]) -> UsageError:
+    """Return the error that names the nearest known host for each that nobody knows."""
+    names = list(known)
+    lines = [f"{host} is no registry that is kept{did_you_mean(host, names)}" for host in unknown]
+    return UsageError("\n".join(lines), hint="`ecr-refreshd status` lists them; nothing was done.")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return the end of a sentence that says a name is not known."""
+    near = difflib.get_close_matches(name, list(known), 1, 0.6)
+    return f"; did you mean {near[0]}?" if near else "."
