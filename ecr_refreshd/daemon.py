@@ -164,10 +164,9 @@ class Service:
     def begin(self) -> None:
         """Start the workers and look at everything once."""
         self._alarms.start()
-        self._state = machine.absorb(
-            self._state, LoginsSeen(self._outlook.aws.logins), self._parts.clock.now(), self._plan
-        )
         self._replan()
+        seen = LoginsSeen(self._outlook.aws.logins)
+        self._state = machine.absorb(self._state, seen, self._parts.clock.now(), self._plan)
         self._parts.supervise("READY=1")
 
     def _wait(self) -> list[Message]:
@@ -266,7 +265,8 @@ class Service:
             if self._degraded or sink.view is None or sink.failure or anyway:
                 lane.look()
         failures = [facts.failure for facts in self._state.grants.values() if facts.failure is not None]
-        if self._degraded or anyway or any(f.category is not Category.TRANSIENT for f in failures):
+        torn = any(login.torn for login in self._outlook.aws.logins.values())
+        if self._degraded or anyway or torn or any(f.category is not Category.TRANSIENT for f in failures):
             self._lookout.look()
         if self._alarms.beat() > TICK * _BEATS_MISSED:
             self._parts.log.error(

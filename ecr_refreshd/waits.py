@@ -58,7 +58,8 @@ class Wait:
         return ()
 
     def _hosts(self, plan: Plan) -> Collection[str]:
-        return self.hosts or plan.registries.keys()
+        """Return whom it is about; a registry may leave the plan meanwhile."""
+        return frozenset(self.hosts or plan.registries) & plan.registries.keys()
 
     def is_over(self, state: State, now: Instant, plan: Plan) -> bool:
         """Return whether there is nothing more to wait for."""

@@ -62,7 +62,8 @@ def renewal_of(
 ) -> datetime | None:
     """Return when a grant's token is to be renewed (UTC): the soonest that any of its registries asks for.
 
-    Shortly before its login ends, it is renewed once more, so that its last token bridges as long as can be.
+    A new login is a reason too, and shortly before a login ends its tokens are renewed once more, so that the
+    last ones bridge as long as can be.
     """
     facts = state.grant(key)
     if facts.token is None or not served:
@@ -72,13 +73,17 @@ def renewal_of(
     at = min(
         renew_at(facts.token, r.renew, login_backed=r.standing.login_backed, chance=chance) for r in served
     )
-    last = _last_mint(state, served[0].standing.lane, facts.token.obtained_at, plan, now)
-    return at if last is None else min(at, last)
+    login = _mint_for_login(state, served[0].standing.lane, facts.token.obtained_at, plan, now)
+    return at if login is None else min(at, login)
 
 
-def _last_mint(state: State, lane: str, obtained_at: datetime, plan: Plan, now: Instant) -> datetime | None:
+def _mint_for_login(state: State, lane: str, obtained_at: datetime, plan: Plan, now: Instant) -> datetime | None:
     login = state.logins.get(lane)
-    end = None if login is None else logins.end_of(login, plan.session_lengths.get(lane), now)
+    if login is None:
+        return None
+    if login.began is not None and obtained_at < login.began <= now.wall:
+        return login.began  # a new login: what it gives bridges all of it (DESIGN 5)
+    end = logins.end_of(login, plan.session_lengths.get(lane), now)
     if end is None:
         return None
     at = end - logins.MINT_BEFORE_END

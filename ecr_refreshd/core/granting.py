@@ -124,7 +124,10 @@ def _waits_for_terminal(facts: GrantFacts, key: str, plan: Plan) -> bool:
 
 
 def logins_seen(state: State, event: LoginsSeen, now: Instant, plan: Plan) -> State:
-    """Take a look at the logins: one that changed concerns its own grants, a new one all of them (DESIGN 5)."""
+    """Take a look at the logins: one that changed concerns the failed ones of its own grants.
+
+    That a new one makes all of its tokens due is read off `LoginFacts.began` (core/fetching.py).
+    """
     for lane, login in event.logins.items():
         before = state.logins.get(lane)
         if login.torn or (before is not None and login == before.seen):
@@ -139,8 +142,7 @@ def logins_seen(state: State, event: LoginsSeen, now: Instant, plan: Plan) -> St
             continue
         keys = [key for key in plan.by_grant() if lane_of(plan, key) == lane]
         for key in keys:
-            grant = nudged(state.grant(key), now)
-            state = with_grant(state, key, replace(grant, asked=True) if fresh else grant)
+            state = with_grant(state, key, nudged(state.grant(key), now))
     return state
 
 

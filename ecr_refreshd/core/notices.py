@@ -122,6 +122,8 @@ def _login_needed(
     failures = [failure for failure, _ in waiting]
     registries = [registry for _, registry in waiting]
     first = min(failures, key=lambda failure: failure.at or now.wall)
+    told = state.notices.get(f"login:{login}")
+    since = (first.at or now.wall) if told is None else told.notice.since
     standing = registries[0].standing
     words, dies_at = _what_works(registries, state, now, plan)
     command = standing.login_command
@@ -130,8 +132,8 @@ def _login_needed(
     notice = Notice(
         key=f"login:{login}",
         title=f"AWS login {name} is needed",
-        body=_sentences(first.message, words, _confirmed(registries, state, first, plan), helps),
-        since=first.at or now.wall,
+        body=_sentences(first.message, words, _confirmed(registries, state, since, plan), helps),
+        since=since,
         command=command,
         sign_in=bool(standing.lane and command),
     )
@@ -165,11 +167,11 @@ def _named(hosts: list[str]) -> str:
     return ", ".join(hosts) if len(hosts) <= _NAMED else f"{len(hosts)} registries"
 
 
-def _confirmed(registries: list[Registry], state: State, since: Failure, plan: Plan) -> str:
+def _confirmed(registries: list[Registry], state: State, since: datetime, plan: Plan) -> str:
     """Return what a registry itself has said of the token since the login ended."""
     for registry in registries:
         probe = state.probes.get(registry.host)
-        if probe is None or probe.at is None or (since.at is not None and probe.at < since.at):
+        if probe is None or probe.at is None or probe.at < since:
             continue
         if probe.answer == "accepted":
             return f"The registry confirmed it at {spoken(probe.at, probe.at, plan.zone)}."
@@ -193,7 +195,7 @@ def _endings(state: State, now: Instant, plan: Plan, wake: Wake, needed: object)
             continue
         wake.wall(end - plan.warn_before)
         if end - plan.warn_before <= now.wall:
-            yield _Cause(_ending(lane, end, registries, state, now, plan), end)
+            yield _Cause(_ending(lane, end, registries, state, now, plan))
 
 
 def _ending(
