@@ -127,6 +127,7 @@ class File:
     rewrites: int = 0
     other: str = ""
     shadows: dict[str, str] = field(default_factory=dict)
+    kinds: dict[str, str] = field(default_factory=dict)
 
     def view(self, hosts: Sequence[str]) -> View:
         entries = {}
@@ -135,11 +136,16 @@ class File:
             entries[host] = (
                 ABSENT
                 if text is None
-                else Entry(EntryKind.TOKEN, fingerprint(text), expiry_hint(text), Secret(text))
+                else Entry(
+                    EntryKind(self.kinds.get(host, "token")),
+                    fingerprint(text),
+                    expiry_hint(text),
+                    Secret(text),
+                )
             )
         found = tuple(host for host in self.auths if ecr_hosts.parse(host))
         rest = repr((sorted(self.auths.keys() - set(hosts)), self.other))
-        return View(entries, self.shadows, found, self.exists, rest=rest)
+        return View(entries, dict(self.shadows), found, self.exists, rest=rest)
 
 
 class HandLane:
@@ -167,8 +173,9 @@ class HandLane:
             return
         self._file.rewrites += 1
         self._file.exists = True
-        for host in removed:
+        for host in {*removed, *tokens}:
             self._file.auths.pop(host, None)
+            self._file.kinds.pop(host, None)
         self._file.auths.update({host: secret.reveal() for host, secret in tokens.items()})
         self._post(SinkSeen(self._path, self._file.view(self._hosts), serial))
 

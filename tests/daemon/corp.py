@@ -47,7 +47,9 @@ class Corp(Household):
     def _answer(self, _order: object) -> timedelta | Failure:
         if self.lives:
             return LIFE
-        return Failure(Category.LOGIN, "TokenRetrievalError", "The AWS login of profile dev has ended.", COMMAND)
+        return Failure(
+            Category.LOGIN, "TokenRetrievalError", "The AWS login of profile dev has ended.", COMMAND
+        )
 
     def _login(self, stamp: str, expires_at: datetime) -> Login:
         return Login(stamp, alive=True, expires_at=expires_at)

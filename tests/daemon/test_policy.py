@@ -1,0 +1,228 @@
+"""The healing policy: logouts and clobbers, pauses, other people's logins, wars, dead public tokens, shadows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from ecr_refreshd.core.events import PauseAsked, RefreshAsked, ResumeAsked
+from ecr_refreshd.core.model import Category, Failure
+from tests.household import HOME, HOST, START, File, Household, auth_text
+
+PUBLIC = "public.ecr.aws"
+CONFIG = f'[[registry]]\nhost = "{HOST}"\n'
+RESPECT = CONFIG + '[heal]\non_logout = "respect"\n'
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
+DENIED = Failure(Category.DENIED, "AccessDeniedException", "The role may not do this.", "Ask for it.")
+
+
+def told(house: Household, kind: str) -> list[str]:
+    return [event for event, key in house.herald.events(kind)]
+
+
+def test_a_logout_is_healed_and_the_first_time_the_person_learns_of_pause() -> None:
+    """DESIGN 6: logouts spread over a day, however many, are healed at once; the notice comes once per host."""
+    house = Household(CONFIG).begin()
+    for _ in range(5):
+        house.spoil(HOME, HOST, None)
+        assert HOST in house.files[HOME].auths
+        house.live(2 * HOUR)
+    assert told(house, f"logout:{HOST}") == ["raised", "withdrawn"]
+    assert f"ecr-refreshd pause {HOST}" in house.herald.told[0][1].body
+
+
+def test_a_respected_logout_pauses_until_the_next_login() -> None:
+    """`on_logout = "respect"`: until `resume`, `refresh HOST` or a login."""
+    house = Household(RESPECT).begin()
+    house.spoil(HOME, HOST, None)
+    house.live(20 * HOUR)
+    assert HOST not in house.files[HOME].auths
+    row = house.row()
+    assert (row["phase"], row["paused_by"], row["paused_until"]) == ("paused", "logout", None)
+    assert row["sinks"][0]["state"] == "paused"
+
+    house.spoil(HOME, HOST, auth_text(house.clock.wall + 12 * HOUR))
+    assert house.row()["phase"] != "paused"
+
+
+def test_a_clobber_is_healed_even_where_logouts_are_respected() -> None:
+    """Our key vanished and something else changed too: a dotfile manager, not a logout."""
+    house = Household(RESPECT).begin()
+    house.files[HOME].other = "another credsStore, another entry"
+    house.spoil(HOME, HOST, None)
+    assert HOST in house.files[HOME].auths
+
+
+def test_refresh_by_name_ends_a_pause_and_refresh_of_everything_does_not() -> None:
+    """A person's newest word counts; everything does not mean what was excepted."""
+    house = Household(RESPECT).begin()
+    house.spoil(HOME, HOST, None)
+    house.service.tell(RefreshAsked())
+    house.settle()
+    assert house.row()["phase"] == "paused"
+    house.service.tell(RefreshAsked(frozenset({HOST})))
+    house.settle()
+    assert house.row()["phase"] == "fresh"
+    assert HOST in house.files[HOME].auths
+
+
+def test_a_pause_means_no_renewal_no_heal_and_no_removal_and_survives_a_restart() -> None:
+    """DESIGN 3: pause HOST; kept over restarts."""
+    house = Household(CONFIG).begin()
+    house.service.tell(PauseAsked(HOST))
+    house.settle()
+    house.spoil(HOME, HOST, None)
+    house.live(30 * HOUR)
+    assert HOST not in house.files[HOME].auths
+    assert len(house.aws.calls) == 1
+    assert house.service.document()["overall"] == "ok"
+
+    again = Household(CONFIG, files=house.files, remembered=house.saved, clock=house.clock).begin()
+    again.live(HOUR)
+    assert again.row()["phase"] == "paused"
+    assert again.aws.calls == []
+    again.service.tell(ResumeAsked(HOST))
+    again.settle()
+    assert again.row()["phase"] == "fresh"
+    assert HOST in again.files[HOME].auths
+
+
+def test_a_pause_for_a_while_ends_by_itself_in_time() -> None:
+    """pause HOST --for 2h: no tick is needed for its end."""
+    house = Household(CONFIG).begin()
+    house.service.tell(PauseAsked(HOST, house.clock.wall + 2 * HOUR))
+    house.settle()
+    house.spoil(HOME, HOST, None)
+    house.live(2 * HOUR - MINUTE)
+    assert HOST not in house.files[HOME].auths
+    house.live(MINUTE + timedelta(seconds=1))
+    assert HOST in house.files[HOME].auths
+
+
+def test_one_paused_host_does_not_keep_the_others_of_its_grant_from_renewal() -> None:
+    """One token serves many registries."""
+    other = "111122223333.dkr.ecr.us-west-2.amazonaws.com"
+    house = Household(CONFIG + f'[[registry]]\nhost = "{other}"\n').begin()
+    house.service.tell(PauseAsked(HOST))
+    house.settle()
+    before = house.files[HOME].auths[HOST]
+    house.live(30 * HOUR)
+    assert house.row(other)["phase"] == "fresh"
+    assert house.files[HOME].auths[HOST] == before
+
+
+@pytest.mark.parametrize("kind", ["identity", "other-user"])
+def test_a_login_of_another_kind_is_replaced_once_with_a_notice(kind: str) -> None:
+    """DESIGN 6: configured registry: replace once; who puts it back meant it."""
+    house = Household(CONFIG).begin()
+    house.files[HOME].kinds[HOST] = kind
+    house.spoil(HOME, HOST, "theirs")
+    assert house.files[HOME].auths[HOST] != "theirs"
+    assert told(house, f"replaced:{HOST}") == ["raised"]
+
+    house.files[HOME].kinds[HOST] = kind
+    house.spoil(HOME, HOST, "theirs")
+    house.live(HOUR)
+    assert house.files[HOME].auths[HOST] == "theirs"
+    assert house.row()["sinks"][0]["state"] == "foreign"
+
+
+def test_a_war_brings_one_notice_and_peace_withdraws_it() -> None:
+    """DESIGN 6, contested: 60 s of peace end it."""
+    house = Household(CONFIG).begin()
+    for _ in range(30):
+        if HOST in house.files[HOME].auths:
+            house.files[HOME].other += "x"
+            house.spoil(HOME, HOST, None)
+        house.live(timedelta(milliseconds=300))
+    assert told(house, "contested:") == ["raised"]
+    house.live(3 * MINUTE)
+    assert told(house, "contested:") == ["raised", "withdrawn"]
+    assert house.row()["sinks"][0]["state"] == "written"
+
+
+def public(remaining: timedelta, config: str, answer: object = DENIED) -> Household:
+    file = File({PUBLIC: auth_text(START + remaining), HOST: auth_text(START - HOUR)})
+    return Household(config, files={HOME: file}, answer=lambda _order: answer).begin()
+
+
+def test_a_dead_public_token_that_cannot_be_renewed_is_removed() -> None:
+    """DESIGN 6: it breaks pulls that need no login; private entries stay; its host stays remembered."""
+    house = public(-HOUR, "")
+    assert PUBLIC not in house.files[HOME].auths
+    assert HOST in house.files[HOME].auths
+    assert {row["host"] for row in house.service.document()["registries"]} == {PUBLIC, HOST}
+    assert house.row(PUBLIC)["heals"] == 0
+
+
+def test_a_public_token_that_lives_or_can_be_renewed_stays() -> None:
+    """Only what is worthless goes."""
+    assert PUBLIC in public(HOUR, "").files[HOME].auths
+    house = public(-HOUR, "", timedelta(hours=12))
+    assert house.row(PUBLIC)["sinks"][0]["state"] == "written"
+
+
+def test_a_public_token_dies_by_both_clocks_or_not_at_all() -> None:
+    """A wall clock that jumped ahead makes no token worthless."""
+    house = public(HOUR, "")
+    house.clock.wall += timedelta(days=2)
+    house.live(MINUTE)
+    assert PUBLIC in house.files[HOME].auths
+    house.live(HOUR)
+    assert PUBLIC not in house.files[HOME].auths
+
+
+def test_our_own_dead_public_token_is_removed_too_and_comes_back_with_the_login() -> None:
+    """Whoever wrote it."""
+    answers: list[object] = [timedelta(hours=12)]
+    house = Household(f'[[registry]]\nhost = "{PUBLIC}"\n', answer=lambda _order: answers[-1]).begin()
+    answers.append(DENIED)
+    house.live(13 * HOUR)
+    assert PUBLIC not in house.files[HOME].auths
+    answers.append(timedelta(hours=12))
+    house.lookout.text = "changed"
+    house.watcher.changed("/home/dev/.aws/config")
+    house.settle()
+    house.live(MINUTE)
+    assert house.row(PUBLIC)["sinks"][0]["state"] == "written"
+
+
+def test_a_store_that_appears_is_said() -> None:
+    """Docker Desktop sets a credsStore: from then on docker reads another place, and the person learns it."""
+    house = Household(CONFIG).begin()
+    house.files[HOME].shadows[HOST] = "credsStore names docker-credential-desktop."
+    house.spoil(HOME, HOST, house.files[HOME].auths[HOST])
+    assert told(house, "shadowed:") == ["raised"]
+    assert house.row()["sinks"][0]["state"] == "shadowed"
+    house.files[HOME].shadows.clear()
+    house.spoil(HOME, HOST, house.files[HOME].auths[HOST])
+    assert told(house, "shadowed:") == ["raised", "withdrawn"]
+
+
+def test_a_store_that_was_there_from_the_beginning_is_no_news() -> None:
+    """Status shows it; nobody is told unasked of what they have chosen."""
+    house = Household(CONFIG)
+    house.files[HOME].shadows[HOST] = "credsStore names docker-credential-pass."
+    house.begin().live(HOUR)
+    assert house.herald.told == []
+
+
+def test_what_worked_and_is_denied_now_is_told() -> None:
+    """Promise 7: before the first pull fails, with until when pulls work."""
+    answers: list[object] = [timedelta(hours=12)]
+    house = Household(CONFIG, answer=lambda _order: answers[-1]).begin()
+    answers.append(DENIED)
+    house.live(9 * HOUR)
+    assert told(house, "failing:") == ["raised"]
+    assert "may not do this" in house.herald.told[0][1].body
+    answers.append(timedelta(hours=12))
+    house.live(5 * HOUR)
+    assert told(house, "failing:")[-1] == "withdrawn"
+
+
+def test_a_token_renewed_while_the_one_before_it_is_written_is_no_heal() -> None:
+    """Heals count what others have undone, and nothing else."""
+    house = Household(CONFIG).begin()
+    house.live(30 * HOUR)
+    assert house.row()["heals"] == 0
