@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from ecr_refreshd.core.dockerconfig import put_auths, read
+from ecr_refreshd.core.dockerconfig import Config, put_auths, read
 from ecr_refreshd.core.events import FetchFailed, FetchSucceeded
 from ecr_refreshd.core.jsontext import JsonError
 from ecr_refreshd.core.model import Category, Failure, Instant, Token, View, fingerprint
@@ -37,13 +37,16 @@ class MemorySink:
         self._hosts = tuple(hosts)
         return self._view()
 
-    def write(self, tokens: Mapping[str, Secret]) -> View:
+    def write(self, tokens: Mapping[str, Secret], removed: frozenset[str] = frozenset()) -> View:
         self._hosts = tuple(dict.fromkeys([*self._hosts, *tokens]))
         if self.refusal is not None:
             raise self.refusal
         shadows = self._view().shadows
         allowed = {host: token for host, token in tokens.items() if host not in shadows}
-        new = put_auths(self.content, allowed) if allowed else self.content
+        left = self.content
+        if removed and left is not None:
+            left = Config.parse(left).without_auths(removed)
+        new = put_auths(left, allowed) if allowed else left
         if new != self.content:
             self.content = new
             self.writes.append(tuple(allowed))
@@ -63,7 +66,8 @@ class MemorySink:
             for host in self._hosts
             if host in routes.helpers or routes.store
         }
-        return View(reading.entries, shadows, reading.ecr_hosts, self.content is not None)
+        there = self.content is not None
+        return View(reading.entries, shadows, reading.ecr_hosts, there, rest=reading.rest)
 
 
 class FakeClock:

@@ -94,6 +94,35 @@ class SinkContract:
         assert word in sink.write({HOST: Secret(AUTH)}).shadows[HOST]
         assert self.content(sink) == content
 
+    def test_an_entry_that_is_to_go_goes_in_every_form_and_nothing_else_does(self, tmp_path: Path) -> None:
+        twins = f'{{"auths": {{"https://{HOST}": {{"auth": "x"}}, "a": {{}}, "{HOST}": {{"auth": "{AUTH}"}}}}}}\n'
+        sink = self.make(tmp_path, twins.encode())
+        sink.look([HOST])
+        view = sink.write({}, frozenset({HOST}))
+        assert view.entries[HOST] == ABSENT
+        assert self.content(sink) == b'{"auths": {"a": {}}}\n'
+
+    def test_tokens_and_removals_share_a_rewrite(self, tmp_path: Path) -> None:
+        sink = self.make(tmp_path, f'{{"auths": {{"{HOST}": {{"auth": "{AUTH}"}}}}}}'.encode())
+        sink.look([HOST, OTHER])
+        view = sink.write({OTHER: Secret(NEWER)}, frozenset({HOST}))
+        assert (view.entries[HOST], view.entries[OTHER].fingerprint) == (ABSENT, fingerprint(NEWER))
+
+    def test_removing_what_is_not_there_makes_no_file(self, tmp_path: Path) -> None:
+        sink = self.make(tmp_path, None)
+        sink.write({}, frozenset({HOST}))
+        assert self.content(sink) is None
+
+    def test_the_rest_is_the_same_before_and_after_an_entry_goes_and_another_when_more_did(
+        self, tmp_path: Path
+    ) -> None:
+        sink = self.make(tmp_path, STRANGER)
+        full = sink.write({HOST: Secret(AUTH), OTHER: Secret(NEWER)})
+        logged_out = sink.write({}, frozenset({HOST}))
+        assert full.rest
+        assert full.rest == logged_out.rest == sink.look([HOST, OTHER]).rest
+        assert sink.look([HOST]).rest != full.rest, "the other host is not asked about, so it belongs to the rest"
+
     def test_the_folder_of_the_path_is_to_be_watched(self, tmp_path: Path) -> None:
         sink = self.make(tmp_path, None)
         assert str(Path(sink.path).parent) in sink.folders()

@@ -160,3 +160,34 @@ def test_skopeo_finds_our_token_whatever_else_is_in_the_file(tmp_path: Path) -> 
         assert done.stdout == "AWS\n", done.stderr
 
     finds()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"auths": {HOST: {"auth": AUTH}}},
+        {"auths": {HOST: {"auth": AUTH}, "ghcr.io": {"auth": "eDp5"}, "a.example": {}}},
+        {"psFormat": "{{.ID}}", "auths": {"z.example": {}, HOST: {"auth": AUTH}}, "HttpHeaders": {}},
+        {"currentContext": "x", "plugins": {"b": {"k": "v"}, "a": {"k": "v"}}, "auths": {HOST: {"auth": AUTH}}},
+    ],
+)
+@pytest.mark.parametrize("indent", [None, 2, "\t"])
+def test_a_logout_of_dockers_is_told_from_everything_else(
+    content: dict[str, Any], indent: int | str | None, tmp_path: Path
+) -> None:
+    """DESIGN 6: our key vanished and the document is otherwise equal, whatever docker makes of its layout."""
+    docker = shutil.which("docker")
+    need(docker, "a docker client")
+    assert docker is not None
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(content, indent=indent))
+    before = read(path.read_bytes(), [HOST])
+    environment = {"PATH": str(tmp_path / "empty"), "HOME": str(tmp_path), "DOCKER_CONFIG": str(tmp_path)}
+    subprocess.run([docker, "logout", HOST], env=environment, check=True, capture_output=True, timeout=30)
+    after = read(path.read_bytes(), [HOST])
+    assert after.entries[HOST].kind == "absent"
+    assert after.rest == before.rest
+
+    more = {**content, "auths": {**content["auths"], "another.example": {"auth": "eDp5"}}}
+    path.write_text(json.dumps(more, indent=indent))
+    assert read(path.read_bytes(), [HOST]).rest != before.rest
