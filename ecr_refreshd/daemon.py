@@ -130,6 +130,10 @@ class Service:
         about = report.About(os.getpid(), self._version, self._started, degraded)
         return report.document(self._state, self._plan, now, about)
 
+    def hangs(self) -> bool:
+        """Return whether the loop has missed several ticks; it has, too, at the end of a suspend."""
+        return bool(self._stuck(self._parts.clock.now()))
+
     def _stuck(self, now: Instant) -> str:
         silent = now.boot - self._turned
         if silent < TICK * _TURNS_MISSED:
@@ -280,7 +284,9 @@ class Service:
     def _is_well(self) -> bool:
         """Return whether all that must work does; being offline or signed out is healthy."""
         lanes = all(lane.alive for lane in self._lanes.values())
-        return lanes and getattr(self._watcher, 'alive', True) and getattr(self._fetcher, 'well', lambda: True)()  # TEMP
+        return (
+            lanes and getattr(self._watcher, "alive", True) and getattr(self._fetcher, "well", lambda: True)()
+        )  # TEMP
 
     def _outlook_trouble(self) -> tuple[str, ...]:
         hangs = self._lookout.overdue()

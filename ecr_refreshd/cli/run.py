@@ -52,7 +52,13 @@ def run(args: argparse.Namespace) -> int:
         if sys.stdout.isatty():
             threading.Thread(target=_introduce, args=(service,), daemon=True).start()
         try:
-            return process.serve(service.run, stop=service.stop, reload=service.reload, patience=_END)
+            return process.serve(
+                service.run,
+                stop=service.stop,
+                reload=service.reload,
+                patience=_END,
+                alertness=process.Alertness(service.hangs),
+            )
         finally:
             server.stop()
 
@@ -106,7 +112,9 @@ def _service(args: argparse.Namespace, *, wait: timedelta, serving: bool) -> Ite
         remembered, note = statefile.load(places.state_file())
         if note:
             log.warning("memory.put_aside", message=note)
-        assembly = Assembly(file.path, file.load, settings, log=log, known=known, supervise=NotifySocket().tell)
+        assembly = Assembly(
+            file.path, file.load, settings, log=log, known=known, supervise=NotifySocket().tell
+        )
         seed = secrets.token_hex(16)
         yield Service(assembly.parts(), settings, remembered, version=__version__, seed=seed)
     finally:

@@ -14,10 +14,13 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from types import FrameType
 
 _PR_SET_DUMPABLE = 4
+_Said = tuple[int, BaseException | None] | None
+"""What the work came to; None: it was asked to end."""
 
 
 def on_signals(*, stop: Callable[[], None], reload: Callable[[], None]) -> None:
@@ -44,8 +47,26 @@ def on_signals(*, stop: Callable[[], None], reload: Callable[[], None]) -> None:
     signal.signal(signal.SIGHUP, hang_up)
 
 
+@dataclass(frozen=True, slots=True)
+class Alertness:
+    """How work that hangs for good is noticed where no service manager's watchdog does: launchd, a container.
+
+    Attributes:
+        hangs: says whether the work has not come round for long; cheap, and true just after a suspend too.
+        every: how often that is asked; twice in a row is the end. Suspend does not count.
+    """
+
+    hangs: Callable[[], bool]
+    every: timedelta = timedelta(seconds=150)
+
+
 def serve(
-    work: Callable[[], int], *, stop: Callable[[], None], reload: Callable[[], None], patience: timedelta
+    work: Callable[[], int],
+    *,
+    stop: Callable[[], None],
+    reload: Callable[[], None],
+    patience: timedelta,
+    alertness: Alertness | None = None,
 ) -> int:
     """Do the work in a thread of its own, while the main thread hears signals; return what the work returns.
 
@@ -57,8 +78,9 @@ def serve(
         stop: asks the work to end, see `on_signals`.
         reload: see `on_signals`.
         patience: for the work to end once it was asked to; then the process ends where it is, with exit code 1.
+        alertness: ends the process, with exit code 1, when the work hangs; None trusts it.
     """
-    said: queue.SimpleQueue[tuple[int, BaseException | None] | None] = queue.SimpleQueue()
+    said: queue.SimpleQueue[_Said] = queue.SimpleQueue()
 
     def do() -> None:
         try:
@@ -72,7 +94,7 @@ def serve(
 
     on_signals(stop=end, reload=reload)
     threading.Thread(target=do, name="loop", daemon=True).start()
-    outcome = said.get()
+    outcome = said.get() if alertness is None else _watched(said, alertness)
     if outcome is None:
         with suppress(queue.Empty):
             outcome = said.get(timeout=patience.total_seconds())
@@ -82,6 +104,19 @@ def serve(
     if error is not None:
         raise error
     return code
+
+
+def _watched(said: queue.SimpleQueue[_Said], alertness: Alertness) -> _Said:
+    """Return what is said next, or end the process when the work has hung for two rounds."""
+    hung = False
+    while True:
+        try:
+            return said.get(timeout=alertness.every.total_seconds())
+        except queue.Empty:
+            before, hung = hung, alertness.hangs()
+        if before and hung:
+            print("ecr-refreshd: the service no longer comes round; it ends.", file=sys.stderr, flush=True)
+            os._exit(1)
 
 
 def forbid_core_dumps() -> None:

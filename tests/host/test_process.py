@@ -107,6 +107,24 @@ def test_one_that_hangs_in_a_system_call_ends_all_the_same(number: signal.Signal
         child.communicate()
 
 
+def test_work_that_hangs_for_good_ends_the_process_and_a_short_hang_does_not() -> None:
+    """Clause 7 for launchd and containers, which have no watchdog: whoever restarts it must see it die."""
+    code = (
+        "import sys, time\n"
+        "from datetime import timedelta\n"
+        "from ecr_refreshd.host import process\n"
+        "answers = iter(eval(sys.argv[1]))\n"
+        "alert = process.Alertness(lambda: next(answers, False), timedelta(milliseconds=20))\n"
+        "work = lambda: time.sleep(1) or 7\n"
+        "sys.exit(process.serve(work, stop=int, reload=int, patience=timedelta(1), alertness=alert))\n"
+    )
+    for answers, outcome in (("[True, False, True]", 7), ("[True, True]", 1)):
+        done = subprocess.run(
+            [sys.executable, "-c", code, answers], capture_output=True, check=False, timeout=20
+        )
+        assert done.returncode == outcome, done.stderr
+
+
 def test_what_the_work_returns_or_raises_comes_out_of_serving_it() -> None:
     """The exit code of a service that ends by itself, and the error that is shown to people."""
     code = (
