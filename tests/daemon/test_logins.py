@@ -172,7 +172,7 @@ def test_the_length_of_sessions_is_learned_from_their_ends() -> None:
 
 
 def test_an_end_that_was_learned_wrongly_is_no_end() -> None:
-    """An administrator has made sessions longer: the notice goes when the hour has passed, and nothing is refused."""
+    """An administrator has made sessions longer: the notice goes when the hour has passed."""
     house = Corp(CONFIG + '[notify]\nsso_session_duration = { corp = "2h" }\n').begin()
     house.signs_in()
     house.live(3 * HOUR)

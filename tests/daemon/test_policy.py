@@ -89,7 +89,7 @@ def test_a_pause_means_no_renewal_no_heal_and_no_removal_and_survives_a_restart(
 
 
 def test_a_pause_for_a_while_ends_by_itself_in_time() -> None:
-    """pause HOST --for 2h: no tick is needed for its end."""
+    """`pause HOST --for 2h`: no tick is needed for its end."""
     house = Household(CONFIG).begin()
     house.service.tell(PauseAsked(HOST, house.clock.wall + 2 * HOUR))
     house.settle()
