@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TypeVar
 
 from ecr_refreshd.core.durations import WrongValueError
@@ -22,14 +21,6 @@ DEFAULT = "default"
 
 NOT_BUILT: Mapping[str, tuple[object, ...]] = {
     "docker.mode": ("auto", "auths"),
-    "probe.when": ("doubt",),
-    "heal.on_logout": ("heal",),
-    "notify.desktop": (True,),
-    "notify.command": ((),),
-    "notify.webhook": (None,),
-    "notify.warn_before": (timedelta(minutes=30),),
-    "notify.sso_session_duration": ({},),
-    "hooks.on_renewed": ((),),
     "http.listen": ("",),
 }
 """Keys that this version reads but does not act on -> the values for which that makes no difference."""
