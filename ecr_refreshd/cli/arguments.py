@@ -16,7 +16,7 @@ _LOG_FORMATS = ("auto", "console", "json", "journald")
 
 
 class Command(NamedTuple):
-    """One command: `module` is imported and its `function` called when it was typed."""
+    """One command: `module` is imported and its `function` called when it was typed; `more` is for its help."""
 
     name: str
     help: str
@@ -24,6 +24,7 @@ class Command(NamedTuple):
     function: str
     examples: tuple[tuple[str, str], ...]
     add: Callable[[argparse.ArgumentParser], object] = lambda _parser: None
+    more: str = ""
 
 
 def _run_options(parser: argparse.ArgumentParser) -> None:
@@ -32,10 +33,32 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
 
 def _status_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="for scripts: one JSON document, times in UTC")
+    parser.add_argument("--watch", action="store_true", help="stay, and show every change; Ctrl-C ends it")
 
 
 def _refresh_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("hosts", nargs="*", metavar="HOST", help="a registry's host; none named means all")
+
+
+def _ensure_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("hosts", nargs="+", metavar="HOST", help="a registry's host")
+    parser.add_argument(
+        "--min-ttl", required=True, metavar="TIME", help="the life each must have, such as 2h or 90m"
+    )
+    parser.add_argument("--timeout", default="60s", metavar="TIME", help="how long to wait for it (60s)")
+
+
+def _login_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("profile", nargs="?", metavar="PROFILE", help="an AWS profile, or an sso-session")
+
+
+def _pause_options(parser: argparse.ArgumentParser) -> None:
+    _host_option(parser)
+    parser.add_argument("--for", dest="length", metavar="TIME", help="such as 2h or 30m; else until resume")
+
+
+def _host_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("host", metavar="HOST", help="a registry's host")
 
 
 COMMANDS = (
@@ -58,7 +81,9 @@ COMMANDS = (
         "status",
         (
             ("ecr-refreshd status", "for people"),
+            ("ecr-refreshd status --watch", "live, redrawn in place"),
             ("ecr-refreshd status --json | jq -r .overall", "for scripts"),
+            ("ecr-refreshd status --watch --json", "one document a line, whenever something has changed"),
         ),
         _status_options,
     ),
@@ -72,6 +97,67 @@ COMMANDS = (
             ("ecr-refreshd refresh 724013829182.dkr.ecr.us-west-2.amazonaws.com", "one of them"),
         ),
         _refresh_options,
+    ),
+    Command(
+        "ensure",
+        "wait until registries have a token that lives long enough",
+        "ecr_refreshd.cli.ensure",
+        "ensure",
+        (
+            (
+                "ecr-refreshd ensure 724013829182.dkr.ecr.us-west-2.amazonaws.com --min-ttl 2h && docker build .",
+                "before a long build",
+            ),
+            ("ecr-refreshd ensure public.ecr.aws --min-ttl 30m --timeout 2m", "with more patience"),
+        ),
+        _ensure_options,
+        """\
+Returns once each host's token has at least that much life in every file it
+belongs in; renews what has less. With no service running it does so itself.
+
+exit codes: 0 each has it; 2 no such host, or no token lives that long;
+3 a person has to sign in; 1 or 4 it could not be had (none is valid; some are).""",
+    ),
+    Command(
+        "login",
+        "sign in to AWS again, and have everything fresh",
+        "ecr_refreshd.cli.login",
+        "login",
+        (
+            ("ecr-refreshd login", "everything that a registry waits for, one after another"),
+            ("ecr-refreshd login dev", "the login behind this profile, whether or not it has ended"),
+        ),
+        _login_options,
+        """\
+Runs the AWS CLI in this terminal: `aws sso login`, `aws login`, or for profiles
+with MFA `aws sts get-caller-identity`. Without PROFILE it signs in where a
+registry waits for it or a login is about to end; if none does, it says so and
+opens nothing. A sign-in in any other way is noticed too.""",
+    ),
+    Command(
+        "pause",
+        "leave a registry alone for a while",
+        "ecr_refreshd.cli.pause",
+        "pause",
+        (
+            ("ecr-refreshd pause 724013829182.dkr.ecr.us-west-2.amazonaws.com --for 2h", "for two hours"),
+            (
+                "ecr-refreshd pause 724013829182.dkr.ecr.us-west-2.amazonaws.com",
+                "until `ecr-refreshd resume`, over restarts too",
+            ),
+        ),
+        _pause_options,
+        """\
+No renewal, no heal and no removal: what stands in the files stays as you leave
+it. Kept over restarts; works with no service running.""",
+    ),
+    Command(
+        "resume",
+        "serve a paused registry again",
+        "ecr_refreshd.cli.pause",
+        "resume",
+        (("ecr-refreshd resume 724013829182.dkr.ecr.us-west-2.amazonaws.com", "ends its pause"),),
+        _host_option,
     ),
 )
 
@@ -151,6 +237,8 @@ def _add(
     make: Callable[..., argparse.ArgumentParser], command: Command, shared: argparse.ArgumentParser
 ) -> None:
     sentence = command.help[0].upper() + command.help[1:] + "."
+    if command.more:
+        sentence += f"\n\n{command.more}"
     parser = _new_parser(make, command.name, shared, sentence, command.examples, help=command.help)
     command.add(parser)
     parser.set_defaults(module=command.module, function=command.function)

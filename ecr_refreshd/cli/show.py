@@ -1,4 +1,4 @@
-"""Prints a status document for people, as well as the place it is printed to can show it."""
+"""Prints for people, as well as the place it is printed to can show it."""
 
 from __future__ import annotations
 
@@ -6,22 +6,41 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TextIO
 
-from ecr_refreshd.cli.table import Look, render
+from ecr_refreshd.cli.table import Look, printable, render
 from ecr_refreshd.host import clock
 
 
 def print_document(document: Mapping[str, Any], *, about_service: bool) -> None:
     """Print a document on stdout; `about_service` also says whether a service runs, and how it is."""
-    encoding = sys.stdout.encoding or "ascii"
+    print(showable(render(document, clock.now().wall, look(), about_service=about_service)))
+
+
+def look() -> Look:
+    """Return what stdout can show just now: a window's width changes."""
     is_terminal = sys.stdout.isatty()
     wants_colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
-    look = Look(
+    return Look(
         width=shutil.get_terminal_size().columns if is_terminal else None,
         colour=is_terminal and wants_colour,
-        unicode=encoding.lower().replace("-", "").startswith("utf"),
+        unicode=_encoding(sys.stdout).lower().replace("-", "").startswith("utf"),
+        zone=clock.LocalZone(),
     )
-    text = render(document, clock.now().wall, look, about_service=about_service)
+
+
+def say(text: str, out: TextIO | None = None) -> None:
+    """Print a sentence, on stdout if nothing else is named; it may quote what AWS or a file said."""
+    out = out or sys.stdout
+    print("\n".join(showable(printable(line), out) for line in text.split("\n")), file=out, flush=True)
+
+
+def showable(text: str, out: TextIO | None = None) -> str:
+    """Return a text in which each character that the place cannot show is replaced."""
     # A UTF-8 terminal is given every character but lone surrogates, which no encoding has.
-    print(text.encode(encoding, "replace").decode(encoding))
+    encoding = _encoding(out or sys.stdout)
+    return text.encode(encoding, "replace").decode(encoding)
+
+
+def _encoding(out: TextIO) -> str:
+    return out.encoding or "ascii"

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any, NamedTuple
 
-from ecr_refreshd.cli.words import moment, read_time, span
+from ecr_refreshd.cli.words import moment, read_time, span, until
 
 Row = Mapping[str, Any]
 
@@ -51,11 +51,13 @@ class Look(NamedTuple):
         width: columns of the terminal; None when it is none: no table then, and no line is broken.
         colour: escape sequences are understood and wanted.
         unicode: more than ASCII can be shown.
+        zone: in which the clock on the wall is read.
     """
 
     width: int | None = None
     colour: bool = False
     unicode: bool = True
+    zone: tzinfo = UTC
 
 
 def render(document: Mapping[str, Any], now: datetime, look: Look, *, about_service: bool = True) -> str:
@@ -63,20 +65,33 @@ def render(document: Mapping[str, Any], now: datetime, look: Look, *, about_serv
 
     Without `about_service` only the registries and their files are told, for what one command did to them.
     """
-    page = _Page(_printable(document), now, look)
+    page = _Page(printable(document), now, look)
     text = "\n".join([*(page.service() if about_service else ()), *page.registries()])
     return text if look.unicode else text.encode("ascii", "replace").decode()
 
 
-def _printable(value: Any) -> Any:
+def printable(value: Any) -> Any:
     """Return a value whose texts cannot move the cursor: a message may quote what AWS or a file said."""
     if isinstance(value, str):
         return "".join(char if char.isprintable() else " " for char in value)
     if isinstance(value, Mapping):
-        return {key: _printable(each) for key, each in value.items()}
+        return {key: printable(each) for key, each in value.items()}
     if isinstance(value, list):
-        return [_printable(each) for each in value]
+        return [printable(each) for each in value]
     return value
+
+
+def paused_words(row: Row, now: datetime, zone: tzinfo) -> str:
+    """Return what a paused registry's pause means, and how it ends."""
+    command = f"`ecr-refreshd resume {row.get('host', '')}`"
+    if row.get("paused_by") == "logout":
+        return f"logged out, and left so (heal.on_logout): no renewal, no heal until {command}"
+    end = read_time(row.get("paused_until"))
+    if end is None:
+        return f"no renewal, no heal, no removal until {command}"
+    if end <= now:
+        return f"its pause ended {moment(end, now)}; the next service to run serves it again"
+    return f"no renewal, no heal, no removal until {until(end, now, zone)}; {command} ends it"
 
 
 class _Page:
@@ -113,6 +128,8 @@ class _Page:
             yield from self._wrapped(notice["body"], indent=2)
         if notice.get("command"):
             yield from self._wrapped(f"{self._arrow} {notice['command']}", indent=2, style="strong")
+        for problem in notice.get("problems", ()):
+            yield from self._wrapped(f"You could not be told otherwise: {problem}", indent=2, style="faint")
         yield ""
 
     def _service(self) -> Iterator[str]:
@@ -180,7 +197,7 @@ class _Page:
 
     def _upcoming(self, row: Row) -> str:
         at = read_time(row.get("next_renewal_at"))
-        if at is None:
+        if at is None or row.get("phase") == "paused":
             return "-"
         return moment(max(at, self._now), self._now)
 
@@ -198,7 +215,10 @@ class _Page:
         return f"{told}, adopted" if row.get("origin") == "adopted" else told
 
     def _details(self, row: Row) -> Iterator[str]:
-        error = row.get("last_error")
+        paused = row.get("phase") == "paused"
+        if paused:
+            yield from self._wrapped(paused_words(row, self._now, self._look.zone), indent=2)
+        error = None if paused else row.get("last_error")
         if error:
             at = read_time(error.get("at"))
             when = f" ({moment(at, self._now)})" if at else ""
@@ -207,12 +227,23 @@ class _Page:
                 yield from self._wrapped(f"{self._arrow} {error['hint']}", indent=2, style="strong")
         for sink in row.get("sinks", ()):
             detail = sink.get("detail", "")
-            if sink.get("state") != "written" or detail:
+            if sink.get("state") not in {"written", "paused"} or detail:
                 told = f"{sink.get('path')}: {sink.get('state')}"
                 yield from self._wrapped(f"{told}: {detail}" if detail else told, indent=2)
+        yield from self._probe(row.get("probe"))
         heals = row.get("heals", 0)
         if heals:
             yield from self._wrapped(f"put back {heals} {'time' if heals == 1 else 'times'}", indent=2)
+
+    def _probe(self, probe: Row | None) -> Iterator[str]:
+        answer = (probe or {}).get("answer")
+        at = read_time((probe or {}).get("at"))
+        when = f" ({moment(at, self._now)})" if at else ""
+        if answer == "accepted":
+            yield from self._wrapped(f"the registry itself accepts the token{when}", indent=2, style="faint")
+        elif answer == "refused":
+            told = f"the registry refuses the token{when}: {(probe or {}).get('detail', '')}"
+            yield from self._wrapped(told, indent=2, style="bad")
 
     def _files(self, registries: Sequence[Row]) -> Iterator[str]:
         counts: dict[str, dict[str, int]] = {}

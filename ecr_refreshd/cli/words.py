@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from ecr_refreshd.core.times import spoken
 
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
@@ -27,6 +29,11 @@ def moment(at: datetime, now: datetime) -> str:
     if abs(apart) < timedelta(seconds=1):
         return "now"
     return f"in {span(apart)}" if apart > timedelta(0) else f"{span(apart)} ago"
+
+
+def until(at: datetime, now: datetime, zone: tzinfo) -> str:
+    """Return a time to come, by the clock on the wall and from now: ``16:05 (in 2 h)``."""
+    return f"{spoken(at, now, zone)} ({moment(at, now)})"
 
 
 def read_time(text: object) -> datetime | None:

@@ -1,0 +1,121 @@
+"""`ensure`: returns once registries have a token that lives long enough, in every file it belongs in."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Mapping
+from datetime import datetime, timedelta, tzinfo
+from typing import Any
+
+from ecr_refreshd.cli import asking
+from ecr_refreshd.cli.lengths import length
+from ecr_refreshd.cli.patience import patience
+from ecr_refreshd.cli.show import look, say
+from ecr_refreshd.cli.status import EXIT_CODES
+from ecr_refreshd.cli.table import paused_words
+from ecr_refreshd.cli.words import read_time, span
+from ecr_refreshd.core import hosts
+from ecr_refreshd.errors import NoServiceError, UsageError
+from ecr_refreshd.host import clock
+
+_LONGEST_TTL = timedelta(days=365)
+"""More than any token lives, and less than the service refuses to count."""
+_ONE_QUESTION = 240.0
+"""Seconds; the service keeps nobody waiting for longer than 300."""
+
+Row = Mapping[str, Any]
+
+
+def ensure(args: argparse.Namespace) -> int:
+    """Wait, say a line about each host, and return the exit code.
+
+    Raises:
+        UsageError: a host that nobody knows, or a length that is none.
+    """
+    named = list(dict.fromkeys(hosts.bare(text) for text in args.hosts))
+    least = min(length("--min-ttl", args.min_ttl), _LONGEST_TTL)
+    limit = length("--timeout", args.timeout)
+    with patience("getting tokens that live long enough"):
+        answer = _ask(args, named, least, limit)
+    now = clock.now().wall
+    rows = answer["registries"]
+    short = [] if answer["ensured"] else [row for row in rows if not _has(row, least, now)]
+    beyond = [row["host"] for row in short if row["host"] in answer["beyond"]]
+    for row in rows:
+        if row not in short:
+            say(f"{row['host']}: fresh for {span(_left(row, now))}")
+        elif row["host"] in beyond:
+            say(f"{row['host']}: its tokens live {_life(row)}, and --min-ttl asks for more.", sys.stderr)
+        else:
+            say(_why(row, least, limit, now), sys.stderr)
+    return _exit_code(answer["overall"], short, beyond)
+
+
+def _ask(args: argparse.Namespace, named: list[str], least: timedelta, limit: timedelta) -> Mapping[str, Any]:
+    end = time.monotonic() + limit.total_seconds()
+    request = {"op": "ensure", "hosts": named, "min_ttl": least.total_seconds()}
+    try:
+        while True:
+            left = max(0.0, end - time.monotonic())
+            now = min(left, _ONE_QUESTION)
+            answer = asking.ask({**request, "timeout": now}, now + 5)
+            if now == left or not answer.get("late"):
+                return answer
+    except NoServiceError:
+        # Imported only now: with a running service the command starts without the service's libraries.
+        from ecr_refreshd.cli.run import alone  # noqa: PLC0415 - see above
+        from ecr_refreshd.waits import Wait  # noqa: PLC0415 - see above
+
+        return asking.checked(alone(args, Wait(frozenset(named), min_ttl=least), limit))
+
+
+def _left(row: Row, now: datetime) -> timedelta:
+    end = read_time(row["expires_at"])
+    return max(timedelta(0), end - now) if end else timedelta(0)
+
+
+def _has(row: Row, least: timedelta, now: datetime) -> bool:
+    """Return whether a host is as it should be, by what is told of it; only the service sees every entry."""
+    written = bool(row["sinks"]) and all(sink["state"] == "written" for sink in row["sinks"])
+    return written and _left(row, now) >= least
+
+
+def _life(row: Row) -> str:
+    begin, end = read_time(row["obtained_at"]), read_time(row["expires_at"])
+    return span(end - begin) if begin and end else "less"
+
+
+def _why(row: Row, least: timedelta, limit: timedelta, now: datetime) -> str:
+    left = _left(row, now)
+    works = f"pulls work for {span(left)} more" if left else "pulls fail"
+    cause, command = _cause(row, least, limit, now, look().zone)
+    told = f"{row['host']}: {row['phase']}, {works}: {cause}"
+    return f"{told}\n  -> {command}"
+
+
+def _cause(row: Row, least: timedelta, limit: timedelta, now: datetime, zone: tzinfo) -> tuple[str, str]:
+    """Return why a host has not the life that was asked for, and what to run."""
+    if row["phase"] == "paused":
+        return paused_words(row, now, zone), f"ecr-refreshd resume {row['host']}"
+    error = row["last_error"]
+    if error:
+        return error["message"], error["hint"] or "ecr-refreshd status"
+    for sink in row["sinks"]:
+        if sink["state"] != "written":
+            detail = f" ({sink['detail']})" if sink["detail"] else ""
+            return f"{sink['path']}: {sink['state']}{detail}", f"ecr-refreshd refresh {row['host']}"
+    if not row["sinks"]:
+        return "no file carries its token", "ecr-refreshd status"
+    return f"{span(least)} could not be had within {span(limit)}", "ecr-refreshd status"
+
+
+def _exit_code(overall: str, short: list[Row], beyond: list[str]) -> int:
+    if not short:
+        return 0
+    if beyond:
+        return UsageError.exit_code
+    if any(row["phase"] == "login-required" for row in short):
+        return EXIT_CODES["login-required"]
+    return EXIT_CODES[overall] or EXIT_CODES["degraded"]

@@ -1,0 +1,100 @@
+"""`pause` and `resume`: tell the running service, or the state file for the next one, whom to leave alone."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from ecr_refreshd.cli import asking
+from ecr_refreshd.cli.lengths import length
+from ecr_refreshd.cli.patience import patience
+from ecr_refreshd.cli.show import look, say
+from ecr_refreshd.cli.table import paused_words
+from ecr_refreshd.cli.words import read_time, span
+from ecr_refreshd.core import hosts
+from ecr_refreshd.core.times import timestamp
+from ecr_refreshd.errors import LockHeldError, NoServiceError, RefreshdError
+from ecr_refreshd.host import clock
+
+_TIMEOUT = 20.0
+"""Seconds; a service that has just started looks at the files first."""
+_TRY_AGAIN = timedelta(milliseconds=200)
+_TRIES = 50
+"""For a `run --once` to end, or for a service that has just started to listen."""
+
+Row = Mapping[str, Any]
+
+
+def pause(args: argparse.Namespace) -> int:
+    """Leave a registry alone from now on, and say what that means.
+
+    Raises:
+        UsageError: a host that nobody knows, or a length that is none.
+        RefreshdError: it could not be done.
+    """
+    host = hosts.bare(args.host)
+    end = None if args.length is None else clock.now().wall + length("--for", args.length)
+    request = {"op": "pause", "host": host, "until": timestamp(end)}
+    row, running = _done(args, request)
+    if row["phase"] != "paused":
+        raise RefreshdError(f"{host}: the service has not paused it.", hint="ecr-refreshd status")
+    now = clock.now().wall
+    say(f"{host}: {paused_words(row, now, look().zone)}.")
+    token_ends = read_time(row["expires_at"])
+    if token_ends and token_ends > now:
+        say(f"Its token lives {span(token_ends - now)} more, if nobody takes it away.")
+    if not running:
+        say("No service is running; the next one will leave it alone too.")
+    return 0
+
+
+def resume(args: argparse.Namespace) -> int:
+    """Serve a registry again, and say how it is.
+
+    Raises:
+        UsageError: a host that nobody knows.
+        RefreshdError: it could not be done.
+    """
+    host = hosts.bare(args.host)
+    row, running = _done(args, {"op": "resume", "host": host})
+    if not running:
+        say(f"{host}: not paused any more. No service is running; start it with: ecr-refreshd run")
+        return 0
+    now = clock.now().wall
+    token_ends = read_time(row["expires_at"])
+    left = f", {span(token_ends - now)} left" if token_ends and token_ends > now else ""
+    say(f"{host}: served again: {row['phase']}{left}.")
+    error = row["last_error"]
+    if error:
+        say(f"  {error['message']}\n  -> {error['hint'] or 'ecr-refreshd status'}")
+    return 0
+
+
+def _done(args: argparse.Namespace, request: dict[str, Any]) -> tuple[Row, bool]:
+    """Return the registry's row, and whether a service runs; asks anew while one starts or ends."""
+    tries = _TRIES
+    with patience("waiting for the service"):
+        while True:
+            try:
+                return _tried(args, request)
+            except LockHeldError as error:
+                tries -= 1
+                if not tries:
+                    raise RefreshdError(
+                        f"{error.message} But nobody answers on its socket, so nothing was changed.",
+                        hint="Stop it, or start it again: systemctl --user restart ecr-refreshd",
+                    ) from error
+            clock.pause(_TRY_AGAIN)
+
+
+def _tried(args: argparse.Namespace, request: dict[str, Any]) -> tuple[Row, bool]:
+    try:
+        (row,) = asking.ask(request, _TIMEOUT)["registries"]
+    except NoServiceError:
+        # Imported only now: with a running service the command starts without the settings' parser.
+        from ecr_refreshd.cli.unattended import remember  # noqa: PLC0415 - see above
+
+        return remember(args, request["host"], request["op"], read_time(request.get("until"))), False
+    return row, True

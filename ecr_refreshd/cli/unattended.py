@@ -1,0 +1,120 @@
+"""Pauses in the state file, for when no service runs: the next one reads them there."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from ecr_refreshd.cli.asking import unknown_host
+from ecr_refreshd.cli.settings import ConfigFile
+from ecr_refreshd.core import memory
+from ecr_refreshd.core.settings import Settings
+from ecr_refreshd.core.state import Pause
+from ecr_refreshd.core.times import timestamp
+from ecr_refreshd.errors import RefreshdError
+from ecr_refreshd.host import clock, places, statefile
+from ecr_refreshd.host.lock import InstanceLock
+
+_BLANK: dict[str, Any] = {
+    "phase": "renewing",
+    "origin": "config",
+    "grant": None,
+    "expires_at": None,
+    "obtained_at": None,
+    "next_renewal_at": None,
+    "fingerprint": None,
+    "principal": None,
+    "region": None,
+    "account": None,
+    "heals": 0,
+    "last_error": None,
+    "sinks": [],
+}
+"""The row of a host that no service has served yet."""
+
+
+def remember(args: argparse.Namespace, host: str, operation: str, until: datetime | None) -> dict[str, Any]:
+    """Put a pause into the state file, or take it out, and return the registry's row as `status` shows it now.
+
+    Args:
+        args: name the configuration.
+        host: bare.
+        operation: ``pause`` or ``resume``.
+        until: when a pause ends (UTC), None if a person ends it.
+
+    Raises:
+        LockHeldError: a service runs, or a command in its place.
+        UsageError: a host that nobody knows.
+        RefreshdError: the configuration or the state file cannot be used.
+    """
+    settings = ConfigFile.chosen(args).load()
+    lock = InstanceLock(places.lock_folder())
+    lock.acquire()
+    try:
+        remembered, _ = statefile.load(places.state_file())
+        known = known_hosts(settings, remembered)
+        if host not in known:
+            raise unknown_host([host], known)
+        pause = Pause(until, "asked") if operation == "pause" else None
+        changed, row = with_pause(remembered, host, pause, clock.now().wall)
+        statefile.write(places.state_file(), changed)
+    except OSError as error:
+        raise RefreshdError(f"{places.state_file()}: cannot be written: {error.strerror}") from error
+    finally:
+        lock.release()
+    return row
+
+
+def known_hosts(settings: Settings, remembered: Mapping[str, Any]) -> list[str]:
+    """Return the hosts that the settings name, that were adopted, or of which the last service told."""
+    configured = [name for each in settings.registries for name in (each.host, *each.aliases)]
+    return list(dict.fromkeys([*configured, *memory.adopted(remembered), *_rows(remembered)]))
+
+
+def with_pause(
+    remembered: Mapping[str, Any], host: str, pause: Pause | None, now: datetime
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the memory with a host's pause in it, or out of it, and the host's row in its status document."""
+    pauses = {name: memory.pause_row(each) for name, each in memory.pauses(remembered).items()}
+    pauses.pop(host, None)
+    rows = _rows(remembered)
+    row = {**_BLANK, "host": host, **rows.get(host, {})}
+    row["paused_until"] = row["paused_by"] = None
+    if pause is not None:
+        pauses[host] = memory.pause_row(pause)
+        row |= {"phase": "paused", "paused_until": timestamp(pause.until), "paused_by": pause.by}
+    elif row["phase"] == "paused":
+        row |= {"phase": _phase(row, now), "sinks": [_unseen(sink) for sink in row["sinks"]]}
+    changed = {"schema": memory.SCHEMA, **remembered, "pauses": pauses}
+    if host in rows:
+        status = {**changed["status"], "registries": list({**rows, host: row}.values())}
+        changed["status"] = status
+    return changed, row
+
+
+def _rows(remembered: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    status = remembered.get("status")
+    rows = status.get("registries") if isinstance(status, dict) else None
+    listed = rows if isinstance(rows, list) else []
+    return {row["host"]: row for row in listed if isinstance(row, dict) and isinstance(row.get("host"), str)}
+
+
+def _phase(row: Mapping[str, Any], now: datetime) -> str:
+    """Return the phase of a row that is no longer paused, as far as it can be told without looking."""
+    category = (row["last_error"] or {}).get("category")
+    if category in {"login", "denied", "config"}:
+        return "login-required" if category == "login" else "blocked"
+    ends = row["expires_at"] and datetime.fromisoformat(row["expires_at"])
+    if not ends:
+        return "renewing"
+    if ends <= now:
+        return "expired"
+    return "retrying" if category else "fresh"
+
+
+def _unseen(sink: Mapping[str, Any]) -> dict[str, Any]:
+    if sink.get("state") != "paused":
+        return dict(sink)
+    return {**sink, "state": "missing", "detail": "not looked at since its pause"}
