@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-TESTS = ("tests/test_daemon.py", "tests/core/test_machine.py", "tests/core/test_promises.py")
+TESTS = ("tests/daemon", "tests/test_daemon.py", "tests/core/test_machine.py", "tests/core/test_promises.py")
 
 
 class Fault(NamedTuple):
@@ -28,45 +28,34 @@ class Fault(NamedTuple):
 
 
 FAULTS = (
+    # what AWS is asked
     Fault(
         "a stale answer is accepted",
-        "machine.py",
+        "granting.py",
         "    if facts.serial != event.serial or facts.fetching is None:\n        return state\n    past",
         "    past",
     ),
     Fault(
-        "a lost worker is never given up", "machine.py", "now.boot - facts.fetching > _FETCH_LOST", "False"
+        "a lost worker is never given up", "granting.py", "now.boot - facts.fetching > FETCH_LOST", "False"
     ),
+    Fault("the alarm for a retry is forgotten", "fetching.py", "        wake.boot(facts.retry_at)\n", ""),
     Fault(
-        "a lost write is never given up", "machine.py", "now.boot - sink.writing_since > _WRITE_LOST", "False"
-    ),
-    Fault("an expired token is written", "settle.py", "or not alive(facts.token, now):", "or False:"),
-    Fault("the alarm for a retry is forgotten", "settle.py", "        wake.boot(facts.retry_at)\n", ""),
-    Fault(
-        "AWS is asked by time while a person must sign in",
-        "machine.py",
-        "        pause = None\n    changed",
-        "        pass\n    changed",
+        "AWS is asked by time while the disk shows a dead login",
+        "fetching.py",
+        "            return False  # the disk",
+        "            pass  # the disk",
     ),
     Fault(
         "a failure drops the good token",
-        "machine.py",
+        "granting.py",
         "    return replace(\n        facts,\n        fetching=None,",
         "    return replace(\n        facts,\n        token=None,\n        fetching=None,",
     ),
     Fault(
         "a remembered token is trusted although no file holds it",
-        "settle.py",
+        "fetching.py",
         "    if facts.token.auth is None:\n        return True",
         "    if facts.token.auth is None:\n        return False",
-    ),
-    Fault("a war never ends", "machine.py", "or since > _PEACE:", "or False:"),
-    Fault("our older token is taken for somebody's", "healing.py", "or ours or entry", "or entry"),
-    Fault(
-        "a host that was not looked at is overwritten",
-        "settle.py",
-        "if host in shadows or not _known(sink, host) or not",
-        "if host in shadows or not",
     ),
     Fault(
         "only the wall clock counts",
@@ -75,22 +64,125 @@ FAULTS = (
         "    return False",
     ),
     Fault(
-        "a batch is not gathered",
-        "settle.py",
-        "    wake.boot(state.gather_until)\n    return True",
-        "    return False",
-    ),
-    Fault(
         "a login during a fetch is forgotten",
-        "machine.py",
+        "granting.py",
         "        return replace(facts, changed=True)",
         "        return facts",
+    ),
+    # logins
+    Fault("a refresh is taken for a new login", "logins.py", "> _REFRESHED_WITHIN", "> timedelta(0)"),
+    Fault("a new login is taken for a refresh", "logins.py", "or facts.ended or not", "or not"),
+    Fault("a new login renews nothing", "fetching.py", "return login.began  #", "return None  #"),
+    Fault(
+        "a login of the future is believed",
+        "fetching.py",
+        "obtained_at < login.began <= now.wall",
+        "obtained_at < login.began",
+    ),
+    Fault(
+        "there is no last mint", "fetching.py", "return at if obtained_at < at and", "return at if False and"
+    ),
+    Fault("a half-written file is a logout", "granting.py", "if login.torn or (", "if ("),
+    Fault(
+        "the length of a login is never learned",
+        "logins.py",
+        "if len(facts.lived) < _LEARNED_FROM:",
+        "if True:",
+    ),
+    Fault("a changed login stirs nobody", "granting.py", "if not changed or not login.alive:", "if True:"),
+    # what is written
+    Fault("an expired token is written", "writing.py", "or not alive(facts.token, now):", "or False:"),
+    Fault(
+        "a lost write is never given up", "sighting.py", "now.boot - sink.writing_since > WRITE_LOST", "False"
+    ),
+    Fault("a silent file is waited for", "sighting.py", "elif not sink.looked and", "elif False and"),
+    Fault("a war never ends", "sighting.py", "quiet = facts.wrote_at is not None and", "quiet = False and"),
+    Fault("our older token is taken for somebody's", "healing.py", "or ours or entry", "or entry"),
+    Fault(
+        "a host that was not looked at is overwritten",
+        "writing.py",
+        "if host in shadows or not known(sink, host) or not",
+        "if host in shadows or not",
+    ),
+    Fault(
+        "a batch is not gathered",
+        "writing.py",
+        "    wake.boot(state.gather_until)\n    return True",
+        "    return False",
     ),
     Fault(
         "a foreign login is overwritten",
         "healing.py",
         "    return Judgement(Verdict.KEEP, until)",
         "    return Judgement(Verdict.WRITE)",
+    ),
+    Fault("another kind of login is fought", "healing.py", "and not again else", "else"),
+    Fault(
+        "a dead public token stays",
+        "writing.py",
+        "        if not renewable and _dead",
+        "        if False and _dead",
+    ),
+    Fault(
+        "a living public token goes",
+        "writing.py",
+        "return now.wall >= token.expires_at and by_boot",
+        "return True",
+    ),
+    Fault(
+        "a wall clock ahead makes a public token worthless",
+        "writing.py",
+        "    return first is None or now.boot - first.boot >= entry.expires_hint - first.wall",
+        "    return True",
+    ),
+    Fault("what we take away counts as undone", "writing.py", "held=False, spoiled=False)", "held=True)"),
+    # pauses and logouts
+    Fault("a paused host is healed", "writing.py", "or registry.host in state.pauses:", "or False:"),
+    Fault("a paused host is renewed", "pauses.py", "if registry.host not in state.pauses]", "if True]"),
+    Fault("a pause never ends", "pauses.py", "if p.until is not None and p.until <= now.wall]", "if False]"),
+    Fault("every clobber is a logout", "sighting.py", "and view.rest == sink.view.rest", ""),
+    Fault("a logout is never respected", "sighting.py", "    if registry.respects_logout:", "    if False:"),
+    Fault("a login does not end a logout's pause", "sighting.py", 'pause.by == "logout" and', "False and"),
+    Fault(
+        "refreshing everything ends every pause",
+        "machine.py",
+        "pauses.end(state, hosts)",
+        "pauses.end(state, wanted)",
+    ),
+    # notices and probes
+    Fault(
+        "a notice is told at every turn",
+        "notices.py",
+        "        if facts is None:\n            decisions",
+        "        if True:\n            decisions",
+    ),
+    Fault("a notice is left standing", "notices.py", "if key not in wanted]", "if False]"),
+    Fault(
+        "a notice is forgotten over a restart",
+        "memory.py",
+        'notices=dict(_each(memory, "notices", _notice))',
+        "notices={}",
+    ),
+    Fault("nobody is reminded", "notices.py", "if passed - facts.reminded:", "if False:"),
+    Fault(
+        "an old entry that never worked alarms somebody", "notices.py", 'r.origin == "config" or', "True or"
+    ),
+    Fault(
+        "a login that is tried again is told already",
+        "notices.py",
+        "return facts.fetching is not None or",
+        "return False and",
+    ),
+    Fault("a refused token is not renewed early", "probing.py", "replace(facts, asked=True)", "facts"),
+    Fault(
+        "a refused token is renewed for ever",
+        "probing.py",
+        "first = len(state.probes[event.host].refused) == 1",
+        "first = True",
+    ),
+    Fault("a resume raises no doubt", "probing.py", "if now.boot >= at:", "if False:"),
+    Fault(
+        "offline after a resume is an alarm", "report.py", "and just_resumed(state.resumed, now)", "and False"
     ),
 )
 

@@ -1,4 +1,4 @@
-"""SSO in the real program: the end of a login, the bridge over it, and the moment after a person has signed in."""
+"""SSO in the real program: the end of a login, the bridge over it, the moment after a person has signed in."""
 
 from __future__ import annotations
 
