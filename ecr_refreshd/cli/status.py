@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from ecr_refreshd import __version__
@@ -21,19 +22,31 @@ _TIMEOUT = 5.0
 
 def status(args: argparse.Namespace) -> int:
     """Print the status document and return the exit code of its overall state, or 5 with no service."""
-    document = _look()
+    if args.watch:
+        from ecr_refreshd.cli.watching import watch  # noqa: PLC0415 - what a prompt runs need not load it
+
+        return _exit_code(watch(_look, _remembered, as_json=args.json))
+    with patience("asking the service"):
+        document = _look()
     if args.json:
         print(json.dumps(document, indent=2))
     else:
         print_document(document, about_service=True)
+    return _exit_code(document)
+
+
+def _exit_code(document: Mapping[str, Any]) -> int:
     return NoServiceError.exit_code if document["pid"] is None else EXIT_CODES[document["overall"]]
 
 
 def _look() -> dict[str, Any]:
     try:
-        with patience("asking the service"):
-            return control.ask(places.socket_to_ask(), {"op": "status"}, _TIMEOUT)
+        return control.ask(places.socket_to_ask(), {"op": "status"}, _TIMEOUT)
     except NoServiceError:
-        from ecr_refreshd.core import memory  # noqa: PLC0415 - half of the start-up time, for this case only
+        return _remembered()
 
-        return memory.last_document(statefile.read(places.state_file()), clock.now().wall, __version__)
+
+def _remembered() -> dict[str, Any]:
+    from ecr_refreshd.core import memory  # noqa: PLC0415 - half of the start-up time, for this case only
+
+    return memory.last_document(statefile.read(places.state_file()), clock.now().wall, __version__)
