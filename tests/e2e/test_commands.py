@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli import standin
 from tests.e2e.test_bad_input import GOOD, Home, host, until
+from tests.world import homes
 from tests.world.aws import FakeAws
 
 WEST = host(GOOD)
@@ -82,4 +84,43 @@ def test_pause_leaves_alone_and_resume_serves_again(home: Home, running: bool) -
 
     assert resumed.returncode == 0
     assert "served again: fresh" in resumed.stdout
+    assert WEST in json.loads(home.docker.read_text())["auths"]
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_login_signs_in_where_a_registry_waits_and_all_is_fresh(home: Home, running: bool) -> None:
+    """One sign-in for the session, then the tokens; a second `login` opens nothing."""
+    homes.sso_profile(home.folder, "dev", GOOD)
+    homes.sso_profile(home.folder, "other", "100000000002")
+    home.write_config(
+        f'[[registry]]\nhost = "{WEST}"\nprofile = "dev"\n'
+        f'[[registry]]\nhost = "{host("100000000002")}"\nprofile = "other"\n'
+    )
+    path = standin.install(home.folder, home.aws.url)
+    if running:
+        home.start()
+        until(lambda: home.run("status").returncode in {1, 3}, "a login to be required")
+
+    first = home.run("login", PATH=path)
+    second = home.run("login", PATH=path)
+
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert [run["argv"] for run in standin.runs(home.folder)] == [["sso", "login", "--sso-session", "corp"]]
+    assert first.stdout.count("fresh") == 2
+    assert set(json.loads(home.docker.read_text())["auths"]) == {WEST, host("100000000002")}
+    assert second.returncode == 0
+    assert "No registry waits for a sign-in." in second.stdout
+
+
+def test_login_to_a_profile_signs_in_again_through_its_chain(home: Home) -> None:
+    """A role chain's login is its source's; old profiles are named by themselves."""
+    homes.legacy_sso_profile(home.folder, "old", GOOD)
+    homes.role_chain(home.folder, "admin", f"arn:aws:iam::{GOOD}:role/admin", "old")
+    home.write_config(f'[[registry]]\nhost = "{WEST}"\nprofile = "admin"\n')
+    path = standin.install(home.folder, home.aws.url)
+
+    done = home.run("login", "admin", PATH=path)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [run["argv"] for run in standin.runs(home.folder)] == [["sso", "login", "--profile", "old"]]
     assert WEST in json.loads(home.docker.read_text())["auths"]
