@@ -81,7 +81,7 @@ def _mint_for_login(state: State, lane: str, obtained_at: datetime, plan: Plan, 
     login = state.logins.get(lane)
     if login is None:
         return None
-    if login.began is not None and obtained_at < login.began <= now.wall:
+    if login.began is not None and obtained_at < login.began:
         return login.began  # a new login: what it gives bridges all of it (DESIGN 5)
     end = logins.end_of(login, plan.session_lengths.get(lane), now)
     if end is None:

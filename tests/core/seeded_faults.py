@@ -74,12 +74,6 @@ FAULTS = (
     Fault("a new login is taken for a refresh", "logins.py", "or facts.ended or not", "or not"),
     Fault("a new login renews nothing", "fetching.py", "return login.began  #", "return None  #"),
     Fault(
-        "a login of the future is believed",
-        "fetching.py",
-        "obtained_at < login.began <= now.wall",
-        "obtained_at < login.began",
-    ),
-    Fault(
         "there is no last mint", "fetching.py", "return at if obtained_at < at and", "return at if False and"
     ),
     Fault("a half-written file is a logout", "granting.py", "if login.torn or (", "if ("),

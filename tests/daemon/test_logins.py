@@ -190,6 +190,15 @@ def test_a_token_file_that_is_half_written_is_looked_at_again_and_is_no_logout()
     assert len(house.aws.calls) == 2, "the new login behind it was seen without another event"
 
 
+def test_a_file_that_was_half_written_and_says_the_same_again_is_no_new_login() -> None:
+    """The CLI rewrites the file in place at each of its refreshes, and so does whoever touches it."""
+    house = Corp().begin()
+    before = house.lookout.logins[LANE]
+    house.changes(Login(torn=True))
+    house.changes(before)
+    assert len(house.aws.calls) == 1
+
+
 def test_adopted_hosts_that_never_worked_are_nobodys_outage() -> None:
     """An old entry in a file of somebody who does not use ECR any more brings no notice."""
     house = Corp(config="")
