@@ -128,6 +128,7 @@ class File:
     other: str = ""
     shadows: dict[str, str] = field(default_factory=dict)
     kinds: dict[str, str] = field(default_factory=dict)
+    silent: bool = False
 
     def view(self, hosts: Sequence[str]) -> View:
         entries = {}
@@ -162,6 +163,8 @@ class HandLane:
     def stop(self, timeout: float = 1.0) -> None: ...
     def look(self, hosts: Sequence[str] | None = None, *, again: bool = False) -> None:
         self._hosts = self._hosts if hosts is None else tuple(hosts)
+        if self._file.silent:
+            return
         if self._file.fault is not None:
             self._post(SinkFailed(self._path, "unparsable", self._file.fault))
         else:

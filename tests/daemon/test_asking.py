@@ -98,6 +98,31 @@ def test_ensure_looks_at_the_files_and_not_only_at_the_token() -> None:
     assert not wait.ensured
 
 
+def test_a_file_that_never_answers_its_first_look_is_said_and_holds_nobody_up() -> None:
+    """A hung network share must not keep `refresh` or `--once` waiting for minutes."""
+    other = "/mnt/share/config.json"
+    house = Household(CONFIG, files={HOME: File(), other: File(silent=True)}).begin()
+    wait = Wait(frozenset({HOST}), refresh=True)
+    house.service._queue.put(wait)
+    house.settle()
+    assert not wait.done.is_set()
+    house.live(timedelta(seconds=11))
+    assert wait.done.is_set()
+    assert house.row()["sinks"][0]["state"] == "written"
+    assert "does not answer" in house.service._state.sink(other).failure.message
+    house.files[other].silent = False
+    house.live(MINUTE)
+    assert house.service._state.sink(other).failure is None
+
+
+def test_a_client_that_waits_no_longer_is_forgotten() -> None:
+    """A wait whose client has given up must not stay for the life of the service."""
+    house = Household(CONFIG, answer=lambda _order: None).begin()
+    assert not house.service.wait(Wait(frozenset({HOST}), refresh=True), 0.01)
+    house.settle()
+    assert house.service._waits._waiting == []
+
+
 def test_the_hook_hears_of_each_new_token_once_it_stands_everywhere() -> None:
     """[hooks] on_renewed: hosts and expiry, no token; a restart announces nothing anew."""
     house = Household(CONFIG + f'[[registry]]\nhost = "{SECOND}"\n').begin()
