@@ -14,14 +14,14 @@ from ecr_refreshd.cli.lengths import length
 from ecr_refreshd.cli.patience import patience
 from ecr_refreshd.cli.show import look, say
 from ecr_refreshd.cli.status import EXIT_CODES
-from ecr_refreshd.cli.table import paused_words
-from ecr_refreshd.cli.words import read_time, span
+from ecr_refreshd.cli.words import read_time, span, until
 from ecr_refreshd.core import hosts
 from ecr_refreshd.errors import NoServiceError, UsageError
 from ecr_refreshd.host import clock
 
 _LONGEST_TTL = timedelta(days=365)
 """More than any token lives, and less than the service refuses to count."""
+_ROUNDED = timedelta(seconds=30)
 _ONE_QUESTION = 240.0
 """Seconds; the service keeps nobody waiting for longer than 300."""
 
@@ -84,7 +84,11 @@ def _has(row: Row, least: timedelta, now: datetime) -> bool:
 
 def _life(row: Row) -> str:
     begin, end = read_time(row["obtained_at"]), read_time(row["expires_at"])
-    return span(end - begin) if begin and end else "less"
+    if not begin or not end:
+        return "less"
+    # AWS counts from its own clock, a little before ours: 11 h 59 min 58 s are meant to be 12 h.
+    life = end - begin
+    return span(life + _ROUNDED if life > timedelta(hours=1) else life)
 
 
 def _why(row: Row, least: timedelta, limit: timedelta, now: datetime) -> str:
@@ -98,7 +102,9 @@ def _why(row: Row, least: timedelta, limit: timedelta, now: datetime) -> str:
 def _cause(row: Row, least: timedelta, limit: timedelta, now: datetime, zone: tzinfo) -> tuple[str, str]:
     """Return why a host has not the life that was asked for, and what to run."""
     if row["phase"] == "paused":
-        return paused_words(row, now, zone), f"ecr-refreshd resume {row['host']}"
+        end = read_time(row["paused_until"])
+        lasts = f"until {until(end, now, zone)}" if end else "until somebody ends it"
+        return f"it is paused {lasts}", f"ecr-refreshd resume {row['host']}"
     error = row["last_error"]
     if error:
         return error["message"], error["hint"] or "ecr-refreshd status"

@@ -35,12 +35,12 @@ def pause(args: argparse.Namespace) -> int:
         RefreshdError: it could not be done.
     """
     host = hosts.bare(args.host)
-    end = None if args.length is None else clock.now().wall + length("--for", args.length)
+    now = clock.now().wall.replace(microsecond=0)
+    end = None if args.length is None else now + length("--for", args.length)
     request = {"op": "pause", "host": host, "until": timestamp(end)}
     row, running = _done(args, request)
     if row["phase"] != "paused":
         raise RefreshdError(f"{host}: the service has not paused it.", hint="ecr-refreshd status")
-    now = clock.now().wall
     say(f"{host}: {paused_words(row, now, look().zone)}.")
     token_ends = read_time(row["expires_at"])
     if token_ends and token_ends > now:

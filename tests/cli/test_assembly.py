@@ -18,7 +18,9 @@ from tests.household import Lines
 
 
 def assembled(load: Callable[[], Settings]) -> Assembly:
-    return Assembly(Path("config.toml"), load, load(), log=Lines(), known=Secrets(), supervise=lambda _state: None)
+    return Assembly(
+        Path("config.toml"), load, load(), log=Lines(), known=Secrets(), supervise=lambda _state: None
+    )
 
 
 def settings(text: str = "") -> Settings:
