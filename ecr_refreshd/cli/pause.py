@@ -21,7 +21,7 @@ from ecr_refreshd.host import clock
 _TIMEOUT = 20.0
 """Seconds; a service that has just started looks at the files first."""
 _TRY_AGAIN = timedelta(milliseconds=200)
-_TRIES = 50
+_TRIES = 25
 """For a `run --once` to end, or for a service that has just started to listen."""
 
 Row = Mapping[str, Any]

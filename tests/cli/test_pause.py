@@ -1,0 +1,271 @@
+"""`pause` and `resume`: with a service by asking it, without one in the state file, under the service's lock."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ecr_refreshd.cli.table import Look, render
+from ecr_refreshd.cli.unattended import with_pause
+from ecr_refreshd.core import memory
+from ecr_refreshd.core.model import Instant
+from ecr_refreshd.core.state import Pause
+from ecr_refreshd.host.lock import InstanceLock
+from tests.cli.documents import FILE, LOGIN_ENDED, NOW, WEST, at, document, registry
+from tests.cli.running import House
+
+EAST = "724013829182.dkr.ecr.eu-west-1.amazonaws.com"
+CONFIG = f'[[registry]]\nhost = "{WEST}"\naliases = ["registry.corp.example"]\n'
+
+
+def remember(house: House, **memory_: Any) -> None:
+    house.state.write_text(json.dumps({"schema": 1, **memory_}))
+    house.state.chmod(0o600)
+
+
+def remembered(house: House) -> dict[str, Any]:
+    return json.loads(house.state.read_text())
+
+
+def paused(**more: Any) -> dict[str, Any]:
+    return document(registry(**{"phase": "paused", "paused_until": None, "paused_by": "asked", **more}))
+
+
+# -- with a service -----------------------------------------------------------------------------------------
+
+
+def test_a_pause_says_what_it_means_and_how_it_ends(house: House) -> None:
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
+        return paused(paused_until=request["until"])
+
+    with house.answering(answer):
+        done = house.run("pause", WEST.upper(), "--for", "1h 30m")
+
+    (asked,) = house.asked
+    end = datetime.fromisoformat(asked["until"])
+    assert (asked["op"], asked["host"], asked["until"][-1]) == ("pause", WEST, "Z")
+    assert abs(end - datetime.now(UTC) - timedelta(minutes=90)) < timedelta(minutes=1)
+    assert done.returncode == 0
+    assert (
+        done.stdout
+        == (
+            f"{WEST}: no renewal, no heal, no removal until {end:%H:%M} (in 1 h 30 min); "
+            f"`ecr-refreshd resume {WEST}` ends it.\n"
+        )
+        or end.date() != datetime.now(UTC).date()
+    )
+
+
+def test_a_pause_without_an_end_lasts_until_resume(house: House) -> None:
+    with house.answering(paused()):
+        done = house.run("pause", WEST)
+
+    assert house.asked == [{"op": "pause", "host": WEST, "until": None}]
+    assert f"no renewal, no heal, no removal until `ecr-refreshd resume {WEST}`" in done.stdout
+
+
+def test_resume_says_how_the_registry_is_and_what_helps(house: House) -> None:
+    with house.answering(document(LOGIN_ENDED)):
+        done = house.run("resume", WEST)
+
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[0].startswith(f"{WEST}: served again: login-required")
+    assert done.stdout.splitlines()[-1] == "  -> aws sso login --sso-session corp"
+
+
+@pytest.mark.parametrize("command", ["pause", "resume"])
+def test_an_unknown_host_is_2(house: House, command: str) -> None:
+    with house.answering(
+        {"error": "unknown-host", "hosts": ["public.ecr.awss"], "known": ["public.ecr.aws"]}
+    ):
+        done = house.run(command, "public.ecr.awss")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "did you mean public.ecr.aws?" in done.stderr
+
+
+def test_a_service_that_did_not_pause_is_an_error(house: House) -> None:
+    """Never "paused" where it is not."""
+    with house.answering(document(registry())):
+        done = house.run("pause", WEST)
+
+    assert (done.returncode, done.stdout) == (1, "")
+
+
+@pytest.mark.parametrize("length", ["0s", "soon", "3600", "-1h"])
+def test_what_is_no_length_is_a_usage_error(house: House, length: str) -> None:
+    done = house.run("pause", WEST, f"--for={length}")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--for" in done.stderr
+
+
+# -- without one --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "host",
+    [WEST, "registry.corp.example", EAST, "public.ecr.aws"],
+    ids=["configured", "alias", "row", "adopted"],
+)
+def test_what_is_known_is_paused_in_the_state_file_and_resumed_there(house: House, host: str) -> None:
+    """Configured hosts, their aliases, those of the last status, those adopted; `core.memory` reads it back."""
+    house.write_config(CONFIG)
+    remember(house, adopted=["public.ecr.aws"], status=document(registry(EAST)), seed="s")
+
+    first = house.run("pause", host, "--for", "2h")
+    kept = memory.pauses(remembered(house))
+    second = house.run("resume", host)
+
+    assert first.returncode == 0, first.stderr
+    assert "No service is running" in first.stdout
+    assert list(kept) == [host]
+    assert kept[host].by == "asked"
+    assert kept[host].until is not None
+    assert abs(kept[host].until - datetime.now(UTC) - timedelta(hours=2)) < timedelta(minutes=1)
+    assert second.returncode == 0
+    assert memory.pauses(remembered(house)) == {}
+    assert remembered(house)["seed"] == "s"
+    assert house.state.stat().st_mode & 0o777 == 0o600
+
+
+def test_before_anything_ever_ran(house: House) -> None:
+    house.write_config(CONFIG)
+
+    done = house.run("pause", WEST)
+
+    assert done.returncode == 0, done.stderr
+    assert memory.recall(remembered(house), Instant(NOW, timedelta())).pauses == {WEST: Pause(None, "asked")}
+
+
+def test_a_host_that_stands_nowhere_is_2_even_if_it_is_well_formed(house: House) -> None:
+    house.write_config(CONFIG)
+
+    done = house.run("pause", WEST.replace("west", "east"))
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"did you mean {WEST}?" in done.stderr
+    assert not house.state.exists()
+
+
+def test_status_shows_the_pause_of_a_service_that_does_not_run(house: House) -> None:
+    remember(house, status=document(registry(EAST), registry()))
+    house.run("pause", EAST)
+
+    row = json.loads(house.run("status", "--json").stdout)["registries"][0]
+    text = house.run("status").stdout
+    house.run("resume", EAST)
+    after = json.loads(house.run("status", "--json").stdout)["registries"][0]
+
+    assert (row["host"], row["phase"], row["paused_by"]) == (EAST, "paused", "asked")
+    assert f"until `ecr-refreshd resume {EAST}`" in text
+    assert (after["phase"], after["paused_by"]) != ("paused", "asked")
+
+
+def test_a_lock_whose_holder_answers_nobody_is_said_and_nothing_is_changed(house: House) -> None:
+    house.write_config(CONFIG)
+    remember(house)
+    lock = InstanceLock(house.state.parent / "locks")
+    lock.acquire()
+    try:
+        done = house.run("pause", WEST)
+    finally:
+        lock.release()
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "holds the lock" in done.stderr
+    assert "nothing was changed" in done.stderr
+    assert remembered(house) == {"schema": 1}
+
+
+def test_a_service_that_is_just_starting_is_asked_once_it_listens(house: House) -> None:
+    house.write_config(CONFIG)
+    lock = InstanceLock(house.state.parent / "locks")
+    lock.acquire()
+
+    def starting() -> None:
+        time.sleep(1)
+        with house.answering(paused()):
+            while not house.asked:
+                time.sleep(0.05)
+            time.sleep(0.2)
+
+    service = threading.Thread(target=starting)
+    service.start()
+    done = house.run("pause", WEST)
+    service.join()
+    lock.release()
+
+    assert done.returncode == 0, done.stderr
+    assert "No service" not in done.stdout
+
+
+def test_a_wrong_config_is_2_and_nothing_is_changed(house: House) -> None:
+    house.write_config("[dokcer]\n")
+
+    assert house.run("pause", WEST).returncode == 2
+    assert not house.state.exists()
+
+
+# -- the rows -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("more", "phase"),
+    [
+        ({}, "fresh"),
+        ({"expires_at": at(hours=-1)}, "expired"),
+        ({"expires_at": None}, "renewing"),
+        ({"last_error": {"category": "login"}}, "login-required"),
+        ({"last_error": {"category": "denied"}}, "blocked"),
+        ({"last_error": {"category": "transient"}}, "retrying"),
+    ],
+)
+def test_a_row_after_its_pause_is_what_can_be_told_without_looking(more: dict[str, Any], phase: str) -> None:
+    sinks = [{"path": FILE, "kind": "auths", "state": "paused", "detail": ""}]
+    kept = {
+        "status": document(
+            registry(phase="paused", paused_by="asked", paused_until=None, sinks=sinks, **more)
+        )
+    }
+
+    changed, row = with_pause(kept, WEST, None, NOW)
+
+    assert row["phase"] == phase
+    assert row["sinks"][0]["state"] == "missing"
+    assert changed["status"]["registries"] == [row]
+    assert memory.last_document(changed, NOW, "0")["registries"]
+
+
+@pytest.mark.parametrize(
+    ("by", "end", "said"),
+    [
+        ("asked", at(hours=2), f"until 14:00 (in 2 h); `ecr-refreshd resume {WEST}` ends it"),
+        ("asked", at(hours=26), "until Fri 14:00 (in 1 d 2 h); "),
+        ("asked", at(minutes=-3), "its pause ended 3 min ago"),
+        (
+            "logout",
+            None,
+            f"logged out, and left so (heal.on_logout): no renewal, no heal until `ecr-refreshd resume {WEST}`",
+        ),
+    ],
+)
+def test_status_shows_paused_rows_with_their_end(by: str, end: str | None, said: str) -> None:
+    row = registry(
+        phase="paused",
+        paused_by=by,
+        paused_until=end,
+        last_error=LOGIN_ENDED["last_error"],
+        sinks=[{"path": FILE, "kind": "auths", "state": "paused", "detail": ""}],
+    )
+
+    text = render(document(row), NOW, Look(width=240))
+
+    assert said in text
+    assert "has ended" not in text, "what failed before matters to nobody while it is left alone"
+    assert text.count(FILE) == 1
