@@ -26,6 +26,12 @@ class AnswerError(Exception):
         self.code = code
 
 
+def foreign() -> AnswerError:
+    """Return the error of an answer that AWS did not give."""
+    what = "Something between this machine and AWS answered in its place: a captive portal, or a proxy."
+    return AnswerError("answer.foreign", what)
+
+
 def granted(number: int, answer: dict[str, Any], account: str) -> Granted:
     """Return the token in an answer of either service.
 
@@ -38,10 +44,7 @@ def granted(number: int, answer: dict[str, Any], account: str) -> Granted:
         AnswerError: there is none, or it is of no use.
     """
     if "authorizationData" not in answer:
-        raise AnswerError(
-            "answer.foreign",
-            "Something between this machine and AWS answered in its place: a captive portal, or a proxy.",
-        )
+        raise foreign()
     data = answer["authorizationData"]
     if isinstance(data, list):
         data = data[0] if data else {}

@@ -36,6 +36,19 @@ class Asker:
         return "the ambient credentials" if self.ambient else f'profile "{self.principal.profile}"'
 
     @property
+    def edit_hint(self) -> str:
+        """Return where what it is made of is corrected."""
+        if self.ambient:
+            return "Correct the environment of the service: ecr-refreshd service install"
+        return "Correct the files in ~/.aws; they are read again when they change."
+
+    @property
     def login_hint(self) -> str:
         """Return what a person does to sign in again."""
         return self.standing.login_command or "Sign in again with the tool that gives you these credentials."
+
+
+def sentence(text: str) -> str:
+    """Return a text as a sentence of its own."""
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "…", "!", "?")) else f"{text}."

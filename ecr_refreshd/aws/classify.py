@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import shlex
 from collections.abc import Callable
 
 from ecr_refreshd.aws import classify_client
-from ecr_refreshd.aws.asker import Asker
+from ecr_refreshd.aws.asker import Asker, sentence
+from ecr_refreshd.aws.ini import fault
 from ecr_refreshd.aws.redact import first_line
 from ecr_refreshd.core.model import Category, Failure
 
@@ -38,21 +40,14 @@ def classify(error: BaseException, asker: Asker) -> Failure:
         return classify_client.classify(error, asker)
     if names[0] == "TokenRetrievalError" and refusal is not None and refusal.passing:
         what = f"AWS could not renew the login of {asker.name} just now ({refusal.code or refusal.status})."
-        return Failure(
-            _TRANSIENT, refusal.code or "TokenRetrievalError", what, throttled=refusal.status == 429
-        )
+        return Failure(_TRANSIENT, refusal.code or "TokenRetrievalError", what, throttled=refusal.throttled)
     for name in names:
         if name in _ROWS:
             category, message, hint = _ROWS[name](error, asker)  # type: ignore[arg-type] # never BaseException alone
             code = getattr(error, "code", names[0]) if name == "AnswerError" else names[0]
-            return Failure(category, code, _sentence(message), hint)
+            return Failure(category, code, sentence(message), hint)
     what = f"Asking for {asker.name} failed unexpectedly: {names[0]}: {first_line(str(error))}"
     return Failure(_TRANSIENT, f"bug.{names[0]}", what)
-
-
-def _sentence(text: str) -> str:
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "…", "!", "?")) else text + "."
 
 
 def _row(category: Category, message: str, hint: str = "") -> Row:
@@ -60,9 +55,11 @@ def _row(category: Category, message: str, hint: str = "") -> Row:
     return lambda _error, asker: (category, message.format(asker=asker), hint.format(asker=asker))
 
 
-def _quoting(category: Category, hint: str) -> Row:
-    """A row that passes on what botocore says."""
-    return lambda error, asker: (category, f"{asker.name}: {first_line(str(error))}", hint)
+def _quoting(hint: str) -> Row:
+    """A row that passes on what botocore says of settings."""
+    return lambda error, asker: (
+        _CONFIG, f"{asker.name}: {first_line(str(error))}", hint.format(asker=asker),
+    )  # fmt: skip
 
 
 def _no_profile(_error: Exception, asker: Asker) -> tuple[Category, str, str]:
@@ -93,7 +90,7 @@ def _no_file(error: Exception, asker: Asker) -> tuple[Category, str, str]:
     problem = getattr(error, "strerror", None) or "cannot be read"
     return (
         _CONFIG,
-        f"{asker.name} needs the file {path}: {problem}",
+        f"the file {path}, which {asker.name} cannot do without, cannot be read: {problem}",
         "It is tried again when the file appears.",
     )
 
@@ -104,7 +101,7 @@ def _value(error: Exception, asker: Asker) -> tuple[Category, str, str]:
         return _CONFIG, what, "Run it in a terminal, and correct credential_process in ~/.aws/config."
     if isinstance(error, json.JSONDecodeError):
         return _TRANSIENT, f"something else than AWS answered {asker.name}", ""
-    return _CONFIG, f"{asker.name}: {first_line(str(error))}", _EDIT
+    return _CONFIG, f"{asker.name}: {first_line(str(error))}", asker.edit_hint
 
 
 def _still_expired(_error: Exception, asker: Asker) -> tuple[Category, str, str]:
@@ -124,8 +121,12 @@ def _retrieval(error: Exception, asker: Asker) -> tuple[Category, str, str]:
             return _CONFIG, f"the credential_process of {asker.name} printed something else: {what}", hint
         return _LOGIN, f"the credential_process of {asker.name} failed: {what}", asker.login_hint
     if asker.ambient or provider in {"container-role", "iam-role"}:
-        return _TRANSIENT, f"the metadata service gave {asker.name} no credentials: {first_line(said)}", ""
-    return _CONFIG, f"{asker.name}: {first_line(said)}", _EDIT
+        what = first_line(_PAGE.sub("", said)).removeprefix("Error retrieving metadata: ")
+        return _TRANSIENT, f"the metadata service gave {asker.name} no credentials: {what}", ""
+    if provider in {"Environment", "Ec2InstanceMetadata", "EcsContainer"}:
+        what = f"{asker.name} takes its credentials from {provider} (credential_source), and there are none"
+        return _CONFIG, what, asker.edit_hint
+    return _CONFIG, f"{asker.name}: {first_line(said)}", asker.edit_hint
 
 
 def _connection(error: Exception, asker: Asker) -> tuple[Category, str, str]:
@@ -136,14 +137,23 @@ def _connection(error: Exception, asker: Asker) -> tuple[Category, str, str]:
 
 def _tls(error: Exception, asker: Asker) -> tuple[Category, str, str]:
     category, message, _ = _connection(error, asker)
-    message = message.replace("AWS could not be reached", "The TLS certificate shown for AWS is not trusted")
-    hint = "A captive portal, or a company's proxy: then let AWS_CA_BUNDLE or ca_bundle name its certificate."
-    return category, message, hint
+    said = str(error)
+    if "CERTIFICATE_VERIFY_FAILED" in said:
+        happened = "the TLS certificate shown for AWS is not trusted"
+        hint = "A captive portal, or a company's proxy: then let AWS_CA_BUNDLE or ca_bundle name its certificate."
+    elif "CA cert" in said or "No such file" in said:
+        happened = "the file of trusted certificates cannot be read"
+        hint = "Correct AWS_CA_BUNDLE, or ca_bundle in ~/.aws/config."
+    else:
+        happened = "no TLS connection to AWS could be made"
+        hint = "Look at the proxy settings, and at endpoint_url."
+    return category, message.replace("AWS could not be reached", happened), hint
 
 
 def _config_file(error: Exception, _asker: Asker) -> tuple[Category, str, str]:
-    path = first_line(str(getattr(error, "kwargs", {}).get("path", "~/.aws/config")))
-    return _CONFIG, f"{path} does not parse", "Correct it; it is read again when it changes."
+    details = getattr(error, "kwargs", {})
+    path = first_line(str(details.get("path", "~/.aws/config")))
+    return _CONFIG, f"{path} {fault(details.get('error'))}", "Correct it; it is read again when it changes."
 
 
 def _mfa(_error: Exception, asker: Asker) -> tuple[Category, str, str]:
@@ -161,7 +171,9 @@ def _cli(error: Exception, asker: Asker) -> tuple[Category, str, str]:
     return _TRANSIENT, f"the AWS CLI could not renew the login of {asker.name}: {first_line(str(error))}", ""
 
 
-_EDIT = "Correct ~/.aws/config; it is read again when it changes."
+_PAGE = re.compile(r" from container metadata: .*", re.DOTALL)
+"""Behind it botocore quotes what it got: a page of HTML, as likely as not."""
+_EDIT = "{asker.edit_hint}"
 
 _ROWS: dict[str, Row] = {
     # logins
@@ -185,11 +197,11 @@ _ROWS: dict[str, Row] = {
     # profiles
     "NoCredentialsError": _no_credentials,
     "ProfileNotFound": _no_profile,
-    "PartialCredentialsError": _quoting(_CONFIG, _EDIT),
-    "InvalidConfigError": _quoting(_CONFIG, _EDIT),
-    "InfiniteLoopConfigError": _quoting(_CONFIG, _EDIT),
+    "PartialCredentialsError": _quoting(_EDIT),
+    "InvalidConfigError": _quoting(_EDIT),
+    "InfiniteLoopConfigError": _quoting(_EDIT),
     "ConfigParseError": _config_file,
-    "UnknownCredentialError": _quoting(_CONFIG, _EDIT),
+    "UnknownCredentialError": _quoting(_EDIT),
     "CredentialRetrievalError": _retrieval,
     "ProgramError": lambda error, asker: (
         _CONFIG,
@@ -197,14 +209,14 @@ _ROWS: dict[str, Row] = {
         "Run it in a terminal, and correct credential_process in ~/.aws/config.",
     ),
     # places
-    "NoRegionError": _quoting(_CONFIG, _EDIT),
-    "InvalidRegionError": _quoting(_CONFIG, _EDIT),
+    "NoRegionError": _quoting(_EDIT),
+    "InvalidRegionError": _quoting(_EDIT),
     "EndpointVariantError": _row(
         _CONFIG,
         "AWS has no {asker.service} endpoint of this kind in {asker.region}",
         "Use the plain host name.",
     ),
-    "EndpointProviderError": _quoting(_CONFIG, "Look at the endpoint settings of this profile."),
+    "EndpointProviderError": _quoting("Look at the endpoint settings of this profile."),
     # the way there
     "ConnectionError": _connection,
     "HTTPClientError": _connection,
@@ -221,5 +233,5 @@ _ROWS: dict[str, Row] = {
     "ValueError": _value,
     "RuntimeError": _still_expired,
     "MemoryError": _row(_TRANSIENT, "the process that asked for {asker.name} ran out of memory"),
-    "BotoCoreError": _quoting(_CONFIG, _EDIT),
+    "BotoCoreError": _quoting(_EDIT),
 }

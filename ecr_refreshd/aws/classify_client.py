@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecr_refreshd.aws.answers import clock_lead
-from ecr_refreshd.aws.asker import Asker
+from ecr_refreshd.aws.asker import Asker, sentence
 from ecr_refreshd.aws.redact import first_line
 from ecr_refreshd.core.model import Category, Failure
 
@@ -51,7 +51,7 @@ def classify(error: BaseException, asker: Asker) -> Failure:
     if said.status >= 500:
         return Failure(_TRANSIENT, said.code, f"AWS failed at {said.operation}: {said.code}.")
     category, message, hint = _judge(said, asker)
-    return Failure(category, said.code, message[:1].upper() + message[1:], hint)
+    return Failure(category, said.code, sentence(message), hint)
 
 
 def _read(error: BaseException) -> _Said:
@@ -90,14 +90,19 @@ def _judge(said: _Said, asker: Asker) -> tuple[Category, str, str]:
             _check(asker),
         )
     if said.code == "InvalidIdentityToken":
-        return _CONFIG, f"AWS does not accept the web identity token: {first_line(said.text)}", ""
+        what = f"AWS does not accept the web identity token of {asker.name}: {first_line(said.text)}"
+        return _CONFIG, what, "Ask an administrator for an IAM identity provider for who issues it."
     if said.code == "IDPCommunicationError":
         return _TRANSIENT, "AWS could not reach the web identity provider.", ""
     if said.code in _LOGIN_WORN_OUT:
         return _LOGIN, f"the AWS login of {asker.name} has ended.", asker.login_hint
     if said.code.startswith(_DENYING) or said.operation == "GetRoleCredentials":
         return _denied(said, asker)
-    return _CONFIG, f"AWS refused {asker.name} at {said.operation}: {said.code}: {first_line(said.text)}", ""
+    return (
+        _CONFIG,
+        f"AWS refused {asker.name} at {said.operation}: {said.code}: {first_line(said.text)}",
+        _check(asker),
+    )
 
 
 def _ended(said: _Said, asker: Asker) -> tuple[Category, str, str]:

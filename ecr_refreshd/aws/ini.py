@@ -54,7 +54,7 @@ def read(path: str) -> IniFile:
     except UnicodeDecodeError:
         return IniFile(path, problem=f"{path} is not text in this system's encoding.")
     except configparser.Error as error:
-        return IniFile(path, problem=f"{path} {_fault(error)}, so no AWS program can use it.")
+        return IniFile(path, problem=f"{path} {fault(error)}, so no AWS program can use it.")
     sections = {name: dict(parser.items(name)) for name in parser.sections()}
     nested = ("\n" in text and "=" not in line for name in sections for text in sections[name].values()
               if text.startswith("\n") for line in text.split("\n") if line.strip())  # fmt: skip
@@ -65,7 +65,8 @@ def read(path: str) -> IniFile:
     return IniFile(path, sections)
 
 
-def _fault(error: configparser.Error) -> str:
+def fault(error: object) -> str:
+    """Return in words what an error of the ini parser says, with its line's number and without the line."""
     match error:
         case configparser.MissingSectionHeaderError():
             return f"has no [section] before line {error.lineno}"

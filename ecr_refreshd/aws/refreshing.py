@@ -35,9 +35,14 @@ class Refusal:
     status: int
 
     @property
+    def throttled(self) -> bool:
+        """Return whether AWS asked for fewer calls."""
+        return self.status == 429 or self.code in _NOT_NOW
+
+    @property
     def passing(self) -> bool:
         """Return whether the same refresh may succeed later."""
-        return self.status >= 500 or self.status == 429 or self.code.isdigit() or self.code in _NOT_NOW
+        return self.status >= 500 or self.code.isdigit() or self.throttled
 
 
 class Refreshes:

@@ -51,6 +51,7 @@ _LOGIN_ERRORS = frozenset({
 })  # fmt: skip
 _RACED = frozenset({"TokenRetrievalError", "LoginRefreshRequired"})
 """What whoever lost a race for a one-time refresh token gets."""
+_CACHED = frozenset({"AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"})
 _TORN = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _RACE_SETTLES = 1.5
 """Seconds until whoever won a race for the same refresh token has written what it got (aws.md 2.4)."""
@@ -95,7 +96,7 @@ class _TerminalCache(MutableMapping[str, Any]):
 
     def __contains__(self, key: object) -> bool:
         try:
-            return "Expiration" in self[str(key)]["Credentials"]
+            return _CACHED.issubset(self[str(key)]["Credentials"])
         except (KeyError, TypeError):
             return False  # none, or just being rewritten by the CLI
 
@@ -160,12 +161,12 @@ class Sessions:
             here.watch, here.region = watch, _region(next(iter(ask.grants.values())))
             try:
                 return self._resolved(session, ask.principal)
-            except Exception as error:
-                if not lane or watch.in_hand or not (watch.sent or _is_of_login(error)):
-                    raise
-                if _has_changed_meanwhile(error, watch, attempt, lane, before):
+            except Exception as error:  # noqa: BLE001 - it is raised again, understood
+                why = _understood(error)
+                if not lane or watch.in_hand or not (watch.sent or type(why).__name__ in _LOGIN_ERRORS):
+                    raise why from (None if why is error else error)
+                if _has_changed_meanwhile(why, watch, attempt, lane, before):
                     continue
-                why = DamagedLoginError() if isinstance(error, KeyError) else error
                 raise self._remembered(lane, watch.refusal) from why
             finally:
                 watch.close()
@@ -264,15 +265,18 @@ def _keys(access_key: str, secret: str, token: str | None) -> dict[str, str]:
     return keys | ({"aws_session_token": token} if token else {})
 
 
-def _is_of_login(error: Exception) -> bool:
-    if isinstance(error, KeyError):
-        return _TORN.fullmatch(str(error.args[0]) if error.args else "") is not None
-    return type(error).__name__ in _LOGIN_ERRORS
+def _understood(error: Exception) -> Exception:
+    """Return what a KeyError of botocore means: the name of a torn token file, or a part that an answer lacks."""
+    if not isinstance(error, KeyError):
+        return error
+    if _TORN.fullmatch(str(error.args[0]) if error.args else ""):
+        return DamagedLoginError()
+    return answers.foreign()
 
 
 def _has_changed_meanwhile(error: Exception, watch: Watch, attempt: int, lane: str, before: str) -> bool:
     """Wait for whoever may be writing the token file, and return whether it is worth another attempt."""
-    if isinstance(error, KeyError):  # a torn file: the CLI truncates it before it writes (aws.md 1.1)
+    if isinstance(error, DamagedLoginError):  # the CLI truncates it before it writes (aws.md 1.1)
         threading.Event().wait(_TORN_SETTLES)
         return attempt < _TORN_TRIES - 1
     refused = watch.refusal is None or not watch.refusal.passing

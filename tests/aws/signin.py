@@ -5,18 +5,33 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import sys
 import time
 from pathlib import Path
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from ecr_refreshd.aws import running
 from tests.world.aws import FakeAws
 from tests.world.rendering import iso
 
 ACCOUNT = "123456789012"
 ARN = f"arn:aws:iam::{ACCOUNT}:user/me"
 KEY = "ASIA0000000000000009"
+
+
+WITHOUT_RUNTIME = (
+    "import sys; sys.modules['awscrt'] = None\nimport ecr_refreshd.aws.child as child; child.main()"
+)
+
+
+def hide_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let children find no awscrt, whether it is installed or not."""
+    monkeypatch.setattr(
+        running, "command", lambda descriptor: [sys.executable, "-I", "-c", WITHOUT_RUNTIME, str(descriptor)]
+    )
 
 
 def login_file(home: Path) -> Path:

@@ -1,254 +1,369 @@
 """The table of aws.md 2.5, row by row: each is provoked in the real child, by files and by the fake AWS.
 
-Rows that concern one access key share one run of the child; the others have a run each.
+What comes of a row, word for word, stands in classifier.toml; here is what is set up for it.
 """
 
 from __future__ import annotations
 
-import json
+import itertools
 import os
+import pty
+import re
+import subprocess
+import sys
+import threading
+import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from ecr_refreshd.aws.fetcher import Limits
 from ecr_refreshd.core.events import FetchFailed
 from ecr_refreshd.core.model import Failure, Grant, Principal
-from tests.aws.asking import Asking, ecr
+from tests.aws.asking import Asking, ecr, wait_until
+from tests.aws.signin import hide_runtime
+from tests.aws.situations import (
+    ACCOUNT,
+    ROLE,
+    SetUp,
+    World,
+    around,
+    at,
+    behind,
+    clock,
+    connect_timeout,
+    container,
+    credentials,
+    damaged_sso,
+    environment_over,
+    identity_without_file,
+    keys,
+    legacy_expired,
+    logged_out,
+    login,
+    loop,
+    malformed,
+    mfa,
+    mfa_over,
+    missing_profile,
+    no_login,
+    no_variant,
+    portal,
+    profile,
+    program,
+    refresh,
+    region_malformed,
+    region_unknown,
+    role,
+    sign_in_says,
+    source_without_credentials,
+    sso,
+    sso_inconsistent,
+    tls_no_bundle,
+    tls_plain_port,
+    tls_untrusted,
+    torn_login,
+    web_identity,
+    wrong_secret,
+)
 from tests.world import homes
+from tests.world.asking import PROGRAM
 from tests.world.aws import FakeAws
-from tests.world.certificates import self_signed
-from tests.world.loopback import Answer as LoopbackAnswer
-from tests.world.loopback import Loopback
-from tests.world.registry import tls_context
 
-ACCOUNT = "724013829182"
+TABLE = tomllib.loads(Path(__file__).with_name("classifier.toml").read_text())
 CANARY = "CanarySecret0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 
+TOGETHER: dict[str, SetUp] = {
+    "never-signed-in": no_login,
+    "logged-out": logged_out,
+    "token-lacks-fields": damaged_sso('{"startUrl": "x"}'),
+    "no-refresh-token": sso(ttl=-60, refreshable=False),
+    "registration-over": sso(ttl=-60, registration=-60),
+    "refresh-refused": sso(ttl=-60, ended=True),
+    "legacy-over": legacy_expired,
+    "sso-revoked": sso(ended=True),
+    "token-file-empty": damaged_sso(""),
+    "token-file-partial": damaged_sso('{"accessToken": "aoa'),
+    "session-undefined": profile(sso_session="gone", sso_account_id=ACCOUNT, sso_role_name="R"),
+    "sso-incomplete": profile(sso_start_url=homes.START_URL, sso_account_id=ACCOUNT, sso_role_name="R"),
+    "sso-inconsistent": sso_inconsistent,
+    "login-never": profile(login_session=f"arn:aws:iam::{ACCOUNT}:user/me"),
+    "mfa": mfa,
+    "mfa-over": mfa_over,
+    "keys-over": keys(code="ExpiredTokenException"),
+    "source-keys-over": role(code="ExpiredToken"),
+    "keys-unknown": keys(code="UnrecognizedClientException"),
+    "source-keys-unknown": role(code="InvalidClientTokenId"),
+    "wrong-secret": wrong_secret,
+    "request-expired": keys(code="RequestExpired"),
+    "request-skewed": keys(code="RequestTimeTooSkewed", status=403),
+    "denied": keys(code="AccessDeniedException"),
+    "role-denied": role(code="AccessDenied"),
+    "throttled": keys(code="ThrottlingException"),
+    "ecr-500": keys(code="ServerException"),
+    "ecr-503": keys(code="ServiceUnavailable"),
+    "no-credentials": profile(region="eu-west-1"),
+    "partial-file": credentials(aws_access_key_id="AKIA"),
+    "role-without-source": profile(role_arn=ROLE),
+    "bad-source": profile(role_arn=ROLE, source_profile="gone"),
+    "empty-source": source_without_credentials,
+    "loop": loop,
+    "program-fails": program(
+        "import sys\nprint('\\nnot logged in: run acme login\\nx', file=sys.stderr)\nsys.exit(1)"
+    ),
+    "program-missing": profile(credential_process="/nonexistent/program --x"),
+    "program-no-json": program("print('hello')"),
+    "program-version": program('print(\'{"Version": 2, "AccessKeyId": "A", "SecretAccessKey": "B"}\')'),
+    "program-over": program(
+        homes.printed_credentials("AKIA", SessionToken="t", Expiration="2020-01-01T00:00:00Z")
+    ),
+    "region-malformed": region_malformed,
+    "region-unknown": region_unknown,
+    "dns": at("http://name.invalid"),
+    "refused": at("http://127.0.0.1:9"),
+    "connect-timeout": connect_timeout,
+    "read-timeout": keys(way="hang"),
+    "tls-untrusted": tls_untrusted,
+    "tls-no-bundle": tls_no_bundle,
+    "tls-plain-port": tls_plain_port,
+    "captive-portal": keys(way="portal"),
+    "captive-portal-sts": role(way="portal"),
+    "proxy-403": keys(way="proxy"),
+    "proxy-404": keys(way="proxy", status=404),
+    "identity-no-file": identity_without_file,
+    "identity-no-role": profile(web_identity_token_file="/nonexistent/jwt"),
+    "source-metadata-empty": profile(role_arn=ROLE, credential_source="Ec2InstanceMetadata"),
+    "source-environment-empty": profile(role_arn=ROLE, credential_source="Environment"),
+    "program-no-keys": program("print('{\"Version\": 1}')"),
+    "program-bytes": program("import os; os.write(1, bytes([255, 254]))"),
+    "program-unbalanced": profile(credential_process='sh -c "x'),
+    "program-floods": program("while True: print('x' * 65536)"),
+    "source-unknown": profile(role_arn=ROLE, credential_source="Moon"),
+    "empty-answer": keys(way="empty"),
+    "dead-token": keys(way="past"),
+    "cut-off": keys(way="reset"),
+}
+"""Each is met by its own profile alone, so one run of the child serves all."""
 
-@dataclass
-class World:
-    aws: FakeAws
-    home: Path
-
-    def keys(self, name: str, **fault: object) -> str:
-        """A profile with good keys, whose calls for a token meet this fault."""
-        key = homes.access_key()
-        homes.static_keys(self.home, name, key, aws=self.aws, account=ACCOUNT)
-        if fault:
-            self.aws.fault("GetAuthorizationToken", access_key=key, **fault)
-        return key
-
-    def config(self, name: str, **keys: str) -> None:
-        homes.profile(self.home, name, **keys)
-
-    def program(self, name: str, script: str) -> None:
-        homes.credential_process(self.home, name, script)
-
-
-@dataclass(frozen=True)
-class Row:
-    """What is set up for a profile of the row's name, and what comes of it; `says` stands in message or hint."""
-
-    name: str
-    set_up: Callable[[World, str], object]
-    category: str
-    code: str
-    says: str = ""
-
-
-def refused(code: str, **more: object) -> Callable[[World, str], object]:
-    return lambda world, name: world.keys(name, code=code, **more)
-
-
-def way(way: str) -> Callable[[World, str], object]:
-    return lambda world, name: world.keys(name, way=way)
-
-
-def printing(script: str) -> Callable[[World, str], object]:
-    return lambda world, name: world.program(name, script)
-
-
-def profile(**keys: str) -> Callable[[World, str], object]:
-    return lambda world, name: world.config(name, **keys)
-
-
-def role_with_fault(code: str) -> Callable[[World, str], object]:
-    def set_up(world: World, name: str) -> None:
-        key = homes.access_key()
-        homes.static_keys(world.home, f"{name}-source", key, aws=world.aws, account=ACCOUNT)
-        world.aws.fault("AssumeRole", access_key=key, code=code)
-        homes.role_chain(world.home, name, f"arn:aws:iam::{ACCOUNT}:role/dev", f"{name}-source")
-
-    return set_up
-
-
-def wrong_secret(world: World, name: str) -> None:
-    key = homes.access_key()
-    homes.static_keys(world.home, name, key, secret="guessed")
-    world.aws.account(key, ACCOUNT, secret="the real one")
-
-
-def mfa(world: World, name: str) -> None:
-    world.keys(f"{name}-source")
-    arn = f"arn:aws:iam::{ACCOUNT}:role/dev"
-    homes.role_chain(world.home, name, arn, f"{name}-source", mfa_serial=f"arn:aws:iam::{ACCOUNT}:mfa/me")
-
-
-def loop(world: World, name: str) -> None:
-    arn = f"arn:aws:iam::{ACCOUNT}:role/dev"
-    homes.role_chain(world.home, name, arn, f"{name}-2")
-    homes.role_chain(world.home, f"{name}-2", arn, name)
-
-
-def damaged_sso(content: str) -> Callable[[World, str], object]:
-    def set_up(world: World, name: str) -> None:
-        homes.sso_profile(world.home, name, ACCOUNT, session=name)
-        path = homes.token_file(world.home, name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
-
-    return set_up
-
-
-def sso(**login: object) -> Callable[[World, str], object]:
-    def set_up(world: World, name: str) -> None:
-        homes.sso_profile(world.home, name, ACCOUNT, session=name)
-        homes.sso_login(world.home, world.aws, name, **login)
-
-    return set_up
-
-
-def ended_sso(world: World, name: str) -> None:
-    sso(ttl=-60)(world, name)
-    world.aws.sso_end(name)
-
-
-def legacy_expired(world: World, name: str) -> None:
-    url = f"https://{name}.awsapps.com/start"
-    homes.profile(
-        world.home,
-        name,
-        sso_start_url=url,
-        sso_region="us-east-1",
-        sso_account_id=ACCOUNT,
-        sso_role_name="Dev",
-    )
-    homes.sso_login(world.home, world.aws, url, ttl=-60, refreshable=False)
-
-
-def revoked_sso(world: World, name: str) -> None:
-    sso(ttl=3600)(world, name)
-    world.aws.sso_end(name)
+ALONE: dict[str, SetUp] = {
+    "refresh-5xx": refresh(code="InternalServerException"),
+    "refresh-slow-down": refresh(code="SlowDownException"),
+    "refresh-429": refresh(code="TooManyRequestsException"),
+    "not-assigned": portal(code="ForbiddenException"),
+    "wrong-role": portal(code="ResourceNotFoundException", message="Account or role not found"),
+    "portal-throttled": portal(code="TooManyRequestsException"),
+    "portal-5xx": portal(code="InternalFailure"),
+    "login-bad-cache": torn_login("{}"),
+    "login-torn": torn_login(""),
+    "login-over": sign_in_says("TOKEN_EXPIRED"),
+    "login-password-changed": sign_in_says("USER_CREDENTIALS_CHANGED"),
+    "login-not-permitted": sign_in_says("INSUFFICIENT_PERMISSIONS"),
+    "login-denied": sign_in_says("SOMETHING_ELSE"),
+    "clock-slow": clock(3600, keys()),
+    "clock-fast": clock(-3600, keys()),
+    "clock-slow-sts": clock(3600, role(times=0)),
+    "identity-denied": web_identity(code="AccessDenied"),
+    "no-profile": missing_profile,
+    "partial-environment": around(AWS_ACCESS_KEY_ID="AKIA"),
+    "malformed": malformed,
+    "no-variant": no_variant,
+    "proxy-down": behind(HTTP_PROXY="http://user:pass@127.0.0.1:9"),
+    "captive-portal-refresh": refresh(way="portal"),
+    "captive-portal-sso": portal(way="portal"),
+    "container-5xx": container(status=500),
+    "container-no-file": around(
+        AWS_CONTAINER_CREDENTIALS_FULL_URI="http://127.0.0.1:9/x",
+        AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE="/nonexistent/token",
+    ),
+    "container-bad-host": around(AWS_CONTAINER_CREDENTIALS_FULL_URI="http://example.com/x"),
+    "identity-over": web_identity(code="ExpiredTokenException"),
+    "identity-no-provider": web_identity(code="InvalidIdentityToken"),
+    "environment-over": environment_over,
+    "no-metadata": around(AWS_EC2_METADATA_DISABLED="true"),
+}
+"""Each needs an environment of its own, or spoils what others need."""
 
 
-def identity_without_file(world: World, name: str) -> None:
-    homes.web_identity(world.home, name, f"arn:aws:iam::{ACCOUNT}:role/pod").unlink()
+def told(failure: Failure, home: Path) -> dict[str, object]:
+    """Return a failure as the table has it."""
+
+    def text(said: str) -> str:
+        said = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:…", said.replace(os.fspath(home), "{home}"))
+        return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "…", said)
+
+    return {
+        "category": str(failure.category),
+        "code": failure.code,
+        "message": text(failure.message),
+        "hint": text(failure.hint),
+        "throttled": failure.throttled,
+    }
 
 
-VERSION_2 = json.dumps({"Version": 2, "AccessKeyId": "A", "SecretAccessKey": "B"})
-EXPIRED = homes.printed_credentials("AKIA", SessionToken="t", Expiration="2020-01-01T00:00:00Z")
-
-ROWS = [
-    # logins
-    Row("never-signed-in", lambda w, n: homes.sso_profile(w.home, n, ACCOUNT, session=n), "login",
-        "SSOTokenLoadError", "aws sso login --sso-session never-signed-in"),
-    Row("token-lacks-fields", damaged_sso('{"startUrl": "x"}'), "login", "SSOTokenLoadError", "aws sso login"),
-    Row("token-file-empty", damaged_sso(""), "login", "DamagedLoginError", "aws sso login"),
-    Row("no-refresh-token", sso(ttl=-60, refreshable=False), "login", "TokenRetrievalError", "has ended"),
-    Row("registration-over", sso(ttl=-60, registration=-60), "login", "TokenRetrievalError", "has ended"),
-    Row("refresh-refused", ended_sso, "login", "TokenRetrievalError",
-        "aws sso login --sso-session refresh-refused"),
-    Row("legacy-over", legacy_expired, "login", "UnauthorizedSSOTokenError",
-        "aws sso login --profile legacy-over"),
-    Row("sso-revoked", revoked_sso, "login", "UnauthorizedSSOTokenError", "aws sso login"),
-    Row("aws-login", profile(login_session=f"arn:aws:iam::{ACCOUNT}:user/me"), "login",
-        "LoginTokenLoadError", "aws login --profile aws-login"),
-    Row("mfa", mfa, "login", "MfaRequiredError", "aws sts get-caller-identity --profile mfa"),
-    # keys
-    Row("keys-ended", refused("ExpiredTokenException"), "login", "ExpiredTokenException", "keys"),
-    Row("source-keys-ended", role_with_fault("ExpiredToken"), "login", "ExpiredToken", "keys"),
-    Row("keys-unknown", refused("UnrecognizedClientException"), "config", "UnrecognizedClientException",
-        "not enabled for the account"),
-    Row("source-keys-unknown", role_with_fault("InvalidClientTokenId"), "config", "InvalidClientTokenId"),
-    Row("wrong-secret", wrong_secret, "config", "InvalidSignatureException", "secret key"),
-    Row("partial-keys", profile(aws_access_key_id="AKIA"), "config", "PartialCredentialsError"),
-    Row("no-credentials", profile(region="eu-west-1"), "config", "NoCredentialsError",
-        "aws configure list --profile no-credentials"),
-    # permissions
-    Row("denied", refused("AccessDeniedException"), "denied", "AccessDeniedException",
-        "ecr:GetAuthorizationToken"),
-    Row("role-denied", role_with_fault("AccessDenied"), "denied", "AccessDenied", "trust policy"),
-    # profiles
-    Row("sso-session-missing", profile(sso_session="gone", sso_account_id=ACCOUNT, sso_role_name="R"), "config",
-        "InvalidConfigError", "gone"),
-    Row("source-missing", profile(role_arn=f"arn:aws:iam::{ACCOUNT}:role/x", source_profile="gone"), "config",
-        "InvalidConfigError", "gone"),
-    Row("role-without-source", profile(role_arn=f"arn:aws:iam::{ACCOUNT}:role/x"), "config",
-        "PartialCredentialsError"),
-    Row("loop", loop, "config", "InfiniteLoopConfigError"),
-    Row("source-unknown", profile(role_arn=f"arn:aws:iam::{ACCOUNT}:role/x", credential_source="Moon"), "config",
-        "InvalidConfigError", "Moon"),
-    Row("source-empty", profile(role_arn=f"arn:aws:iam::{ACCOUNT}:role/x", credential_source="Environment"),
-        "config", "CredentialRetrievalError"),
-    Row("bad-region", profile(region="no region!", aws_access_key_id="AKIA", aws_secret_access_key="x",
-                              role_arn=f"arn:aws:iam::{ACCOUNT}:role/x", source_profile="bad-region"),
-        "config", "InvalidRegionError"),
-    # programs
-    Row("program-fails", printing("import sys\nprint('\\nnot logged in: run acme login\\nx', file=sys.stderr)\n"
-                                  "sys.exit(1)"), "login", "CredentialRetrievalError", "run acme login"),
-    Row("program-missing", profile(credential_process="/nonexistent/program --x"), "config", "FileNotFoundError",
-        "/nonexistent/program"),
-    Row("program-prints-text", printing("print('hello')"), "config", "JSONDecodeError", "not JSON"),
-    Row("program-prints-bytes", printing(r"import os; os.write(1, b'\xff\xfe')"), "config", "UnicodeDecodeError",
-        "not JSON"),
-    Row("program-unbalanced", profile(credential_process='sh -c "x'), "config", "ValueError"),
-    Row("program-version", printing(f"print({VERSION_2!r})"), "config", "CredentialRetrievalError", "version"),
-    Row("program-without-keys", printing("print('{\"Version\": 1}')"), "config", "CredentialRetrievalError",
-        "AccessKeyId"),
-    Row("program-expired", printing(EXPIRED), "login", "RuntimeError", "have ended"),
-    Row("program-floods", printing("while True: print('x' * 65536)"), "config", "ProgramError", "1 MiB"),
-    # web identity
-    Row("identity-file-missing", identity_without_file, "config", "FileNotFoundError", "web-identity-token"),
-    Row("identity-without-role", profile(web_identity_token_file="/tmp/x"), "config", "InvalidConfigError"),
-    # AWS and the way there
-    Row("throttled", refused("ThrottlingException"), "transient", "ThrottlingException", "fewer calls"),
-    Row("ecr-500", refused("ServerException"), "transient", "ServerException"),
-    Row("ecr-503", refused("ServiceUnavailable"), "transient", "ServiceUnavailable"),
-    Row("captive-portal", way("portal"), "transient", "answer.foreign", "captive portal"),
-    Row("proxy-says-no", way("proxy"), "transient", "403", "proxy"),
-    Row("empty-answer", way("empty"), "transient", "answer.empty"),
-    Row("dead-token", way("past"), "transient", "answer.expired", "before now"),
-    Row("cut-off", way("reset"), "transient", "ConnectionClosedError", "could not be reached"),
-]  # fmt: skip
+def expected(name: str) -> dict[str, object]:
+    row = {"hint": "", "throttled": False} | TABLE[name]
+    del row["situation"]
+    return {
+        key: value.format(name=name, home="{home}") if isinstance(value, str) else value
+        for key, value in row.items()
+    }
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory):
+def failures(tmp_path_factory):
+    """What comes of all rows that can be provoked together."""
     home = tmp_path_factory.mktemp("home")
-    with FakeAws() as aws:
-        world = World(aws, home)
-        for row in ROWS:
-            row.set_up(world, row.name)
+    with FakeAws() as aws, ExitStack() as stack:
+        worlds = {name: World(aws, home, stack) for name in TOGETHER}
+        for name, set_up in TOGETHER.items():
+            set_up(worlds[name], name)
+        grants = {name: world.grant(name) for name, world in worlds.items()}
         with Asking(aws.environment(home)) as asking:
-            yield asking.ask(*(ecr(row.name) for row in ROWS), timeout=60)
+            answers = asking.ask(*grants.values(), timeout=90)
+        yield home, {name: answers[grant.key] for name, grant in grants.items()}
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_each_failure_asks_the_right_thing_of_the_right_person(answers, row: Row) -> None:
-    answer = answers[ecr(row.name).key]
-    assert isinstance(answer, FetchFailed)
-    failure = answer.failure
-    assert (failure.category, failure.code) == (row.category, row.code), failure
-    assert row.says in f"{failure.message} {failure.hint}"
-    assert failure.message[0].isupper() or failure.message.startswith("/")
-    assert failure.throttled == (row.name == "throttled")
-    if row.category == "login":
-        assert failure.hint
+@pytest.mark.parametrize("name", TOGETHER)
+def test_each_failure_asks_the_right_thing_of_the_right_person(failures, name: str) -> None:
+    home, answers = failures
+    assert isinstance(answers[name], FetchFailed)
+    assert told(answers[name].failure, home) == expected(name)
 
 
-# -- rows with a run of their own -----------------------------------------------------------------------------
+def provoked(aws: FakeAws, home: Path, name: str, set_up: SetUp, limits: Limits | None = None) -> Failure:
+    with ExitStack() as stack:
+        world = World(aws, home, stack)
+        set_up(world, name)
+        with Asking(aws.environment(home, **world.environ), limits or Limits()) as asking:
+            return asking.failure(world.grant(name))
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_each_failure_of_the_surroundings_does_so_too(aws, tmp_path, name: str) -> None:
+    assert told(provoked(aws, tmp_path, name, ALONE[name]), tmp_path) == expected(name)
+
+
+# -- rows in which nothing fails, or something else is needed --------------------------------------------------
+
+
+def test_a_login_without_anything_to_renew_it(aws, tmp_path, monkeypatch) -> None:
+    hide_runtime(monkeypatch)
+    name = "login-no-runtime"
+    assert told(provoked(aws, tmp_path, name, login("/nonexistent")), tmp_path) == expected(name)
+
+
+def test_a_program_that_hangs(aws, tmp_path) -> None:
+    name, script = "program-hangs", "import time\ntime.sleep(300)"
+    failure = provoked(aws, tmp_path, name, program(script), Limits(grant=1.0, child=6.0, grace=0.5))
+    assert told(failure, tmp_path) == expected(name)
+
+
+def test_a_token_file_that_is_torn_for_a_moment(asking, aws, tmp_path) -> None:
+    """The CLI empties it, then writes it: nobody is sent to sign in for that."""
+    grant = of_sso(aws, tmp_path)
+    path = homes.token_file(tmp_path, "corp")
+    whole = path.read_text()
+    path.write_text("")
+    asking.begin(grant)
+    aws_is_not_asked = aws.calls()
+    path.write_text(whole)
+    assert asking.answer().grant == grant.key
+    assert aws_is_not_asked == []
+    assert [call.outcome for call in aws.calls("GetAuthorizationToken")] == ["ok"]
+
+
+def test_a_profile_without_a_region(asking, aws, tmp_path) -> None:
+    """The registry's host has named it."""
+    homes.static_keys(tmp_path, "source", homes.access_key(), aws=aws, account=ACCOUNT)
+    homes.role_chain(tmp_path, "dev", ROLE, "source")
+    asking.token(ecr("dev", "eu-west-1"))
+    assert {call.region for call in aws.calls()} == {"eu-west-1"}
+
+
+def test_the_public_registry_from_elsewhere(asking, aws, tmp_path) -> None:
+    homes.static_keys(tmp_path, "dev", homes.access_key(), aws=aws, account=ACCOUNT)
+    asking.token(Grant(Principal("dev"), "ecr-public", "eu-west-1"))
+    assert [(call.service, call.region) for call in aws.calls()] == [("ecr-public", "us-east-1")]
+
+
+WITH_A_TERMINAL = """
+import os
+from tests.aws.asking import Asking, ecr, wait_until
+with Asking(os.environ) as asking:
+    os.open("/dev/tty", os.O_RDWR)  # there is one
+    print(asking.failure(ecr("mfa-terminal")).code)
+"""
+
+
+def test_a_code_that_is_needed_while_there_is_a_terminal(aws, tmp_path) -> None:
+    """Python's getpass would print on the user's terminal, and wait there for ever."""
+    with ExitStack() as stack:
+        mfa(World(aws, tmp_path, stack), "mfa-terminal")
+    ours, theirs = pty.openpty()
+    try:
+        done = subprocess.run(
+            ["setsid", "--ctty", sys.executable, "-c", WITH_A_TERMINAL],
+            stdin=theirs, capture_output=True, text=True, check=False, timeout=30,
+            cwd=Path(__file__).parents[2], env=aws.environment(tmp_path),
+        )  # fmt: skip
+        os.set_blocking(ours, False)
+        with pytest.raises(BlockingIOError):
+            os.read(ours, 100)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert done.stdout == "MfaRequiredError\n", done.stderr
+
+
+def test_a_refresh_token_that_another_program_is_just_spending(aws, tmp_path) -> None:
+    """Strictly once: the loser is refused as with a dead login, and waits for what the winner writes."""
+    grant = of_sso(aws, tmp_path, ttl=-60)
+    aws.fault("CreateToken", delay_after=0.6, times=1)
+    environ = aws.environment(tmp_path)
+    with (
+        Asking(environ) as asking,
+        subprocess.Popen(
+            [sys.executable, "-c", PROGRAM], env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as other,
+    ):
+        writer = threading.Thread(
+            target=lambda: printed.append(other.communicate(b'[{"profile": "dev"}]')[0])
+        )
+        printed: list[bytes] = []
+        writer.start()
+        wait_until(lambda: aws.calls("CreateToken"))
+        asking.token(grant)
+        writer.join(20)
+    assert b"authorizationToken" in printed[0]
+    assert sorted(call.outcome for call in aws.calls("CreateToken")) == ["InvalidGrantException", "ok"]
+
+
+ELSEWHERE: dict[str, Callable[..., None]] = {
+    "login-no-runtime": test_a_login_without_anything_to_renew_it,
+    "program-hangs": test_a_program_that_hangs,
+    "token-file-torn": test_a_token_file_that_is_torn_for_a_moment,
+    "region-missing": test_a_profile_without_a_region,
+    "public-elsewhere": test_the_public_registry_from_elsewhere,
+    "mfa-terminal": test_a_code_that_is_needed_while_there_is_a_terminal,
+    "refresh-race-lost": test_a_refresh_token_that_another_program_is_just_spending,
+}
+
+
+def test_no_row_of_the_table_goes_unproven() -> None:
+    proven = list(itertools.chain(TOGETHER, ALONE, ELSEWHERE))
+    assert sorted(proven) == sorted(TABLE)
+    assert len({row["situation"] for row in TABLE.values()}) == len(TABLE)
+
+
+def test_no_login_is_asked_for_without_the_command_for_it() -> None:
+    for name, row in TABLE.items():
+        if row.get("category") in {"login", "config", "denied"}:
+            assert row["hint"], name
+
+
+# -- beyond the rows -------------------------------------------------------------------------------------------
 
 
 def of_sso(aws: FakeAws, home: Path, **login: object) -> Grant:
@@ -258,188 +373,14 @@ def of_sso(aws: FakeAws, home: Path, **login: object) -> Grant:
 
 
 @pytest.mark.parametrize(
-    ("code", "category", "says"),
-    [
-        ("ForbiddenException", "denied", "Ask an administrator"),
-        ("ResourceNotFoundException", "denied", "sso_role_name"),
-        ("TooManyRequestsException", "transient", "fewer calls"),
-        ("InternalFailure", "transient", "AWS failed"),
-    ],
-)
-def test_what_the_portal_says(asking, aws, tmp_path, code: str, category: str, says: str) -> None:
-    aws.fault("GetRoleCredentials", code=code)
-    failure = asking.failure(of_sso(aws, tmp_path))
-    assert (failure.category, failure.code) == (category, code)
-    assert says in f"{failure.message} {failure.hint}"
-
-
-@pytest.mark.parametrize(
-    ("fault", "code", "throttled"),
-    [
-        ({"code": "InternalServerException"}, "InternalServerException", False),
-        ({"code": "SlowDownException", "status": 429}, "SlowDownException", True),
-        ({"way": "proxy"}, "403", False),
-        ({"way": "reset"}, "ConnectionClosedError", False),
-    ],
-)
-def test_a_refresh_that_failed_in_passing_asks_nobody_to_sign_in(
-    asking, aws, tmp_path, fault, code: str, throttled: bool
-) -> None:
+    "fault", [{"code": "InternalFailure"}, {"code": "SlowDownException"}, {"way": "proxy"}, {"way": "reset"}]
+)  # fmt: skip
+def test_a_refresh_that_failed_in_passing_is_tried_again(asking, aws, tmp_path, fault) -> None:
     """TokenRetrievalError looks the same whether AWS refused or was only busy (aws.md 2.4)."""
     aws.fault("CreateToken", **fault)
-    failure = asking.failure(of_sso(aws, tmp_path, ttl=-60))
-    assert (failure.category, failure.code, failure.throttled) == ("transient", code, throttled)
+    assert asking.failure(of_sso(aws, tmp_path, ttl=-60)).category == "transient"
     aws.clear_faults()
     asking.token(ecr("dev"))
-
-
-def test_a_login_that_another_program_renews_meanwhile_is_not_called_dead(asking, aws, tmp_path) -> None:
-    """Two programs race for a refresh token that is good once; the loser waits for what the winner writes."""
-    grant = of_sso(aws, tmp_path, ttl=-60)
-    aws.fault("CreateToken", code="InvalidGrantException", times=1)
-    asking.begin(grant)
-    aws.wait_for("CreateToken")
-    homes.sso_login(tmp_path, aws)
-    assert asking.answer().grant == grant.key
-    assert [call.outcome for call in aws.calls("GetAuthorizationToken")] == ["ok"]
-
-
-@pytest.mark.parametrize(("offset", "says"), [(3600, "slow"), (-3600, "fast")])
-def test_a_wrong_clock_is_named_with_its_error(asking, aws, tmp_path, offset: int, says: str) -> None:
-    """By ECR, and by STS, which has another code for it."""
-    homes.static_keys(tmp_path, "dev", homes.access_key(), aws=aws, account=ACCOUNT)
-    homes.role_chain(tmp_path, "role", f"arn:aws:iam::{ACCOUNT}:role/dev", "dev")
-    aws.set(clock_offset=offset)
-    answers = asking.ask(ecr("dev"), ecr("role"))
-    codes = {"dev": "InvalidSignatureException", "role": "SignatureDoesNotMatch"}
-    for name, code in codes.items():
-        failure = answers[ecr(name).key].failure
-        assert (failure.category, failure.code) == ("config", code)
-        assert f"60 min ({says})" in failure.message
-        assert "timedatectl" in failure.hint
-
-
-@pytest.mark.parametrize(
-    ("code", "category"),
-    [
-        ("ExpiredTokenException", "transient"),
-        ("InvalidIdentityToken", "config"),
-        ("AccessDenied", "denied"),
-    ],
-)
-def test_what_sts_says_to_a_web_identity(asking, aws, tmp_path, code: str, category: str) -> None:
-    homes.web_identity(tmp_path, "dev", f"arn:aws:iam::{ACCOUNT}:role/pod")
-    aws.fault("AssumeRoleWithWebIdentity", code=code)
-    failure = asking.failure(ecr("dev"))
-    assert (failure.category, failure.code) == (category, code)
-
-
-def test_a_misspelt_profile_is_met_with_its_neighbours(asking, aws, tmp_path) -> None:
-    homes.static_keys(tmp_path, "production", homes.access_key(), aws=aws, account=ACCOUNT)
-    failure = asking.failure(ecr("prodcution"))
-    assert (failure.category, failure.code) == ("config", "ProfileNotFound")
-    assert "Did you mean production?" in failure.message
-
-
-def test_a_file_that_does_not_parse_is_named_and_not_quoted(asking, tmp_path) -> None:
-    (tmp_path / ".aws").mkdir()
-    (tmp_path / ".aws/config").write_text(f"aws_secret_access_key {CANARY}\n")
-    failure = asking.failure(ecr("dev"))
-    assert (failure.category, failure.code) == ("config", "ConfigParseError")
-    assert ".aws/config" in failure.message
-    assert CANARY not in f"{failure}"
-
-
-def ambient_failure(environ: dict[str, str]) -> Failure:
-    with Asking(environ) as asking:
-        return asking.failure(ecr(""))
-
-
-def test_around_us_missing_credentials_pass(aws, tmp_path) -> None:
-    """A metadata service may come up after us."""
-    failure = ambient_failure(aws.environment(tmp_path, AWS_EC2_METADATA_DISABLED="true"))
-    assert (failure.category, failure.code) == ("transient", "NoCredentialsError")
-
-
-def test_a_container_endpoint_that_fails_passes(aws, tmp_path) -> None:
-    aws.fault("ContainerCredentials", status=500)
-    failure = ambient_failure(aws.environment(tmp_path, **aws.container_environment(ACCOUNT)))
-    assert (failure.category, failure.code) == ("transient", "CredentialRetrievalError")
-
-
-@pytest.mark.parametrize(
-    ("variables", "code"),
-    [
-        ({"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://example.com/x"}, "ValueError"),
-        (
-            {
-                "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1/x",
-                "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/nonexistent/token",
-            },
-            "FileNotFoundError",
-        ),
-        ({"AWS_WEB_IDENTITY_TOKEN_FILE": "/nonexistent/jwt", "AWS_ROLE_ARN": "arn:aws:iam::1:role/x"},
-         "FileNotFoundError"),
-        ({"AWS_WEB_IDENTITY_TOKEN_FILE": "/nonexistent/jwt"}, "InvalidConfigError"),
-    ],
-)  # fmt: skip
-def test_surroundings_that_are_set_up_wrongly(aws, tmp_path, variables, code: str) -> None:
-    failure = ambient_failure(aws.environment(tmp_path, **variables))
-    assert (failure.category, failure.code) == ("config", code)
-
-
-def test_session_keys_of_the_environment_that_ended_need_a_person(aws, tmp_path) -> None:
-    keys = {"AWS_ACCESS_KEY_ID": "ASIAOLD", "AWS_SECRET_ACCESS_KEY": "x", "AWS_SESSION_TOKEN": "y"}
-    aws.fault("GetAuthorizationToken", code="ExpiredTokenException")
-    failure = ambient_failure(aws.environment(tmp_path, **keys))
-    assert failure.category == "login"
-    assert "environment" in failure.message
-
-
-@pytest.mark.parametrize(
-    ("variables", "code", "says"),
-    [
-        ({"AWS_ENDPOINT_URL_ECR": "http://127.0.0.1:9"}, "EndpointConnectionError", "127.0.0.1:9"),
-        ({"AWS_ENDPOINT_URL_ECR": "http://name.invalid"}, "EndpointConnectionError", "name.invalid"),
-        ({"HTTP_PROXY": "http://user:pass@127.0.0.1:9"}, "ProxyConnectionError", "HTTPS_PROXY"),
-    ],
-)  # fmt: skip
-def test_what_is_in_the_way_passes_and_is_named(aws, tmp_path, variables, code: str, says: str) -> None:
-    homes.static_keys(tmp_path, "dev", homes.access_key(), aws=aws, account=ACCOUNT)
-    with Asking(aws.environment(tmp_path, **variables)) as asking:
-        failure = asking.failure(ecr("dev"))
-    assert (failure.category, failure.code) == ("transient", code)
-    assert says in f"{failure.message} {failure.hint}"
-    assert "pass" not in failure.message
-
-
-def test_a_certificate_that_nobody_vouches_for_is_named(aws, tmp_path) -> None:
-    """A captive portal, or a company's proxy: it may pass."""
-    homes.static_keys(tmp_path, "dev", homes.access_key(), aws=aws, account=ACCOUNT)
-    tls = tls_context(*self_signed(tmp_path / "tls", []))
-    with Loopback(lambda _request: LoopbackAnswer(), tls=tls) as server:
-        homes.static_keys(tmp_path, "bundle", homes.access_key(), aws=aws, account=ACCOUNT)
-        homes.profile(tmp_path, "bundle", ca_bundle="/nonexistent/ca.pem")
-        with Asking(aws.environment(tmp_path, AWS_ENDPOINT_URL_ECR=server.url)) as asking:
-            answers = asking.ask(ecr("dev"), ecr("bundle"))
-    for answer in answers.values():
-        assert (answer.failure.category, answer.failure.code) == ("transient", "SSLError")
-        assert "AWS_CA_BUNDLE" in answer.failure.hint
-
-
-def test_tls_to_a_plain_port_is_not_taken_for_a_refusal(aws, tmp_path) -> None:
-    homes.static_keys(tmp_path, "dev", homes.access_key(), aws=aws, account=ACCOUNT)
-    with Asking(aws.environment(tmp_path, AWS_ENDPOINT_URL_ECR=aws.url.replace("http:", "https:"))) as asking:
-        failure = asking.failure(ecr("dev"))
-    assert (failure.category, failure.code) == ("transient", "SSLError")
-
-
-def test_an_endpoint_variant_that_does_not_exist_is_a_matter_of_settings(aws, tmp_path) -> None:
-    homes.static_keys(tmp_path, "dev", homes.access_key())
-    environ = {k: v for k, v in aws.environment(tmp_path).items() if k != "AWS_ENDPOINT_URL_ECR"}
-    with Asking(environ) as asking:
-        failure = asking.failure(ecr("dev", "eu-isoe-west-1", dualstack=True))
-    assert failure.category == "config"
 
 
 def test_no_secret_gets_into_a_failure(asking, aws, tmp_path) -> None:

@@ -6,31 +6,22 @@ import importlib.util
 import json
 import os
 import signal
-import sys
 from pathlib import Path
 
 import pytest
 
-from ecr_refreshd.aws import running
 from ecr_refreshd.aws.fetcher import Limits
 from ecr_refreshd.core.events import FetchSucceeded
 from ecr_refreshd.core.model import Failure
 from tests.aws.asking import Asking, children, ecr, wait_until
-from tests.aws.signin import ACCOUNT, ARN, KEY, aws_login, login_file
+from tests.aws.signin import ACCOUNT, ARN, KEY, aws_login, hide_runtime, login_file
 from tests.needs import need
 from tests.world import cli, homes
-
-WITHOUT_RUNTIME = (
-    "import sys; sys.modules['awscrt'] = None\nimport ecr_refreshd.aws.child as child; child.main()"
-)
 
 
 @pytest.fixture
 def no_runtime(monkeypatch) -> None:
-    """Children find no awscrt, whether it is installed or not."""
-    monkeypatch.setattr(
-        running, "command", lambda descriptor: [sys.executable, "-I", "-c", WITHOUT_RUNTIME, str(descriptor)]
-    )
+    hide_runtime(monkeypatch)
 
 
 @pytest.fixture(params=["runtime", "cli"])

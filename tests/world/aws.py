@@ -247,7 +247,7 @@ class FakeAws:
             )
         pages: dict[str, Callable[[], Answer]] = {
             "portal": rendering.portal_page,
-            "proxy": rendering.proxy_page,
+            "proxy": lambda: replace(rendering.proxy_page(), status=fault.status),
         }
         return pages[fault.way]() if fault.way in pages else rendering.hollow(call.service, call.operation)
 

@@ -2,7 +2,8 @@
 
 The ways: ``error`` an AWS error document; ``ok`` only the delay; ``hang`` no answer until the world ends or the
 rule is lifted; ``reset`` the connection is cut; ``portal`` a captive portal's 200 with HTML; ``proxy`` a
-corporate proxy's 403 with HTML; ``empty`` an answer without its content; ``past`` a token that is already dead.
+corporate proxy's 403 (or `status`) with HTML; ``empty`` an answer without its content; ``past`` a token that is
+already dead.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ class Fault:
     def __post_init__(self) -> None:
         if self.way not in WAYS:
             raise ValueError(f"{self.way!r} is none of {', '.join(WAYS)}")
-        self.status = self.status or STATUS.get(self.code, 400)
+        self.status = self.status or (403 if self.way == "proxy" else STATUS.get(self.code, 400))
         self.message = self.message or MESSAGE.get(self.code, self.code)
 
     def fits(self, service: str, operation: str, access_key: str, region: str) -> bool:
