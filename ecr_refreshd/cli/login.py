@@ -214,5 +214,5 @@ def _told(document: Document, began: datetime) -> int:
         return 0
     print_document(document, about_service=False)
     if any(r["phase"] == "login-required" and not _heard_of_it(r, began) for r in document["registries"]):
-        say("The service has not seen the new login; does it use the same AWS files?", sys.stderr)
+        say("The new login was not seen: do the AWS CLI and ecr-refreshd use the same AWS files?", sys.stderr)
     return report.EXIT_CODES[document["overall"]]

@@ -29,7 +29,7 @@ def install(home: Path, url: str = "", version: str = VERSION_2, ends: int = 0, 
 
     Args:
         home: whose.
-        url: of the fake AWS; without one, nothing can be signed in to.
+        url: of the fake AWS; without one, a sign-in leaves nothing behind.
         version: what ``--version`` prints.
         ends: exit code of a sign-in.
         takes: seconds that the person needs.
@@ -64,7 +64,7 @@ def main(url: str, version: str, ends: int, takes: float) -> None:
     if ends:
         print("\naws: [ERROR]: the sign-in failed", file=sys.stderr)
         sys.exit(ends)
-    if sys.argv[1:3] == ["sso", "login"]:
+    if url and sys.argv[1:3] == ["sso", "login"]:
         _sso_login(home, url, sys.argv[3:])
 
 
