@@ -7,7 +7,7 @@ BIN := $(CURDIR)/$(VENV)/bin
 CHECK := build/check
 PYTEST_ARGS ?=
 
-.PHONY: demo test faults lint types wheel check-folder clean
+.PHONY: demo test faults bench lint types wheel check-folder clean
 
 demo: $(VENV)/wheel
 	@$(BIN)/python -m tests.world.demo $(DEMO_ARGS)
@@ -19,6 +19,10 @@ test: $(VENV)/tests check-folder
 # Faults seeded into a copy of the core: each must be caught by a test (a few minutes).
 faults: $(VENV)/tests
 	$(BIN)/python -m tests.core.seeded_faults
+
+# The figures of docs/benchmarks.md (about ten minutes on a quiet machine).
+bench: $(VENV)/tests
+	$(BIN)/python -m tests.bench --write
 
 lint: $(VENV)/tests
 	$(BIN)/ruff check .

@@ -33,8 +33,8 @@ def with_grant(state: State, key: str, facts: GrantFacts) -> State:
 
 def lane_of(plan: Plan, key: str) -> str:
     """Return the login that a grant hangs on, "" if it has none of its own on disk."""
-    lanes = (r.standing.lane for r in plan.registries.values() if r.grant is not None and r.grant.key == key)
-    return next(lanes, "")
+    served = plan.by_grant().get(key)
+    return served[0].standing.lane if served else ""
 
 
 def give_up_lost(state: State, now: Instant) -> State:

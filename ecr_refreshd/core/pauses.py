@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -29,7 +29,7 @@ def end_past(state: State, now: Instant) -> State:
     return end(state, over) if over else state
 
 
-def served_by_grant(state: State, plan: Plan) -> dict[str, list[Registry]]:
+def served_by_grant(state: State, plan: Plan) -> Mapping[str, list[Registry]]:
     """Return the registries that each grant serves just now, by the grant's key."""
     if not state.pauses:
         return plan.by_grant()

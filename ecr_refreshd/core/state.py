@@ -83,14 +83,19 @@ class Plan:
     warn_before: timedelta = timedelta(minutes=30)
     session_lengths: Mapping[str, timedelta] = field(default_factory=dict)
     zone: tzinfo = UTC
+    _served: Mapping[str, list[Registry]] = field(init=False, compare=False, repr=False)
 
-    def by_grant(self) -> dict[str, list[Registry]]:
-        """Return the registries that each grant serves, by the grant's key."""
+    def __post_init__(self) -> None:
+        """Group the registries once: a thousand of them are asked about several times a turn."""
         served: dict[str, list[Registry]] = {}
         for registry in self.registries.values():
             if registry.grant is not None:
                 served.setdefault(registry.grant.key, []).append(registry)
-        return served
+        object.__setattr__(self, "_served", served)
+
+    def by_grant(self) -> Mapping[str, list[Registry]]:
+        """Return the registries that each grant serves, by the grant's key."""
+        return self._served
 
 
 @dataclass(frozen=True, slots=True)

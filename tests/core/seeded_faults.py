@@ -164,8 +164,8 @@ FAULTS = (
     Fault(
         "a login that is tried again is told already",
         "notices.py",
-        "return facts.fetching is not None or",
-        "return False and",
+        "if _may_be_over(facts) and",
+        "if False and",
     ),
     Fault("a refused token is not renewed early", "probing.py", "replace(facts, asked=True)", "facts"),
     Fault(

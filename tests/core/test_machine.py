@@ -105,7 +105,9 @@ def test_a_login_during_a_fetch_makes_its_refusal_stale() -> None:
     assert [[o.grant for o in each.orders] for each in decided] == [[GRANTS[0]]]
 
     state, decided = machine.step(state, FetchFailed(GRANTS[0].key, 2, ended), later(3), waiting)
-    assert [each.event for each in decided] == ["raised"], "the second refusal is not stale, and a person is told"
+    assert [each.event for each in decided] == ["raised"], (
+        "the second refusal is not stale, and a person is told"
+    )
 
 
 def test_files_that_change_at_each_failure_do_not_feed_a_loop() -> None:
