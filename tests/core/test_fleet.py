@@ -1,4 +1,4 @@
-"""A fleet of sidecars: the renewal policy keeps them from asking AWS in one second, and alive through an outage."""
+"""A fleet of sidecars: the renewal policy keeps them from asking AWS in one second, and through an outage."""
 
 from __future__ import annotations
 
