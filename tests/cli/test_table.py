@@ -9,7 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecr_refreshd.cli.table import Look, render
-from tests.cli.documents import EVERYTHING, FILE, LOGIN_ENDED, NOW, PHASES, WEST, at, document, registry
+from tests.cli.documents import (
+    EVERYTHING,
+    FILE,
+    LOGIN_ENDED,
+    NOTICE,
+    NOW,
+    PHASES,
+    WEST,
+    at,
+    document,
+    registry,
+)
 
 
 def test_wide_terminal_shows_a_table() -> None:
@@ -149,6 +160,32 @@ def test_no_text_can_move_the_cursor() -> None:
     assert "\x1b" not in text
     assert "\u202e" not in text
     assert "gone next" in text
+
+
+def test_a_notice_that_nobody_got_is_said_here() -> None:
+    """On a machine without a desktop, `status` is where a person finds out (DESIGN 7)."""
+    notice = NOTICE | {"problems": ["There is no desktop to show it on."]}
+
+    text = render(document(registry(), notices=[notice]), NOW, Look(width=140))
+
+    assert "  You could not be told otherwise: There is no desktop to show it on." in text.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("accepted", "the registry itself accepts the token (3 min ago)"),
+        ("refused", "the registry refuses the token (3 min ago): 403 Forbidden"),
+        ("unknown", ""),
+    ],
+)
+def test_what_the_registry_itself_said_is_told(answer: str, said: str) -> None:
+    probe = {"answer": answer, "detail": "403 Forbidden", "at": at(minutes=-3)}
+
+    text = render(document(registry(probe=probe)), NOW, Look(width=140))
+
+    assert said in text
+    assert ("the registry" in text) is bool(said)
 
 
 @given(st.integers(min_value=1, max_value=200), st.text(max_size=80), st.text(max_size=200))
