@@ -14,33 +14,16 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 
+from ecr_refreshd.aws import outcomes
 from ecr_refreshd.aws.frames import Begin, Broken, Failed, FrameError, Granted, Refused, Said, Started, Waits
 from ecr_refreshd.aws.listening import Ears
 from ecr_refreshd.aws.placing import place
-from ecr_refreshd.aws.running import Job, Running
+from ecr_refreshd.aws.running import Job, Limits, Running
 from ecr_refreshd.core.events import FetchFailed, FetchSucceeded
-from ecr_refreshd.core.model import Category, Failure, Token, fingerprint
+from ecr_refreshd.core.model import Failure
 from ecr_refreshd.core.ports import Clock, FetchOrder, Post
-from ecr_refreshd.core.secret import Secret
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long things may take, in seconds.
-
-    Attributes:
-        grant: from when somebody works on it to its answer.
-        child: the life of a child.
-        grace: for a login that is just being renewed, when its child has to end.
-    """
-
-    grant: float = 30.0
-    child: float = 90.0
-    grace: float = 3.0
-
 
 _POLL = 0.01
 """Seconds between looks at a process that is about to die; nothing tells of it on every system we run on."""
@@ -77,24 +60,49 @@ class Fetcher:
         self._children: list[Running] = []
         self._hung: set[str] = set()
         self._refused: deque[str] = deque(maxlen=_REFUSED_KEPT)
+        self._promised: float | None = None
 
     # -- from any thread ------------------------------------------------------------------------------------
 
     def fetch(self, orders: Sequence[FetchOrder]) -> None:
         """Ask for all of these; returns at once. After `stop`, each is answered by a failure."""
+        why = outcomes.STOPPED
         with self._guard:
             if not self._stopping:
-                self._inbox.extend(orders)
-                if self._thread is None:
-                    self._ears = Ears()
-                    self._thread = threading.Thread(
-                        target=self._run, args=(self._ears,), name="aws", daemon=True
-                    )
-                    self._thread.start()
-                self._ears.nudge()
-                return
+                try:
+                    self._begin()
+                except (OSError, RuntimeError) as error:  # no descriptor, or no thread, to be had
+                    why = outcomes.passing("fetch.start", f"AWS cannot be asked just now: {error}.")
+                else:
+                    self._inbox.extend(orders)
+                    self._promised = time.monotonic()
+                    self._ears.nudge()
+                    return
         for order in orders:
-            self._answer_failed(order, _STOPPED)
+            self._answer_failed(order, why)
+
+    def _begin(self) -> None:
+        if self._thread is None:
+            self._ears = ears = Ears()
+            thread = threading.Thread(target=self._run, args=(ears,), name="aws", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                ears.close()
+                raise
+            self._thread = thread
+
+    def well(self) -> bool:
+        """Return whether orders and children are looked after: cheap, without a lock, from any thread.
+
+        False when the thread has died, when it is late by more than `Limits.grace`, and when a child outlives
+        its end by that. True before the first order, and once `stop` was called.
+        """
+        thread, promised = self._thread, self._promised
+        if thread is None or self._stopping:
+            return True
+        late = time.monotonic() - promised if promised is not None else 0.0
+        return thread.is_alive() and late <= self._limits.grace
 
     def stop(self) -> None:
         """End every child: at once, or after `Limits.grace` where a login is just being renewed."""
@@ -111,7 +119,10 @@ class Fetcher:
         while not self._take_in():
             try:
                 self._place()
-                for child in ears.listen(self._children, self._patience()):
+                patience = self._patience()
+                self._promised = self._promise(patience)
+                for child in ears.listen(self._children, patience):
+                    self._promised = self._promise(0.0)
                     self._hear(child)
                 self._look_after()
             except Exception as error:  # noqa: BLE001 - a mistake here must not leave orders without an answer
@@ -139,7 +150,7 @@ class Fetcher:
                 f"The process that asks AWS could not be started: {error.strerror or type(error).__name__}."
             )
             for job in list(self._waiting):
-                self._fail(job, Failure(Category.TRANSIENT, "child.start", what))
+                self._fail(job, outcomes.passing("child.start", what))
 
     def _start(self, *, alone: bool) -> Running:
         alarm = int(self._limits.child + self._limits.grace) + 5
@@ -158,13 +169,20 @@ class Fetcher:
             moments.extend(job.deadline for job in child.jobs.values() if job.deadline is not None)
         return max(0.0, min(moments) - now) if moments else None
 
+    def _promise(self, patience: float | None) -> float | None:
+        """Return when something must have happened: we look again, or a child has ended (monotonic seconds)."""
+        moments = [child.kill_at for child in self._children if child.kill_at is not None]
+        if patience is not None:
+            moments.append(time.monotonic() + patience)
+        return min(moments, default=None)
+
     def _hear(self, child: Running) -> None:
         try:
             for said in child.read():
                 self._heed(child, said)
         except FrameError as error:
             what = f"The process that asks AWS answered something that is no answer ({error})."
-            self._fail_all(child.end(self._limits.grace), Failure(Category.TRANSIENT, "child.garbled", what))
+            self._fail_all(child.end(self._limits.grace), outcomes.passing("child.garbled", what))
 
     def _heed(self, child: Running, said: Said) -> None:
         match said:
@@ -216,7 +234,7 @@ class Fetcher:
         child.close()
         self._children.remove(child)
         what = f"The process that asks AWS ended without an answer: {child.fate}."
-        self._fail_all(list(child.jobs.values()), Failure(Category.TRANSIENT, "child.died", what))
+        self._fail_all(list(child.jobs.values()), outcomes.passing("child.died", what))
 
     def _give_up(self, child: Running, now: float) -> None:
         """End a child; what is overdue, or as good as, has failed, and the rest goes to another at once."""
@@ -225,10 +243,10 @@ class Fetcher:
         for job in child.end(self._limits.grace):
             if job.deadline is not None and job.deadline <= soon:
                 self._hung.add(job.order.grant.key)
-                self._fail(job, _overdue(job, self._limits.grant - max(0.0, job.deadline - now)))
+                self._fail(job, outcomes.overdue(job, self._limits.grant - max(0.0, job.deadline - now)))
             elif job.moves >= _MOST_MOVES:
                 what = f"AWS was asked {job.moves + 1} times, each time beside something that hung."
-                self._fail(job, Failure(Category.TRANSIENT, "child.crowded", what))
+                self._fail(job, outcomes.passing("child.crowded", what))
             else:
                 job.moves += 1
                 job.deadline, job.waits = None, ""
@@ -238,10 +256,10 @@ class Fetcher:
         for child in self._children:
             child.end(0.0)
         what = f"Asking AWS failed unexpectedly: {type(error).__name__}."
-        self._fail_all(list(self._open.values()), Failure(Category.TRANSIENT, "bug.fetcher", what))
+        self._fail_all(list(self._open.values()), outcomes.passing("bug.fetcher", what))
 
     def _end_all(self) -> None:
-        self._fail_all(list(self._open.values()), _STOPPED)
+        self._fail_all(list(self._open.values()), outcomes.STOPPED)
         for child in self._children:
             if not child.ending:
                 child.end(self._limits.grace)
@@ -269,18 +287,9 @@ class Fetcher:
             child.jobs.pop(job.number, None)
 
     def _succeed(self, job: Job, said: Granted) -> None:
-        try:
-            expires_at = datetime.fromisoformat(said.expires_at)
-        except ValueError as error:
-            raise FrameError("no time") from error
-        if expires_at.tzinfo is None:
-            raise FrameError("a time without an offset")
+        token = outcomes.token(said, self._clock.now())
         self._close(job)
         self._hung.discard(job.order.grant.key)
-        now = self._clock.now()
-        token = Token(
-            Secret(said.auth), fingerprint(said.auth), now.wall, expires_at.astimezone(UTC), now.boot
-        )
         self._post(FetchSucceeded(job.order.grant.key, job.order.serial, token, said.account))
 
     def _fail_all(self, jobs: Sequence[Job], failure: Failure) -> None:
@@ -294,19 +303,3 @@ class Fetcher:
     def _answer_failed(self, order: FetchOrder, failure: Failure) -> None:
         failed = replace(failure, at=self._clock.now().wall)
         self._post(FetchFailed(order.grant.key, order.serial, failed))
-
-
-_STOPPED = Failure(
-    Category.TRANSIENT, "fetch.stopped", "The service is ending, so AWS is not asked any more."
-)
-
-
-def _overdue(job: Job, seconds: float) -> Failure:
-    who = f'profile "{job.order.grant.principal.profile}"' if job.order.grant.principal.profile else "AWS"
-    what = f"{who[0].upper()}{who[1:]} did not answer within {seconds:.2g} s"
-    if job.waits:
-        return Failure(
-            Category.TRANSIENT, "fetch.overdue", f"{what}: {job.waits} hangs.",
-            hint="Run it in a terminal: it may wait for a window, a key or a code.",
-        )  # fmt: skip
-    return Failure(Category.TRANSIENT, "fetch.overdue", f"{what}.")

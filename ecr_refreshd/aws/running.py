@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from ecr_refreshd.aws import frames
@@ -34,6 +35,21 @@ def command(descriptor: int) -> list[str]:
     own = Path(__file__).resolve()
     user = site.ENABLE_USER_SITE and Path(site.getusersitepackages()).resolve() in own.parents
     return [sys.executable, *(["-E", "-P"] if user else ["-I"]), "-m", _MODULE, str(descriptor)]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long things may take, in seconds.
+
+    Attributes:
+        grant: from when somebody works on it to its answer.
+        child: the life of a child.
+        grace: for a login that is just being renewed, when its child has to end.
+    """
+
+    grant: float = 30.0
+    child: float = 90.0
+    grace: float = 3.0
 
 
 class Job:

@@ -10,8 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ecr_refreshd.aws.fetcher import Fetcher, Limits
+from ecr_refreshd.aws.fetcher import Fetcher
 from ecr_refreshd.aws.profiles import Profiles
+from ecr_refreshd.aws.running import Limits
 from ecr_refreshd.core.events import FetchFailed, FetchSucceeded
 from ecr_refreshd.core.model import Failure, Grant, Principal, Standing
 from ecr_refreshd.core.ports import Answer, FetchOrder

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ecr_refreshd.aws import running
-from ecr_refreshd.aws.fetcher import Limits
+from ecr_refreshd.aws.running import Limits
 from ecr_refreshd.core.events import FetchFailed, FetchSucceeded
 from tests.aws.asking import Asking, children, ecr, wait_until
 from tests.world import homes

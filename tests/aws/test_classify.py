@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from ecr_refreshd.aws.fetcher import Limits
+from ecr_refreshd.aws.running import Limits
 from ecr_refreshd.core.events import FetchFailed
 from ecr_refreshd.core.model import Failure, Grant, Principal
 from tests.aws.asking import Asking, ecr, wait_until

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ecr_refreshd.aws.fetcher import Limits
+from ecr_refreshd.aws.running import Limits
 from ecr_refreshd.core.events import FetchFailed, FetchSucceeded
 from tests.aws.asking import Asking, children, ecr, wait_until
 from tests.world import homes

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ecr_refreshd.aws.fetcher import Limits
+from ecr_refreshd.aws.running import Limits
 from ecr_refreshd.core.events import FetchSucceeded
 from ecr_refreshd.core.model import Failure
 from tests.aws.asking import Asking, children, ecr, wait_until

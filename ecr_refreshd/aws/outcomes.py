@@ -1,0 +1,40 @@
+"""Makes the answers that the loop is given: of what a child said, or did not say in time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from ecr_refreshd.aws.frames import FrameError, Granted
+from ecr_refreshd.aws.running import Job
+from ecr_refreshd.core.model import Category, Failure, Instant, Token, fingerprint
+from ecr_refreshd.core.secret import Secret
+
+STOPPED = Failure(Category.TRANSIENT, "fetch.stopped", "The service is ending, so AWS is not asked any more.")
+
+
+def passing(code: str, what: str) -> Failure:
+    """Return a failure that time alone may mend."""
+    return Failure(Category.TRANSIENT, code, what)
+
+
+def token(said: Granted, now: Instant) -> Token:
+    """Return the token that a child has got. Raises FrameError if it names no end."""
+    try:
+        expires_at = datetime.fromisoformat(said.expires_at)
+    except ValueError as error:
+        raise FrameError("no time") from error
+    if expires_at.tzinfo is None:
+        raise FrameError("a time without an offset")
+    return Token(Secret(said.auth), fingerprint(said.auth), now.wall, expires_at.astimezone(UTC), now.boot)
+
+
+def overdue(job: Job, seconds: float) -> Failure:
+    """Return the failure of a grant that was not answered in time, and what it was known to wait for."""
+    who = f'profile "{job.order.grant.principal.profile}"' if job.order.grant.principal.profile else "AWS"
+    what = f"{who[0].upper()}{who[1:]} did not answer within {seconds:.2g} s"
+    if job.waits:
+        return Failure(
+            Category.TRANSIENT, "fetch.overdue", f"{what}: {job.waits} hangs.",
+            hint="Run it in a terminal: it may wait for a window, a key or a code.",
+        )  # fmt: skip
+    return passing("fetch.overdue", f"{what}.")
