@@ -24,6 +24,8 @@ from ecr_refreshd.host import clock
 from ecr_refreshd.waits import Wait
 
 _ASK = 5.0
+_SETTLES = 10.0
+"""Seconds until a service that has just started knows who waits; something else may hang for longer."""
 _LOOK_AGAIN = timedelta(milliseconds=300)
 _NOTICED = timedelta(seconds=3)
 """A service sees a new login within two seconds (DESIGN 1)."""
@@ -140,7 +142,7 @@ def waiting(document: Document, profiles: Profiles) -> Waiting:
 
 def _situation(args: argparse.Namespace) -> Document:
     try:
-        return asking.ask({"op": "status"}, _ASK)
+        return asking.ask({"op": "settle", "timeout": _SETTLES}, _SETTLES + _ASK)
     except NoServiceError:
         return alone(args, Wait())
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,7 +102,7 @@ def test_login_signs_in_where_a_registry_waits_and_all_is_fresh(home: Home, runn
     path = standin.install(home.folder, home.aws.url)
     if running:
         home.start()
-        until(lambda: home.run("status").returncode in {1, 3}, "a login to be required")
+        until(lambda: home.status()["pid"] is not None, "the service")
 
     first = home.run("login", PATH=path)
     second = home.run("login", PATH=path)
@@ -124,3 +127,144 @@ def test_login_to_a_profile_signs_in_again_through_its_chain(home: Home) -> None
     assert done.returncode == 0, done.stdout + done.stderr
     assert [run["argv"] for run in standin.runs(home.folder)] == [["sso", "login", "--profile", "old"]]
     assert WEST in json.loads(home.docker.read_text())["auths"]
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_ensure_says_at_once_who_has_to_sign_in(home: Home, running: bool) -> None:
+    """3, well before the timeout: waiting is of no use; the other host is served."""
+    home.profile("good")
+    homes.sso_profile(home.folder, "dev", "100000000002")
+    other = host("100000000002")
+    home.write_config(
+        f'[[registry]]\nhost = "{WEST}"\nprofile = "good"\n[[registry]]\nhost = "{other}"\nprofile = "dev"\n'
+    )
+    if running:
+        home.start()
+        until(lambda: home.run("status").returncode == 3, "a login to be required")
+    begun = time.monotonic()
+
+    done = home.run("ensure", other, WEST, "--min-ttl", "2h", "--timeout", "50s")
+
+    assert done.returncode == 3
+    assert time.monotonic() - begun < 30
+    assert done.stdout == f"{WEST}: fresh for 11 h 59 min\n"
+    assert "aws sso login --sso-session corp" in done.stderr
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_ensure_of_too_much_and_of_nobody(home: Home, running: bool) -> None:
+    """2 for both, with the life that AWS gives and the nearest name."""
+    home.profile("good")
+    configured(home)
+    if running:
+        serve(home)
+
+    much = home.run("ensure", WEST, "--min-ttl", "13h")
+    nobody = home.run("ensure", host("100000000009"), "--min-ttl", "1h")
+
+    assert (much.returncode, nobody.returncode) == (2, 2)
+    assert f"{WEST}: its tokens live 12 h" in much.stderr
+    assert f"did you mean {WEST}?" in nobody.stderr
+    assert len(home.aws.calls("ecr:GetAuthorizationToken")) == 1
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_ensure_renews_what_has_too_little_life_left(home: Home, running: bool) -> None:
+    """The token that others would still call fresh."""
+    home.profile("good")
+    configured(home)
+    assert home.run("run", "--once").returncode == 0
+    home.aws.set(ttl=13 * 3600)
+    if running:
+        serve(home)
+    assert len(home.aws.calls("ecr:GetAuthorizationToken")) == 1
+    time.sleep(1.5)
+
+    done = home.run("ensure", WEST, "--min-ttl", "11h 59m 59s")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{WEST}: fresh for 12 h 59 min\n"
+    assert len(home.aws.calls("ecr:GetAuthorizationToken")) == 2
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_ensure_ends_by_its_timeout_and_by_ctrl_c_while_aws_hangs(home: Home, running: bool) -> None:
+    """1 with no token at all; 130 at once."""
+    home.profile("good")
+    configured(home)
+    home.aws.fault("ecr:GetAuthorizationToken", way="hang")
+    if running:
+        home.start()
+        until(lambda: home.status()["pid"] is not None, "the service")
+    begun = time.monotonic()
+
+    done = home.run("ensure", WEST, "--min-ttl", "1h", "--timeout", "2s")
+    took = time.monotonic() - begun
+    command = subprocess.Popen(
+        home.command("ensure", WEST, "--min-ttl", "1h"),
+        env=home.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    time.sleep(2)
+    command.send_signal(signal.SIGINT)
+    interrupted = time.monotonic()
+    out, _ = command.communicate(timeout=20)
+
+    assert done.returncode == 1
+    assert "pulls fail" in done.stderr
+    assert took < 12
+    assert (command.returncode, out) == (130, b"")
+    assert time.monotonic() - interrupted < 5
+
+
+def test_a_pause_is_not_held_up_by_an_aws_that_hangs(home: Home) -> None:
+    """Whoever pauses may do so because of just that."""
+    home.profile("good")
+    configured(home)
+    home.aws.fault("ecr:GetAuthorizationToken", way="hang")
+    home.start()
+    until(lambda: home.rows().get(WEST, {}).get("phase") == "renewing", "a call that hangs")
+    begun = time.monotonic()
+
+    paused = home.run("pause", WEST)
+    nobody = home.run("pause", host("100000000009"))
+
+    assert (paused.returncode, nobody.returncode) == (0, 2)
+    assert time.monotonic() - begun < 10
+    assert home.rows()[WEST]["phase"] == "paused"
+
+
+def test_a_watch_goes_on_through_a_restart(home: Home) -> None:
+    """A document a line: without a service, with the first, without, with the second."""
+    home.profile("good")
+    configured(home)
+    assert home.run("run", "--once").returncode == 0
+    seen: list[dict[str, Any]] = []
+    with subprocess.Popen(
+        home.command("status", "--watch", "--json"),
+        env=home.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as command:
+        assert command.stdout
+
+        def see(true: Any) -> None:
+            for line in command.stdout:  # ends with the program; pytest bounds it
+                seen.append(json.loads(line))
+                if true(seen[-1]):
+                    return
+            raise AssertionError(f"it ended after {len(seen)} documents")
+
+        see(lambda document: document["pid"] is None)
+        for _ in range(2):
+            service = home.start()
+            see(lambda document, pid=service.pid: document["pid"] == pid and document["overall"] == "ok")
+            service.terminate()
+            assert service.wait(10) == 0
+            see(lambda document: document["pid"] is None)
+        command.send_signal(signal.SIGINT)
+        assert command.wait(10) == 5
+
+    assert len(home.aws.calls("ecr:GetAuthorizationToken")) == 1
+    assert len(seen) < 20
