@@ -65,7 +65,8 @@ def run(args: argparse.Namespace) -> int:
 
 def alone(args: argparse.Namespace, wait: Wait, timeout: timedelta | None = None) -> Mapping[str, Any]:
     """Do in this process what somebody waits for, and return what `answers.outcome` says of it."""
-    with _service(args, wait=_ONCE_WAITS, serving=False) as service:
+    # The command itself says what went wrong, of the hosts that it is about.
+    with _service(args, wait=_ONCE_WAITS, serving=False, level="critical") as service:
         timer = threading.Timer((timeout or timedelta(hours=1)).total_seconds(), service.stop)
         timer.daemon = True
         timer.start()
@@ -90,14 +91,16 @@ def _asked_or_done(args: argparse.Namespace) -> Mapping[str, Any]:
 
 
 @contextmanager
-def _service(args: argparse.Namespace, *, wait: timedelta, serving: bool) -> Iterator[Service]:
+def _service(
+    args: argparse.Namespace, *, wait: timedelta, serving: bool, level: str = "warning"
+) -> Iterator[Service]:
     """Make a service of everything around it, under the instance lock."""
     file = ConfigFile.chosen(args)
     settings = file.load()
     process.forbid_core_dumps()
     known = logs.Secrets()
     # A command that ends prints its result; lines about how it got there would stand in the way.
-    level = settings.log.level if serving or args.log_level else "warning"
+    level = settings.log.level if serving or args.log_level else level
     log = logs.set_up(level, settings.log.format, known)
     for warning in settings.warnings:
         log.warning("config.warning", message=warning)

@@ -296,6 +296,44 @@ def test_status_loads_nothing_heavy(home: Path) -> None:
     assert (done.returncode, done.stderr) == (5, "")
 
 
+@pytest.mark.parametrize(
+    ("argv", "answer"),
+    [
+        (("ensure", WEST, "--min-ttl", "1h"), {"ensured": True, "beyond": []}),
+        (("refresh", WEST), {}),
+        (("pause", WEST), {}),
+        (("resume", WEST), {}),
+    ],
+)
+def test_what_asks_the_service_loads_nothing_of_its(
+    home: Path, argv: tuple[str, ...], answer: dict[str, object]
+) -> None:
+    """Scripts call these often; with a service running they only ask."""
+    code = (
+        f"import sys; from ecr_refreshd.cli import main; code = main({list(argv)!r})\n"
+        "heavy = {'boto3', 'botocore', 'apscheduler', 'watchdog', 'structlog', 'tomllib', 'ecr_refreshd.aws'}\n"
+        "sys.exit(str(heavy & set(sys.modules)) if heavy & set(sys.modules) else code)"
+    )
+    phase = "paused" if argv[0] == "pause" else "fresh"
+    server = Server(
+        home / "run/ecr-refreshd/sock", lambda _request: document(registry(phase=phase), **answer)
+    )
+    server.start()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            env=environment(home),
+            check=False,
+            timeout=30,
+        )
+    finally:
+        server.stop()
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_options_know_the_same_words_as_the_settings() -> None:
     """The parser has its own copy, so that `status` need not load the settings."""
     assert arguments._LOG_LEVELS == LOG_LEVELS

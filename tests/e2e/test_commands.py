@@ -55,7 +55,7 @@ def test_ensure_gets_what_is_asked_for_once(home: Home, running: bool) -> None:
     again = home.run("ensure", WEST.upper(), "--min-ttl", "11h")
 
     assert (first.returncode, again.returncode) == (0, 0), first.stderr + again.stderr
-    assert first.stdout == f"{WEST}: fresh for 11 h 59 min\n"
+    assert (first.stdout, first.stderr) == (f"{WEST}: fresh for 11 h 59 min\n", "")
     assert WEST in json.loads(home.docker.read_text())["auths"]
     assert len(home.aws.calls("ecr:GetAuthorizationToken")) == 1
 
