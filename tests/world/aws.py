@@ -126,6 +126,10 @@ class FakeAws:
         """End the portal sessions of that name, or all: only a person's new login helps."""
         self._services.portal.end(session)
 
+    def sso_renews(self, refresh_token: str) -> bool:
+        """Say whether this refresh token is worth anything; asking does not spend it."""
+        return self._services.portal.renews(refresh_token)
+
     # -- the log -------------------------------------------------------------------------------------------
 
     def calls(self, operation: str = "") -> list[Call]:

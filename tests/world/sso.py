@@ -71,6 +71,11 @@ class Portal:
                     return answer if mode == "reusable" else {"accessToken": answer["accessToken"]}
         raise Refused("InvalidGrantException", error="invalid_grant")
 
+    def renews(self, token: str) -> bool:
+        """Whether a refresh token would be taken now; it is not spent by asking."""
+        with self._guard:
+            return any(login.alive and token in login.refresh for _, login in self._logins)
+
     def admits(self, access_token: str, now: float) -> bool:
         """Whether the portal takes this access token."""
         with self._guard:
