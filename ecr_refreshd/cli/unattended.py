@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from ecr_refreshd.cli.asking import unknown_host
 from ecr_refreshd.cli.settings import ConfigFile
+from ecr_refreshd.cli.show import say
+from ecr_refreshd.cli.words import read_time
 from ecr_refreshd.core import memory
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.state import Pause
@@ -17,7 +20,7 @@ from ecr_refreshd.errors import RefreshdError
 from ecr_refreshd.host import clock, places, statefile
 from ecr_refreshd.host.lock import InstanceLock
 
-_BLANK: dict[str, Any] = {
+BLANK: dict[str, Any] = {
     "phase": "renewing",
     "origin": "config",
     "grant": None,
@@ -53,7 +56,9 @@ def remember(args: argparse.Namespace, host: str, operation: str, until: datetim
     lock = InstanceLock(places.lock_folder())
     lock.acquire()
     try:
-        remembered, _ = statefile.load(places.state_file())
+        remembered, note = statefile.load(places.state_file())
+        if note:
+            say(note, sys.stderr)
         known = known_hosts(settings, remembered)
         if host not in known:
             raise unknown_host([host], known)
@@ -80,13 +85,17 @@ def with_pause(
     pauses = {name: memory.pause_row(each) for name, each in memory.pauses(remembered).items()}
     pauses.pop(host, None)
     rows = _rows(remembered)
-    row = {**_BLANK, "host": host, **rows.get(host, {})}
+    row = {**BLANK, "host": host, **rows.get(host, {})}
     row["paused_until"] = row["paused_by"] = None
     if pause is not None:
         pauses[host] = memory.pause_row(pause)
         row |= {"phase": "paused", "paused_until": timestamp(pause.until), "paused_by": pause.by}
     elif row["phase"] == "paused":
-        row |= {"phase": _phase(row, now), "sinks": [_unseen(sink) for sink in row["sinks"]]}
+        sinks = row["sinks"] if isinstance(row["sinks"], list) else []
+        row |= {
+            "phase": _phase(row, now),
+            "sinks": [_unseen(each) for each in sinks if isinstance(each, dict)],
+        }
     changed = {"schema": memory.SCHEMA, **remembered, "pauses": pauses}
     if host in rows:
         status = {**changed["status"], "registries": list({**rows, host: row}.values())}
@@ -103,11 +112,12 @@ def _rows(remembered: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 def _phase(row: Mapping[str, Any], now: datetime) -> str:
     """Return the phase of a row that is no longer paused, as far as it can be told without looking."""
-    category = (row["last_error"] or {}).get("category")
+    error = row["last_error"]
+    category = error.get("category") if isinstance(error, dict) else None
     if category in {"login", "denied", "config"}:
         return "login-required" if category == "login" else "blocked"
-    ends = row["expires_at"] and datetime.fromisoformat(row["expires_at"])
-    if not ends:
+    ends = read_time(row["expires_at"])
+    if ends is None:
         return "renewing"
     if ends <= now:
         return "expired"

@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ecr_refreshd.cli.table import Look, render
-from ecr_refreshd.cli.unattended import with_pause
+from ecr_refreshd.cli.unattended import BLANK, with_pause
 from ecr_refreshd.core import memory
 from ecr_refreshd.core.model import Instant
 from ecr_refreshd.core.state import Pause
@@ -240,6 +242,44 @@ def test_a_row_after_its_pause_is_what_can_be_told_without_looking(more: dict[st
     assert row["sinks"][0]["state"] == "missing"
     assert changed["status"]["registries"] == [row]
     assert memory.last_document(changed, NOW, "0")["registries"]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from([at(hours=1), "login"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["state", "category", "path", "until", WEST]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+ROW = st.fixed_dictionaries(
+    {}, optional={"host": st.just(WEST), "phase": st.just("paused") | JSON, **dict.fromkeys(BLANK, JSON)}
+)
+
+
+@given(ROW, JSON, st.booleans())
+def test_a_state_file_that_is_not_what_was_written_stops_no_pause(
+    row: Any, pauses: Any, begins: bool
+) -> None:
+    """Whatever stands there, the pause is kept, and the next service reads it."""
+    kept = {"status": {"registries": [row]}, "pauses": pauses}
+
+    changed, told = with_pause(kept, WEST, Pause(None, "asked") if begins else None, NOW)
+
+    assert (WEST in memory.pauses(changed)) is begins
+    assert (told["phase"] == "paused") is begins
+
+
+def test_a_state_file_that_cannot_be_read_is_put_aside_and_said(house: House) -> None:
+    house.write_config(CONFIG)
+    house.state.write_text("{")
+    house.state.chmod(0o600)
+
+    done = house.run("pause", WEST)
+
+    assert done.returncode == 0
+    assert "put aside" in done.stderr
+    assert list(memory.pauses(remembered(house))) == [WEST]
 
 
 @pytest.mark.parametrize(
