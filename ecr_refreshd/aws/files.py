@@ -45,13 +45,14 @@ class _Wanted:
         """Ask every profile."""
         lanes: dict[str, bool] = {}
         keys: dict[str, logins.Found] = {}
+        each = [profile.keys for profile in profiles.profiles.values()]
+        sessions = {keys_.get("sso_session") for keys_ in each}
         for name in profiles.profiles:
             standing, base = profiles.standing(Principal(name)), profiles.origin(name).profile
             if standing.lane:
-                lanes[standing.lane] = base is not None and "sso_session" not in base.keys
+                lanes[standing.lane] = standing.sso_session not in sessions
             elif base is not None and base.has_session_keys and (found := logins.session_keys(base.keys)):
                 keys[f"keys:{name}"] = found
-        each = [profile.keys for profile in profiles.profiles.values()]
         tokens = tuple(path for keys_ in each if (path := keys_.get("web_identity_token_file")))
         return cls(lanes, keys, tokens, any("mfa_serial" in keys_ for keys_ in each))
 

@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from ecr_refreshd.aws import ambient, ini
@@ -212,12 +213,24 @@ class Profiles:
         if not principal.profile:
             return Standing(login_backed=ambient.has_session_keys(self.environ))
         origin = self.origin(principal.profile)
-        standing = _standing_of(origin.profile) if origin.profile is not None else Standing()
+        standing = self._begins_at(origin.profile, {principal.profile})
         if not origin.mfa or standing.lane:
             return standing
         # What a person gets in a terminal lies in the CLI's cache, and serves us too (aws.md 1.2).
         command = f"aws sts get-caller-identity --profile {shlex.quote(principal.profile)}"
         return Standing(login_backed=True, login_command=command)
+
+    def _begins_at(self, profile: Profile | None, seen: set[str]) -> Standing:
+        if profile is None:
+            return Standing()
+        standing = _standing_of(profile)
+        if standing.lane or not standing.login_backed or profile.has_keys:
+            return standing
+        # A program that is the AWS CLI renews the login of another profile, which others may be renewing too.
+        other = exported(profile.keys.get("credential_process", ""))
+        if other not in self.profiles or other in seen:
+            return standing
+        return self._begins_at(self.origin(other).profile, {*seen, other})
 
 
 def _standing_of(profile: Profile) -> Standing:
@@ -243,6 +256,20 @@ def _standing_of_sso(profile: Profile) -> Standing:
         command = f"aws sso login --profile {shlex.quote(profile.name)}"
     lane = f"sso:{name}" if name else ""
     return Standing(login_backed=True, lane=lane, sso_session=name, login_command=command)
+
+
+def exported(command: str) -> str:
+    """Return the profile whose credentials a command line of the AWS CLI prints; "" if it is none."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return ""
+    if not words or words[0].rpartition("/")[2] != "aws" or "export-credentials" not in words:
+        return ""
+    for word, after in pairwise([*words, ""]):
+        if word == "--profile" or word.startswith("--profile="):
+            return after if word == "--profile" else word.partition("=")[2]
+    return "default"
 
 
 _ANY = RegistryHost("public.ecr.aws", "ecr-public", None, "us-east-1", ("aws",))

@@ -37,12 +37,14 @@ class Here(threading.local):
         running: is told what the work waits for, when a program starts on its behalf.
         ran: a credential_process was started.
         watch: who watches over its refresh tokens.
-        region: what it is about.
+        lane: the login that it is about, "" if none.
+        region: where it is about.
     """
 
     running: Callable[[str], None] = staticmethod(lambda _what: None)
     ran = False
     watch: Watch | None = None
+    lane = ""
     region = ""
 
 
@@ -97,6 +99,8 @@ class Program(subprocess.Popen[bytes]):
 def _credential_process(command: list[str], **more: Any) -> Program:
     here.ran = True
     here.running("its credential_process")
+    if here.lane and here.watch is not None:
+        here.watch.hold()  # it is the AWS CLI, see `profiles.exported`
     return Program(command, **more)
 
 

@@ -121,6 +121,10 @@ class Watch:
         """Say that nothing is under way any more."""
         self._refreshes.end(self)
 
+    def hold(self) -> None:
+        """Say that a program may be refreshing the login now, until `close`. Waits as `Refreshes.begin` does."""
+        self._refreshes.begin(self, "")
+
     def refuse(self) -> None:
         """Say that AWS has refused for good what was begun."""
         self._refreshes.refuse(self._fingerprint)

@@ -158,7 +158,7 @@ class Sessions:
         for attempt in range(_TORN_TRIES):
             before = _digest(lane)
             session, watch = self._session(ask, has_token)
-            here.watch, here.region = watch, _region(next(iter(ask.grants.values())))
+            here.watch, here.lane, here.region = watch, lane, _region(next(iter(ask.grants.values())))
             try:
                 return self._resolved(session, ask.principal)
             except Exception as error:  # noqa: BLE001 - it is raised again, understood

@@ -210,6 +210,15 @@ class HandClock:
         return Instant(now.wall + self.later, now.boot + self.later)
 
 
+def test_a_profile_that_the_aws_cli_serves_is_of_the_same_login(tmp_path) -> None:
+    homes.profile(tmp_path, "cli", credential_process="aws configure export-credentials --profile dev")
+    homes.sso_profile(tmp_path, "dev", "724013829182")
+    homes.sso_login(tmp_path, Issuer(), ttl=-60)
+    logins = AwsFiles({"HOME": str(tmp_path)}, SystemClock(), tmp_path / "sys").look().logins
+    assert set(logins) == {"sso:corp"}
+    assert logins["sso:corp"].alive, "it is refreshed, being none of the old form"
+
+
 def test_a_life_that_runs_out_is_seen_though_no_file_changes(many, tmp_path) -> None:
     homes.sso_login(tmp_path, Issuer(), LEGACY, ttl=3600)
     files = AwsFiles(many._environ, clock := HandClock(), tmp_path / "sys")

@@ -286,6 +286,37 @@ def test_who_must_renew_a_principal(home, profile, backed, lane, session, comman
     assert found == Standing(backed, lane, session, command)
 
 
+@pytest.mark.parametrize(
+    ("command", "other"),
+    [
+        ("aws configure export-credentials --profile sso", "sso"),
+        ("/usr/local/bin/aws configure export-credentials --profile=sso --format process", "sso"),
+        ("aws --profile 'legacy one' configure export-credentials", "legacy one"),
+        ("aws configure export-credentials --profile role", "role"),
+        ("aws configure export-credentials --profile console", "console"),
+    ],
+)
+def test_a_program_that_is_the_aws_cli_stands_as_the_profile_it_prints(
+    home, command: str, other: str
+) -> None:
+    """It renews that login, whose refresh token is good once: never beside another that renews it."""
+    home.config(f"{CHAINS}[profile cli]\ncredential_process = {command}\n[profile above]\nrole_arn = {ACCOUNT}\n"
+                "source_profile = cli\n")  # fmt: skip
+    assert home.standing("cli") == home.standing("above") == home.standing(other)
+    assert home.standing("cli").lane
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["aws-vault export --profile sso", "aws sts assume-role --profile sso",
+     'aws "export-credentials --profile sso', "aws configure export-credentials", "aws configure export-credentials --profile gone",
+     "aws configure export-credentials --profile cli", "aws configure export-credentials --profile"],
+)  # fmt: skip
+def test_another_program_stands_for_itself(home, command: str) -> None:
+    home.config(f"{CHAINS}[profile cli]\ncredential_process = {command}\n")
+    assert home.standing("cli") == Standing(login_backed=True)
+
+
 def test_session_keys_in_the_environment_are_somebodys_to_renew(home) -> None:
     keys = {"AWS_ACCESS_KEY_ID": "ASIA", "AWS_SECRET_ACCESS_KEY": "s"}
     assert not home.standing("", **keys).login_backed

@@ -242,6 +242,31 @@ def test_a_cli_that_hangs_costs_its_own_grant_only_and_is_named(by_cli, aws, hom
     os.kill(cli.runs(home)[0]["pid"], signal.SIGKILL)
 
 
+@pytest.fixture
+def by_program(by_cli, aws, home):
+    """A profile whose credential_process is the AWS CLI, which renews the login of another."""
+    command = f"{home}/bin/aws configure export-credentials --profile con --format process"
+    homes.profile(home, "program", credential_process=command)
+    aws_login(home, aws, ttl=-60)
+    return by_cli(slow=0.5)
+
+
+def test_a_program_that_is_the_cli_never_renews_beside_another(by_program, aws) -> None:
+    with by_program as asking:
+        answers = asking.ask(ecr("program"), ecr("con"))
+    assert {type(answer) for answer in answers.values()} == {FetchSucceeded}
+    assert [call.outcome for call in aws.calls("CreateOAuth2Token")] == ["ok"]
+
+
+def test_a_program_that_is_the_cli_is_given_time_to_write_what_it_got(by_program, aws, home) -> None:
+    before = login_file(home).read_bytes()
+    by_program.begin(ecr("program"))
+    aws.wait_for("CreateOAuth2Token")
+    by_program.fetcher.stop()
+    assert by_program.answer().failure.code == "fetch.stopped"
+    assert login_file(home).read_bytes() not in {before, b""}
+
+
 def test_a_cli_whose_child_is_killed_writes_what_it_got(by_cli, aws, home) -> None:
     """Even by SIGKILL: the login is in the CLI's hands, and nobody ends those."""
     aws_login(home, aws, ttl=-60)
