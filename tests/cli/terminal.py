@@ -127,12 +127,15 @@ class Terminal:
         os.write(self._ours, keys)
 
     def until(self, true: Callable[[Screen], bool], seconds: float = 20.0) -> None:
-        """Look on until something is seen."""
+        """Look on until something is seen; half a picture does not count."""
         end = time.monotonic() + seconds
-        while not true(self.screen):
-            if time.monotonic() > end:
+        while True:
+            while self._look(0.1):
+                pass
+            if true(self.screen):
+                return
+            if time.monotonic() > end or self.process.poll() is not None:
                 raise AssertionError(f"not seen within {seconds:.0f} s, but:\n{self.screen.text}")
-            self._look(0.1)
 
     def ended(self) -> int:
         """Look on until the command has ended; returns its exit code."""
