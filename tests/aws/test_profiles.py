@@ -309,7 +309,8 @@ def test_a_program_that_is_the_aws_cli_stands_as_the_profile_it_prints(
 @pytest.mark.parametrize(
     "command",
     ["aws-vault export --profile sso", "aws sts assume-role --profile sso",
-     'aws "export-credentials --profile sso', "aws configure export-credentials", "aws configure export-credentials --profile gone",
+     'aws "export-credentials --profile sso', "aws configure export-credentials",
+     "aws configure export-credentials --profile gone",
      "aws configure export-credentials --profile cli", "aws configure export-credentials --profile"],
 )  # fmt: skip
 def test_another_program_stands_for_itself(home, command: str) -> None:
