@@ -132,7 +132,8 @@ exit codes: 0 each has it; 2 no such host, or no token lives that long;
 Runs the AWS CLI in this terminal: `aws sso login`, `aws login`, or for profiles
 with MFA `aws sts get-caller-identity`. Without PROFILE it signs in where a
 registry waits for it or a login is about to end; if none does, it says so and
-opens nothing. A sign-in in any other way is noticed too.""",
+opens nothing. A sign-in in any other way is noticed too, such as over ssh with
+`aws sso login --use-device-code`.""",
     ),
     Command(
         "pause",

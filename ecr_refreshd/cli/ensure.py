@@ -45,7 +45,7 @@ def ensure(args: argparse.Namespace) -> int:
     beyond = [row["host"] for row in short if row["host"] in answer["beyond"]]
     for row in rows:
         if row not in short:
-            say(f"{row['host']}: fresh for {span(_left(row, now))}")
+            say(_well(row, least, now))
         elif row["host"] in beyond:
             say(f"{row['host']}: its tokens live {_life(row)}, and --min-ttl asks for more.", sys.stderr)
         else:
@@ -74,6 +74,13 @@ def _ask(args: argparse.Namespace, named: list[str], least: timedelta, limit: ti
 def _left(row: Row, now: datetime) -> timedelta:
     end = read_time(row["expires_at"])
     return max(timedelta(0), end - now) if end else timedelta(0)
+
+
+def _well(row: Row, least: timedelta, now: datetime) -> str:
+    foreign = [sink["path"] for sink in row["sinks"] if sink["state"] == "foreign"]
+    if foreign:  # its end is not told, only that it is late enough
+        return f"{row['host']}: good for {span(least)} at least, by somebody else's login in {foreign[0]}"
+    return f"{row['host']}: fresh for {span(_left(row, now))}"
 
 
 def _has(row: Row, least: timedelta, now: datetime) -> bool:

@@ -268,3 +268,25 @@ def test_a_watch_goes_on_through_a_restart(home: Home) -> None:
 
     assert len(home.aws.calls("ecr:GetAuthorizationToken")) == 1
     assert len(seen) < 20
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_ensure_judges_what_stands_in_the_file_whoever_wrote_it(home: Home, running: bool) -> None:
+    """Somebody's login with three hours left is enough for two, and no longer kept when six are needed."""
+    home.profile("good")
+    configured(home)
+    theirs = home.aws.issue(account=GOOD, ttl=3 * 3600 + 60)["auth"]
+    home.write_docker(json.dumps({"auths": {WEST: {"auth": theirs}}}))
+    if running:
+        home.start()
+        until(lambda: home.rows().get(WEST, {}).get("sinks", [{}])[0].get("state") == "foreign", "a look")
+
+    enough = home.run("ensure", WEST, "--min-ttl", "2h")
+    kept = json.loads(home.docker.read_text())["auths"][WEST]["auth"]
+    more = home.run("ensure", WEST, "--min-ttl", "6h")
+    ours = json.loads(home.docker.read_text())["auths"][WEST]["auth"]
+
+    assert (enough.returncode, more.returncode) == (0, 0), enough.stderr + more.stderr
+    assert enough.stdout == f"{WEST}: good for 2 h at least, by somebody else's login in {home.docker}\n"
+    assert kept == theirs
+    assert ours != theirs
