@@ -36,6 +36,8 @@ _SAVE_PAUSE = timedelta(seconds=1)
 _TURN_AT_MOST = 1000
 _LANES_END = timedelta(seconds=1)
 _ONCE_AT_MOST = timedelta(seconds=150)
+_TOLD_WITHIN = 11.0
+"""Seconds: a hook or a notice's program has ten (DESIGN 4), and a command that ends must not cut it short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,7 @@ class Service:
             while self._exit is None:
                 self.turn(self._wait())
                 if until is not None and (until.done.is_set() or self._parts.clock.now().boot > deadline):
+                    self._herald.finish(_TOLD_WITHIN)
                     break
         finally:
             self._end()
@@ -222,8 +225,8 @@ class Service:
                 self._fetcher.fetch(orders)
             case decisions.Write(path, serial, tokens, removed):
                 self._lanes[path].write(serial, tokens, removed)
-            case decisions.Tell(event, notice):
-                self._herald.tell(event, notice)
+            case decisions.Tell(event, notice, place):
+                self._herald.tell(event, notice, place)
             case decisions.Probe(host, fingerprint, auth):
                 self._prober.probe(host, fingerprint, auth)
             case decisions.Announce(document):

@@ -241,6 +241,7 @@ class HandHerald:
     post: Callable[[Event], None]
     problems: tuple[str, ...] = ()
     told: list[tuple[str, Notice]] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
     announced: list[Mapping[str, object]] = field(default_factory=list)
     signed_in: list[str] = field(default_factory=list)
     configured: list[object] = field(default_factory=list)
@@ -248,15 +249,18 @@ class HandHerald:
     def configure(self, notify: object, hooks: object) -> None:
         self.configured.append((notify, hooks))
 
-    def tell(self, event: str, notice: Notice) -> None:
+    def tell(self, event: str, notice: Notice, place: str = "") -> None:
         self.told.append((event, notice))
-        self.post(NoticeTold(notice.key, event, self.problems))
+        self.places.append(place)
+        self.post(NoticeTold(notice.key, event, self.problems, f"place of {notice.key}"))
 
     def renewed(self, document: Mapping[str, object]) -> None:
         self.announced.append(document)
 
     def sign_in(self, command: str) -> None:
         self.signed_in.append(command)
+
+    def finish(self, seconds: float) -> None: ...
 
     def stop(self) -> None: ...
     def events(self, kind: str = "") -> list[tuple[str, str]]:

@@ -65,6 +65,10 @@ ONLY_IN = {
     "botocore": ("ecr_refreshd.aws.", "same"),
     "apscheduler": ("ecr_refreshd.host.alarms", "it is an alarm clock behind one port"),
     "watchdog": ("ecr_refreshd.host.watch", "it is a hint behind one port"),
+    "jeepney": (
+        "ecr_refreshd.notify.desktop_child",
+        "it speaks D-Bus in a child: the service stays small, and a bus that hangs hangs nobody",
+    ),
     "structlog": ("ecr_refreshd.host.logs", "redaction holds only if there is one way to log"),
 }
 
@@ -72,6 +76,7 @@ ONLY_IN = {
 REVEALS = {
     "ecr_refreshd.core.dockerconfig",
     "ecr_refreshd.host.logs",
+    "ecr_refreshd.notify.webhook",
 }
 
 

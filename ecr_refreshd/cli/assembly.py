@@ -11,7 +11,7 @@ from ecr_refreshd.aws.fetcher import Fetcher
 from ecr_refreshd.aws.files import AwsFiles
 from ecr_refreshd.aws.partitions import regions
 from ecr_refreshd.core.events import Event, FetchSucceeded
-from ecr_refreshd.core.ports import Answer, Herald, Log, Parts, Post, Prober, Surroundings
+from ecr_refreshd.core.ports import Answer, Log, Parts, Post, Prober, Surroundings
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.state import FilePlan
 from ecr_refreshd.host import places, statefile
@@ -20,6 +20,7 @@ from ecr_refreshd.host.clock import LocalZone, SystemClock
 from ecr_refreshd.host.logs import Secrets
 from ecr_refreshd.host.lookout import Lookout, digest
 from ecr_refreshd.host.watch import FolderWatcher
+from ecr_refreshd.notify.herald import Herald
 from ecr_refreshd.sinks.dockerfile import Dialect, DockerFile
 from ecr_refreshd.sinks.lane import Lane
 
@@ -84,7 +85,7 @@ class Assembly:
         return Lookout(see, post)
 
     def _herald(self, post: Callable[[Event], None]) -> Herald:
-        return _Nobody()
+        return Herald(post, os.environ)
 
     def _prober(self, post: Callable[[Event], None]) -> Prober:
         return _Nobody()

@@ -31,10 +31,11 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """Tell a person that a notice is ``raised``, ``reminded`` of or ``withdrawn``."""
+    """Tell a person that a notice is ``raised``, ``reminded`` of or ``withdrawn``; `place`: see NoticeTold."""
 
     event: str
     notice: Notice
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)

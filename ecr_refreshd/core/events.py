@@ -94,11 +94,17 @@ class ResumeAsked:
 
 @dataclass(frozen=True, slots=True)
 class NoticeTold:
-    """A notice was given to its channels; `problems` has a sentence for each that did not take it."""
+    """A notice was given to its channels.
+
+    Attributes:
+        problems: a sentence for each that did not take it.
+        place: where it stands on the desktop, in the desktop's own words, "" if it does not.
+    """
 
     key: str
     event: str
     problems: tuple[str, ...] = ()
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,13 @@ class SignInAsked:
     """A person pressed the button of a notice."""
 
     key: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignInStarted:
+    """A sign-in was to be started for a person; `problem` is "" if it was."""
+
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +151,7 @@ Event = (
     | ResumeAsked
     | NoticeTold
     | SignInAsked
+    | SignInStarted
     | HookRan
     | Probed
 )

@@ -77,7 +77,9 @@ def renewal_of(
     return at if login is None else min(at, login)
 
 
-def _mint_for_login(state: State, lane: str, obtained_at: datetime, plan: Plan, now: Instant) -> datetime | None:
+def _mint_for_login(
+    state: State, lane: str, obtained_at: datetime, plan: Plan, now: Instant
+) -> datetime | None:
     login = state.logins.get(lane)
     if login is None:
         return None

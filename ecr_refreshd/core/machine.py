@@ -36,6 +36,7 @@ from ecr_refreshd.core.events import (
     Probed,
     RefreshAsked,
     ResumeAsked,
+    SignInStarted,
     SinkFailed,
     SinkSeen,
 )
@@ -75,12 +76,14 @@ def absorb(state: State, event: Event, now: Instant, plan: Plan) -> State:
             return pauses.begin(state, host, until)
         case ResumeAsked(host):
             return pauses.end(state, [host])
-        case NoticeTold(key, _told, problems):
-            return notices.told(state, key, problems)
+        case NoticeTold():
+            return notices.told(state, event)
         case Probed():
             return probing.probed(state, event, now, plan)
         case HookRan(problem):
             return replace(state, hook_problem=problem)
+        case SignInStarted(problem):
+            return replace(state, sign_in_problem=problem)
         case _:
             return state
 

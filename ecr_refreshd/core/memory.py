@@ -177,13 +177,15 @@ def _notice_row(facts: NoticeFacts) -> dict[str, Any]:
         "sign_in": notice.sign_in,
         "key": notice.key,
         "reminded": sorted(facts.reminded),
+        "place": facts.place,
     }
 
 
 def _notice(row: Any) -> NoticeFacts:
     texts = (str(row["key"]), str(row["title"]), str(row["body"]))
     notice = Notice(*texts, _time(row["since"]), str(row["command"]), bool(row["sign_in"]))
-    return NoticeFacts(notice, frozenset(int(mark) for mark in row["reminded"]))
+    marks = frozenset(int(mark) for mark in row["reminded"])
+    return NoticeFacts(notice, marks, place=str(row.get("place", "")))
 
 
 def adopted(memory: Mapping[str, Any]) -> tuple[str, ...]:

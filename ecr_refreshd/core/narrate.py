@@ -73,6 +73,8 @@ def _people(before: State, after: State) -> Iterator[Remark]:
             yield Remark("warning" if probe.answer == "refused" else "info", "registry.probed", fields)
     if after.hook_problem and after.hook_problem != before.hook_problem:
         yield Remark("warning", "hook.failed", {"message": after.hook_problem})
+    if after.sign_in_problem and after.sign_in_problem != before.sign_in_problem:
+        yield Remark("warning", "login.not_started", {"message": after.sign_in_problem})
 
 
 def _grant(

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from ecr_refreshd.core import logins
 from ecr_refreshd.core.decisions import Decision, Tell, Wake
+from ecr_refreshd.core.events import NoticeTold
 from ecr_refreshd.core.model import Category, Failure, Instant, Notice
 from ecr_refreshd.core.pauses import served_by_grant
 from ecr_refreshd.core.schedule import alive
@@ -50,10 +51,10 @@ def settle(state: State, now: Instant, plan: Plan, wake: Wake) -> tuple[State, t
             continue
         notice = replace(cause.notice, since=facts.notice.since)
         if passed - facts.reminded:
-            decisions.append(Tell("reminded", notice))
-        standing[key] = NoticeFacts(notice, facts.reminded | passed, facts.problems)
+            decisions.append(Tell("reminded", notice, facts.place))
+        standing[key] = replace(facts, notice=notice, reminded=facts.reminded | passed)
     gone = [facts for key, facts in state.notices.items() if key not in wanted]
-    decisions.extend(Tell("withdrawn", facts.notice) for facts in gone)
+    decisions.extend(Tell("withdrawn", facts.notice, facts.place) for facts in gone)
     return replace(state, notices=standing), tuple(decisions)
 
 
@@ -67,12 +68,13 @@ def _passed(cause: _Cause, now: Instant, wake: Wake) -> frozenset[int]:
     return frozenset(mark for mark, at in ahead.items() if at <= now.wall)
 
 
-def told(state: State, key: str, problems: tuple[str, ...]) -> State:
+def told(state: State, event: NoticeTold) -> State:
     """Take note of how a notice got through."""
-    facts = state.notices.get(key)
-    if facts is None or facts.problems == problems:
+    facts = state.notices.get(event.key)
+    if facts is None or event.event == "withdrawn":
         return state
-    return replace(state, notices={**state.notices, key: replace(facts, problems=problems)})
+    facts = replace(facts, problems=event.problems, place=event.place or facts.place)
+    return replace(state, notices={**state.notices, event.key: facts})
 
 
 def _causes(state: State, now: Instant, plan: Plan, wake: Wake) -> Iterator[_Cause]:

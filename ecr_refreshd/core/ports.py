@@ -197,14 +197,17 @@ class AwsLook:
 
 
 class Herald(Protocol):
-    """Whoever tells a person. Answers by NoticeTold, SignInAsked and HookRan."""
+    """Whoever tells a person. Answers by NoticeTold, SignInAsked, SignInStarted and HookRan."""
 
     def configure(self, notify: Notify, hooks: Hooks) -> None:
         """Use these settings from now on."""
         ...
 
-    def tell(self, event: str, notice: Notice) -> None:
-        """Pass on that a notice is ``raised``, ``reminded`` of or ``withdrawn``; returns at once."""
+    def tell(self, event: str, notice: Notice, place: str = "") -> None:
+        """Pass on that a notice is ``raised``, ``reminded`` of or ``withdrawn``; returns at once.
+
+        `place` is what `NoticeTold` said of it, perhaps to an earlier run.
+        """
         ...
 
     def renewed(self, document: Mapping[str, Any]) -> None:
@@ -213,6 +216,10 @@ class Herald(Protocol):
 
     def sign_in(self, command: str) -> None:
         """Start a sign-in outside of this service; returns at once."""
+        ...
+
+    def finish(self, seconds: float) -> None:
+        """Wait until everything has been told, for so long at most."""
         ...
 
     def stop(self) -> None:

@@ -168,11 +168,13 @@ class NoticeFacts:
         notice: as it was told last.
         reminded: the marks that have passed (minutes before the last token dies): no reminder for them any more.
         problems: why it did not get through, a sentence for each channel.
+        place: where it stands on the desktop, so that a restart can take it back.
     """
 
     notice: Notice
     reminded: frozenset[int] = frozenset()
     problems: tuple[str, ...] = ()
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +274,8 @@ class State:
         logins: by `Standing.lane`.
         notices: by key, those that stand.
         probes: by host.
-        hook_problem: why the hook did not run well the last time, "" if it did.
+        hook_problem: why the hook did not run well the last time, "" if it did; `sign_in_problem` likewise why a
+            sign-in that a person asked for did not start.
     """
 
     started: timedelta
@@ -291,6 +294,7 @@ class State:
     notices: Mapping[str, NoticeFacts] = field(default_factory=dict)
     probes: Mapping[str, ProbeFacts] = field(default_factory=dict)
     hook_problem: str = ""
+    sign_in_problem: str = ""
 
     def grant(self, key: str) -> GrantFacts:
         """Return what is known of a grant."""

@@ -110,7 +110,7 @@ class World(RuleBasedStateMachine):
                         self.check_fetch(order.grant.key, order.serial)
                 case decisions.Write():
                     self.check_write(decision)
-                case decisions.Tell(event, notice):
+                case decisions.Tell(event, notice, _place):
                     self.check_notice(event, notice.key)
                 case decisions.Probe(host, fingerprint, _auth):
                     assert host not in self.state.pauses

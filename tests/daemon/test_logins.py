@@ -105,6 +105,7 @@ def test_a_restart_neither_tells_twice_nor_asks_again() -> None:
     assert [notice["key"] for notice in again.service.document()["notices"]] == [KEY]
     again.signs_in()
     assert again.herald.events() == [("withdrawn", KEY)]
+    assert again.herald.places == [f"place of {KEY}"], "for the desktop to take back what the last run showed"
 
 
 def test_reminders_come_60_and_15_minutes_before_the_last_token_dies_and_when_it_has() -> None:

@@ -1,0 +1,95 @@
+"""Runs other people's programs: bounded in time, in a process group of their own, ended with us.
+
+A program gets its text on stdin and nothing of ours besides; what it prints is nobody's business here.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+SECONDS = 10.0
+"""DESIGN 4: a program that is told of something has ten seconds."""
+
+
+class Programs:
+    """Those that run just now; `stop` ends them all and lets none begin."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._guard = threading.Lock()
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._stopping = False
+
+    def run(self, argv: Sequence[str], text: str, *, seconds: float = SECONDS, name: str = "") -> str:
+        """Run a program with this text on stdin; return why that did not go well, "" if it did.
+
+        Args:
+            argv: the program and its arguments; found on the PATH of our environment.
+            text: for its stdin.
+            seconds: then it is killed, with everything it started.
+            name: how it is called in the answer; its own if not given.
+        """
+        name = name or argv[0]
+        started = self.start(argv)
+        if isinstance(started, str):
+            return f"{name} could not be started: {started}"
+        try:
+            with suppress(BrokenPipeError):
+                started.communicate(text.encode(), timeout=seconds)
+            code = started.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return f"{name} took longer than {seconds:.0f} s, and was ended."
+        finally:
+            self.end(started)
+        if code == 0 or self._stopping:
+            return ""
+        return f"{name} ended with {'signal' if code < 0 else 'exit code'} {abs(code)}."
+
+    def start(self, argv: Sequence[str], *, answers: bool = False) -> subprocess.Popen[bytes] | str:
+        """Start a program and leave it running, or return why not; `answers`: the caller reads its stdout."""
+        with self._guard:
+            if self._stopping:
+                return "the service is ending"
+            try:
+                program = subprocess.Popen(
+                    argv,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE if answers else subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    env=dict(self._environ),
+                    start_new_session=True,
+                )
+            except (OSError, ValueError) as error:
+                return (error.strerror if isinstance(error, OSError) else "") or "its arguments are unusable"
+            self._running.add(program)
+            return program
+
+    def end(self, program: subprocess.Popen[bytes]) -> None:
+        """End a program, and everything that it started and left in its group."""
+        _kill(program)
+        program.wait()
+        for pipe in (program.stdin, program.stdout):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
+        with self._guard:
+            self._running.discard(program)
+
+    def stop(self) -> None:
+        """End them all."""
+        with self._guard:
+            self._stopping = True
+            running = list(self._running)
+        for program in running:
+            _kill(program)
+
+
+def _kill(program: subprocess.Popen[bytes]) -> None:
+    # The group outlives its leader as long as anybody in it lives, and its number is not given to others.
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(program.pid, signal.SIGKILL)

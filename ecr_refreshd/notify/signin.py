@@ -1,0 +1,51 @@
+"""Starts a sign-in for a person who pressed a button: outside of this service, never as its child.
+
+A browser cannot live in our sandbox, and would die with us. On Linux the user's own service manager runs the
+command (DESIGN 7); on macOS the terminal does, which was never tried on a Mac.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import shutil
+import sys
+from collections.abc import Mapping
+
+from ecr_refreshd.notify.programs import Programs
+
+_PASSED_ON = (
+    "PATH", "HOME", "LANG", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_RUNTIME_DIR",
+    "DBUS_SESSION_BUS_ADDRESS", "BROWSER", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_LOGIN_CACHE_DIRECTORY", "AWS_CA_BUNDLE", "SSL_CERT_FILE", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY",
+    "https_proxy", "http_proxy", "no_proxy",
+)  # fmt: skip
+"""What a sign-in needs of our environment, and nothing that could be a key."""
+
+
+def start(programs: Programs, command: str, environ: Mapping[str, str]) -> str:
+    """Start a command such as ``aws sso login --sso-session corp``; return why it did not start, "" if it did."""
+    words = shlex.split(command)
+    program = shutil.which(words[0], path=environ.get("PATH"))
+    if program is None:
+        return f"{words[0]} is not on the PATH of the service. In a terminal, run: {command}"
+    if sys.platform == "darwin":
+        script = 'on run argv\ntell application "Terminal" to do script (item 1 of argv)\nend run'
+        argv = ["osascript", "-e", script, shlex.join([program, *words[1:]])]
+    else:
+        unit = f"ecr-refreshd-login-{hashlib.sha256(command.encode()).hexdigest()[:8]}"
+        passed = [f"--setenv={name}={environ[name]}" for name in _PASSED_ON if name in environ]
+        argv = [
+            "systemd-run",
+            "--user",
+            "--collect",
+            "--quiet",
+            f"--unit={unit}",
+            *passed,
+            program,
+            *words[1:],
+        ]
+    problem = programs.run(argv, "", name=argv[0])
+    if not problem:
+        return ""
+    return f"The sign-in could not be started ({problem.rstrip('.')}). In a terminal, run: {command}"
