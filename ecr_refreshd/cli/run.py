@@ -28,6 +28,8 @@ from ecr_refreshd.waits import Wait
 
 _ONCE_WAITS = timedelta(seconds=60)
 """For the lock: another `--once` ends within that, and a service would have been asked instead."""
+_ALONE = timedelta(seconds=150)
+"""As long as a command would wait for a service."""
 _END = timedelta(seconds=4.5)
 """The service ends within 5 s; of these a login that is just being renewed has 3 (DESIGN 5)."""
 _INTRODUCED_AFTER = 3.0
@@ -63,11 +65,11 @@ def run(args: argparse.Namespace) -> int:
             server.stop()
 
 
-def alone(args: argparse.Namespace, wait: Wait, timeout: timedelta | None = None) -> Mapping[str, Any]:
+def alone(args: argparse.Namespace, wait: Wait, timeout: timedelta = _ALONE) -> Mapping[str, Any]:
     """Do in this process what somebody waits for, and return what `answers.outcome` says of it."""
     # The command itself says what went wrong, of the hosts that it is about.
     with _service(args, wait=_ONCE_WAITS, serving=False, level="critical") as service:
-        timer = threading.Timer((timeout or timedelta(hours=1)).total_seconds(), service.stop)
+        timer = threading.Timer(timeout.total_seconds(), service.stop)
         timer.daemon = True
         timer.start()
         try:
