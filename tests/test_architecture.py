@@ -74,6 +74,7 @@ ONLY_IN = {
 
 # Where a secret may be uncovered: only where a reader, or the AWS answer's own form, needs the text.
 REVEALS = {
+    "ecr_refreshd.aws.probing",
     "ecr_refreshd.core.dockerconfig",
     "ecr_refreshd.host.logs",
     "ecr_refreshd.notify.webhook",

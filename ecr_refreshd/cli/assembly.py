@@ -10,8 +10,9 @@ from typing import Any
 from ecr_refreshd.aws.fetcher import Fetcher
 from ecr_refreshd.aws.files import AwsFiles
 from ecr_refreshd.aws.partitions import regions
+from ecr_refreshd.aws.probing import Prober
 from ecr_refreshd.core.events import Event, FetchSucceeded
-from ecr_refreshd.core.ports import Answer, Log, Parts, Post, Prober, Surroundings
+from ecr_refreshd.core.ports import Answer, Log, Parts, Post, Surroundings
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.state import FilePlan
 from ecr_refreshd.host import places, statefile
@@ -88,7 +89,7 @@ class Assembly:
         return Herald(post, os.environ)
 
     def _prober(self, post: Callable[[Event], None]) -> Prober:
-        return _Nobody()
+        return Prober(post, os.environ)
 
     def _reload(self) -> Settings:
         settings = self._load()
@@ -118,15 +119,6 @@ class Assembly:
 
     def _save(self, memory: Mapping[str, Any]) -> None:
         statefile.write(places.state_file(), memory)
-
-
-class _Nobody:
-    def configure(self, *args): ...
-    def tell(self, *args): ...
-    def renewed(self, *args): ...
-    def sign_in(self, *args): ...
-    def probe(self, *args): ...
-    def stop(self): ...
 
 
 def _dialect(path: str) -> Dialect:

@@ -7,13 +7,13 @@ and its button works again after the next reminder.
 from __future__ import annotations
 
 import json
-import os
 import queue
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from ecr_refreshd.core.events import Event, SignInAsked
@@ -135,6 +135,5 @@ class _Child:
 def _bus(environ: Mapping[str, str]) -> bool:
     """Return whether there may be a session bus; without one no child is started."""
     runtime = environ.get("XDG_RUNTIME_DIR", "")
-    return bool(environ.get("DBUS_SESSION_BUS_ADDRESS")) or (
-        bool(runtime) and os.path.exists(f"{runtime}/bus")
-    )
+    there = bool(runtime) and Path(runtime, "bus").exists()
+    return there or bool(environ.get("DBUS_SESSION_BUS_ADDRESS"))
