@@ -33,6 +33,14 @@ def wait_until(what: Callable[[], object], timeout: float = 10.0) -> None:
         time.sleep(0.01)
 
 
+def gone(pid: int) -> bool:
+    """Return whether a process has ended, whether or not its new parent has taken note."""
+    try:
+        return "Z" in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return True
+
+
 class Asking:
     """A fetcher and its answers; a context manager that checks that no child outlives it."""
 

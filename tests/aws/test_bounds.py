@@ -14,7 +14,7 @@ import pytest
 from ecr_refreshd.aws import running
 from ecr_refreshd.aws.running import Limits
 from ecr_refreshd.core.events import FetchFailed, FetchSucceeded
-from tests.aws.asking import Asking, children, ecr, wait_until
+from tests.aws.asking import Asking, children, ecr, gone, wait_until
 from tests.world import homes
 
 ACCOUNT = "724013829182"
@@ -33,13 +33,6 @@ def good(aws, home, *names: str) -> None:
         homes.static_keys(home, name, homes.access_key(), aws=aws, account=ACCOUNT)
 
 
-def alive(pid: int) -> bool:
-    try:
-        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-
-
 def programs(home) -> list[int]:
     path = home / "pids"
     return [int(line) for line in path.read_text().split()] if path.exists() else []
@@ -56,7 +49,7 @@ def test_a_hanging_program_delays_nobody_else_and_is_ended(asking, aws, tmp_path
     failure = asking.answer().failure
     assert (failure.category, failure.code) == ("transient", "fetch.overdue")
     assert failure.message == 'Profile "stuck" did not answer within 1 s: its credential_process hangs.'
-    wait_until(lambda: not alive(programs(tmp_path)[0]))
+    wait_until(lambda: gone(programs(tmp_path)[0]))
     wait_until(lambda: not list(children()))
 
 
@@ -156,7 +149,7 @@ def test_a_program_that_leaves_a_daemon_behind_is_answered(asking, aws, tmp_path
         wait_until(lambda: not list(children()))
     wait_until(lambda: programs(tmp_path))
     (daemon,) = programs(tmp_path)
-    assert alive(daemon)
+    assert not gone(daemon)
     descriptors = [str(each.readlink()) for each in Path(f"/proc/{daemon}/fd").iterdir()]
     os.kill(daemon, signal.SIGKILL)
     assert not [each for each in descriptors if each.startswith("socket:")]
@@ -181,8 +174,8 @@ def test_a_child_that_does_not_heed_sigterm_is_killed(asking, aws, tmp_path) -> 
     child = next(children())
     os.kill(child, signal.SIGSTOP)
     assert asking.answer().failure.code == "fetch.overdue"
-    wait_until(lambda: not alive(child), timeout=SHORT.grace + 3)
-    wait_until(lambda: not alive(programs(tmp_path)[0]))
+    wait_until(lambda: gone(child), timeout=SHORT.grace + 3)
+    wait_until(lambda: gone(programs(tmp_path)[0]))
 
 
 @pytest.mark.parametrize("stopped", [False, True])
@@ -197,7 +190,7 @@ def test_stop_is_bounded_whatever_hangs(aws, tmp_path, stopped: bool) -> None:
     asking.fetcher.stop()
     assert time.monotonic() - start < 4.0
     assert list(children()) == []
-    wait_until(lambda: not alive(programs(tmp_path)[0]))
+    wait_until(lambda: gone(programs(tmp_path)[0]))
     assert asking.answer().failure.code == "fetch.stopped"
     assert asking.failure(ecr("stuck")).code == "fetch.stopped"
 

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.aws.asking import Asking, children, ecr, wait_until
+from tests.aws.asking import Asking, children, ecr, gone, wait_until
 from tests.aws.signin import ARN, aws_login, hide_runtime, login_file
 from tests.world import cli, homes
 from tests.world.aws import FakeAws
 
 ROOT = Path(__file__).parents[2]
-INSTANTS = 12
+INSTANTS = 16
 ANSWER = 0.15
 """Seconds for which AWS has spent the old token and not yet told the new one."""
 
@@ -76,10 +76,6 @@ def login(request, aws, tmp_path, monkeypatch) -> Login:
 def instants(whole: float) -> Iterator[float]:
     """Yield moments spread over the whole exchange and a little beyond."""
     yield from (whole * 1.1 * number / (INSTANTS - 1) for number in range(INSTANTS))
-
-
-def gone(pids: list[int]) -> bool:
-    return not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
 def test_a_child_that_the_fetcher_ends_at_any_instant_costs_no_login(login: Login) -> None:
@@ -144,6 +140,6 @@ def test_a_service_that_is_killed_at_any_instant_costs_no_login(login: Login) ->
             hits += login.under_way()
             left = list(children(service.pid))
             service.kill()
-        wait_until(lambda left=left: gone(left))
+        wait_until(lambda left=left: all(map(gone, left)))
         assert login.lives()
     assert hits, "none of the instants fell into the refresh"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ecr_refreshd.aws.running import Limits
 from ecr_refreshd.core.events import FetchFailed, FetchSucceeded
-from tests.aws.asking import Asking, children, ecr, wait_until
+from tests.aws.asking import Asking, children, ecr, gone, wait_until
 from tests.world import homes
 from tests.world.aws import FakeAws
 from tests.world.rendering import iso
@@ -155,7 +155,7 @@ def test_a_child_whose_service_was_killed_finishes_its_refresh_and_ends(aws, tmp
         wait_until(lambda: aws.calls("CreateToken"))
         (child,) = children(service)
     wait_until(lambda: saved_refresh_token(tmp_path) != before)
-    wait_until(lambda: not Path(f"/proc/{child}").exists())
+    wait_until(lambda: gone(child))
 
 
 def test_a_program_that_hangs_ends_though_the_service_was_killed(aws, tmp_path) -> None:
@@ -166,7 +166,7 @@ def test_a_program_that_hangs_ends_though_the_service_was_killed(aws, tmp_path) 
     pid = tmp_path / "pid"
     with service_that_is_killed(aws.environment(tmp_path)):
         wait_until(lambda: pid.exists() and pid.read_text().strip())
-    wait_until(lambda: not Path(f"/proc/{pid.read_text().strip()}").exists())
+    wait_until(lambda: gone(int(pid.read_text())))
 
 
 def test_no_refresh_is_begun_by_a_child_that_is_to_end(asking, aws, tmp_path) -> None:
