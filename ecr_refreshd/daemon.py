@@ -287,9 +287,7 @@ class Service:
     def _is_well(self) -> bool:
         """Return whether all that must work does; being offline or signed out is healthy."""
         lanes = all(lane.alive for lane in self._lanes.values())
-        return (
-            lanes and getattr(self._watcher, "alive", True) and getattr(self._fetcher, "well", lambda: True)()
-        )  # TEMP
+        return lanes and self._watcher.alive and self._fetcher.well()
 
     def _outlook_trouble(self) -> tuple[str, ...]:
         hangs = self._lookout.overdue()
@@ -371,9 +369,6 @@ class Service:
         if folders != self._watched:
             self._watched = folders
             self._watcher.watch(folders)
-            for lane in self._lanes.values():
-                lane.look()  # what changed before the watch began was seen by nobody
-            self._lookout.look()
         self._waits.tell(self._state, now, self._plan)
         if self._state is not before and self._save_at is None and memory.differs(before, self._state):
             self._save_at = max(now.boot, self._saved_at + _SAVE_PAUSE)

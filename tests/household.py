@@ -292,7 +292,9 @@ class HandWatcher:
         self.folders: frozenset[str] = frozenset()
 
     def watch(self, folders: frozenset[str]) -> None:
-        self.folders = folders
+        fresh, self.folders = folders - self.folders, folders
+        for folder in sorted(fresh):
+            self.changed(folder)
 
     def check(self) -> tuple[str, ...]:
         return ()

@@ -1,8 +1,8 @@
 """Has the AWS CLI renew an `aws login` where boto3 cannot, because the AWS common runtime is not installed.
 
 Rules: the CLI is run only when the login's keys are about to end, which is when boto3 would renew them. What it
-renews is good once, so it has a session of its own, ignores SIGTERM and ends by its own alarm: whatever becomes
-of us, it writes what it got. What it prints is told by the texts that it shares with botocore.
+renews is good once, so it runs undisturbed (`programs.undisturbed`): whatever becomes of us, it writes what it
+got. What it prints is told by the texts that it shares with botocore.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from datetime import timedelta
 from typing import Any, NoReturn
 
@@ -26,17 +25,10 @@ from botocore.exceptions import (
 from botocore.utils import JSONFileCache, LoginTokenLoader, get_login_token_cache_directory
 
 from ecr_refreshd.aws import answers, logins
-from ecr_refreshd.aws.programs import Program, ProgramError, here
+from ecr_refreshd.aws.programs import Program, ProgramError, here, undisturbed
 
 _NEARLY_OVER = timedelta(minutes=5)
 """Life of the keys below which botocore renews them."""
-_SECONDS = 60
-"""The CLI's life. It gives up by itself after that long without an answer."""
-_WRAPPER = (
-    "import os, signal, sys; signal.alarm(int(sys.argv[1])); signal.signal(signal.SIGTERM, signal.SIG_IGN); "
-    "signal.signal(signal.SIGPIPE, signal.SIG_DFL); os.execv(sys.argv[2], sys.argv[2:])"
-)
-"""An alarm and an ignored signal outlive exec; so no thread of ours has to live for the CLI to be bounded."""
 _SURROUNDINGS = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI")
 _TOO_OLD = ("no credentials found", "nvalid choice", "Missing Dependency")
 """CLI v1 knows no such command, CLI v2 before 2.32 no such profile."""
@@ -97,7 +89,7 @@ class CliLoginProvider(botocore.credentials.CredentialProvider):  # type: ignore
         arguments = ("configure", "export-credentials", "--profile", self._profile, "--format", "process")
         try:
             process = Program(
-                [sys.executable, "-I", "-S", "-c", _WRAPPER, str(_SECONDS), program, *arguments],
+                undisturbed([program, *arguments]),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,

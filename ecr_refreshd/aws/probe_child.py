@@ -1,4 +1,4 @@
-"""Asks registries whether they take a token, in a short process: TLS and HTTP would cost the service 8 MiB for good.
+"""Asks registries whether they take a token, in a short process: TLS and HTTP would cost the service 8 MiB.
 
 One request on stdin, a list of hosts and tokens; one line on stdout for each, as soon as it is known. Only what a
 registry itself has said is an answer: a proxy's or a portal's page is none.

@@ -1,7 +1,7 @@
 """Has registries asked whether they take a token: the service's side of `aws.probe_child`.
 
-Rules: tokens go by stdin, never into arguments or an environment; every question is answered, by ``unknown`` if need
-be; what is asked within a moment shares a child; one child at a time, and none for longer than ten seconds.
+Rules: tokens go by stdin, never into arguments or an environment; every question is answered, by ``unknown`` if
+need be; what is asked within a moment shares a child; one child at a time, and none for longer than ten seconds.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import resource
 import selectors
+import shutil
 import subprocess
 import sys
 import threading
@@ -49,6 +50,23 @@ class Here(threading.local):
 
 
 here = Here()
+
+
+_UNDISTURBED = (
+    "import os, signal, sys; signal.alarm(int(sys.argv[1])); signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+    "signal.signal(signal.SIGPIPE, signal.SIG_DFL); os.execv(sys.argv[2], sys.argv[2:])"
+)
+_SECONDS = 60
+"""The AWS CLI gives up by itself after that long without an answer."""
+
+
+def undisturbed(command: list[str]) -> list[str]:
+    """Return a command line that ignores SIGTERM and ends by an alarm of its own, for a session of its own.
+
+    Both outlive exec. So a login that a program has in hand is written whatever becomes of us, and no thread of
+    ours has to live for the program to be bounded.
+    """
+    return [sys.executable, "-I", "-S", "-c", _UNDISTURBED, str(_SECONDS), *command]
 
 
 class Program(subprocess.Popen[bytes]):
@@ -99,8 +117,9 @@ class Program(subprocess.Popen[bytes]):
 def _credential_process(command: list[str], **more: Any) -> Program:
     here.ran = True
     here.running("its credential_process")
-    if here.lane and here.watch is not None:
+    if here.lane and here.watch is not None and (found := shutil.which(command[0])):
         here.watch.hold()  # it is the AWS CLI, see `profiles.exported`
+        return Program(undisturbed([found, *command[1:]]), start_new_session=True, **more)
     return Program(command, **more)
 
 

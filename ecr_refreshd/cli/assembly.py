@@ -20,7 +20,7 @@ from ecr_refreshd.host.alarms import SchedulerAlarms
 from ecr_refreshd.host.clock import LocalZone, SystemClock
 from ecr_refreshd.host.logs import Secrets
 from ecr_refreshd.host.lookout import Lookout, digest
-from ecr_refreshd.host.watch import FolderWatcher
+from ecr_refreshd.host.watching import Watching
 from ecr_refreshd.notify.herald import Herald
 from ecr_refreshd.sinks.dockerfile import Dialect, DockerFile
 from ecr_refreshd.sinks.lane import Lane
@@ -55,7 +55,7 @@ class Assembly:
             alarms=SchedulerAlarms,
             fetcher=self._fetcher,
             lane=self._lane,
-            watcher=FolderWatcher,
+            watcher=Watching,
             lookout=self._lookout,
             herald=self._herald,
             prober=self._prober,

@@ -8,7 +8,7 @@ happens; nothing polls.
 """
 
 # Paths are the texts that were asked for; pathlib would make other texts of some.
-# ruff: noqa: PTH114, PTH118, PTH119, PTH120
+# ruff: noqa: PTH118, PTH119, PTH120
 from __future__ import annotations
 
 import errno
@@ -44,24 +44,36 @@ _ONLY_CHECKS = "changes there are seen only by the look that is taken every half
 
 @dataclass(slots=True, eq=False)
 class _Folder:
-    """A folder somebody asked for, by the name they gave it."""
+    """A folder somebody asked for, by the name they gave it.
+
+    Attributes:
+        awaited: while it is missing, its path without symlinks, as far as that exists.
+    """
 
     name: str
     found: Spot | None = None
+    awaited: str = ""
     seen: dict[str, Entry] = field(default_factory=dict)
     heard: bool = False
     unheard_checks: int = 0
 
 
 class FolderWatcher:
-    """`core.ports.Watcher` on watchdog.
+    """Watches folders by watchdog; `host.watching` gives it a thread, since any look at a folder may hang.
 
     `changed` gets the path that changed, or the folder when it is not known which; it is called in the
-    observer's thread or in the one that calls `check`, and must return at once.
+    observer's thread or in the one that calls `check`, and must return at once. So is `soon`, when `mend` would
+    find something to do: the observer's thread itself never looks at a folder, since one that hangs would keep
+    the events of all others from coming.
+
+    Attributes:
+        looking_at: the folder that is being looked at just now, "" if none is; any thread may read it.
     """
 
-    def __init__(self, changed: Callable[[str], None]) -> None:
+    def __init__(self, changed: Callable[[str], None], soon: Callable[[], None]) -> None:
+        self.looking_at = ""
         self._changed = changed
+        self._soon = soon
         self._lock = threading.Lock()
         self._mend_asked = False
         self._stopped = False
@@ -86,9 +98,16 @@ class FolderWatcher:
         with self._lock:
             appeared = self._mend()
             unheard = [folder.name for folder in self._folders.values() if self._compare(folder)]
+            self.looking_at = ""
             sentences = tuple(self._complaints())
         self._report({*appeared, *unheard})
         return sentences
+
+    @property
+    def alive(self) -> bool:
+        """Return whether watchdog's threads live, or the newest complaints say that there are none."""
+        observer = self._observer
+        return bool(self._no_observer) or observer is None or _lives(observer)
 
     def stop(self) -> None:
         """Stop; no call comes after this one has returned, except one that is under way."""
@@ -107,20 +126,19 @@ class FolderWatcher:
             for path in ear.named_paths(event):
                 self._changed(path)
             if ear.gone or (isinstance(event, _NEWCOMERS) and self._awaited(event)):
-                self._mend_soon()
+                self._soon()
         except Exception as error:  # noqa: BLE001 - see above
             self._stumbled = type(error).__name__
 
     def _awaited(self, event: FileSystemEvent) -> bool:
         """Return whether something came that a missing folder is, or lies in."""
-        missing = [folder.name for folder in list(self._folders.values()) if folder.found is None]
         came = tuple(os.path.join(path, "") for path in _real_paths(event))
-        within = any(os.path.join(os.path.realpath(name), "").startswith(came) for name in missing)
-        # A new symlink lies on no real path.
-        return within or (bool(missing) and any(os.path.islink(path) for path in _real_paths(event)))
+        missing = [each.awaited for each in list(self._folders.values()) if each.awaited]
+        return any(os.path.join(name, "").startswith(came) for name in missing)
 
-    def _mend_soon(self) -> None:
-        # Never waits for the lock: its holder may be waiting for this very thread. It looks again then.
+    def mend(self) -> None:
+        """Watch what has come, and what has come back; in any thread that may hang."""
+        # Never waits for the lock: its holder may be waiting for the observer's thread. It looks again then.
         self._mend_asked = True
         while self._mend_asked and self._lock.acquire(blocking=False):
             try:
@@ -170,17 +188,20 @@ class FolderWatcher:
     def _look_around(self, appeared: set[str]) -> dict[Identity, _Wanted]:
         wanted: dict[Identity, _Wanted] = {}
         for folder in self._folders.values():
+            self.looking_at = folder.name
             found = spot(folder.name)
             if found is not None and found != folder.found:
                 folder.seen = dict(contents(found.path))
                 appeared.add(folder.name)
             folder.found = found
+            folder.awaited = "" if found is not None else os.path.realpath(folder.name)
             watched = found or nearest(folder.name)
             if watched is None or not watched.readable:
                 continue
             names = wanted.setdefault(watched.identity, _Wanted(watched)).names
             if found is not None:
                 names.add(folder.name)
+        self.looking_at = ""
         return wanted
 
     def _place(self, wanted: dict[Identity, _Wanted]) -> bool:
@@ -220,6 +241,7 @@ class FolderWatcher:
         """Return whether a folder holds something else than at the last check."""
         if folder.found is None:
             return False
+        self.looking_at = folder.name
         before, folder.seen = folder.seen, dict(contents(folder.found.path))
         if folder.heard:
             folder.heard, folder.unheard_checks = False, 0

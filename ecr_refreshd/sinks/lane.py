@@ -66,9 +66,7 @@ class Lane:
                 self._again_at = time.monotonic() + SECOND_LOOK
             self._changed.notify()
 
-    def write(
-        self, serial: int, tokens: Mapping[str, Secret], removed: frozenset[str] = frozenset()
-    ) -> None:
+    def write(self, serial: int, tokens: Mapping[str, Secret], removed: frozenset[str] = frozenset()) -> None:
         """Write these tokens next, and take out entries; an order that has not begun yet is replaced by this."""
         with self._changed:
             self._order = _Order(serial, tokens, removed)

@@ -29,7 +29,10 @@ class RealWorld:
         self.folder.mkdir()
         self.file = self.folder / "config.json"
         self.changes: list[str] = []
-        self.watcher = FolderWatcher(self.changes.append)
+        self.watcher = FolderWatcher(self.changes.append, self.mend)
+
+    def mend(self) -> None:
+        self.watcher.mend()
 
     def watch(self, *folders: Path) -> None:
         self.watcher.watch(frozenset(map(str, folders or [self.folder])))
@@ -296,7 +299,7 @@ def test_a_callback_that_raises_does_not_deafen_the_watcher(tmp_path: Path) -> N
         if len(seen) == 1:
             raise RuntimeError("a bug")
 
-    world.watcher = FolderWatcher(fail_once)
+    world.watcher = FolderWatcher(fail_once, world.mend)
     world.watch()
     world.write(world.file)
     assert world.comes(lambda: str(world.file) in seen)
@@ -402,7 +405,7 @@ OVERFLOW = """
 import sys, time
 from ecr_refreshd.host.watch import FolderWatcher
 told = []
-watcher = FolderWatcher(told.append)
+watcher = FolderWatcher(told.append, lambda: None)
 watcher.watch(frozenset(sys.argv[1:]))
 print("ready", flush=True)
 for line in sys.stdin:
