@@ -265,6 +265,10 @@ def test_a_program_that_is_the_cli_is_given_time_to_write_what_it_got(by_program
     by_program.fetcher.stop()
     assert by_program.answer().failure.code == "fetch.stopped"
     assert login_file(home).read_bytes() not in {before, b""}
+    (run,) = cli.runs(home)
+    assert run["session"] == run["pid"]
+    assert run["ignores_sigterm"], "a service manager may send it to all that is ours"
+    assert run["ends_by_itself"]
 
 
 def test_a_cli_whose_child_is_killed_writes_what_it_got(by_cli, aws, home) -> None:
