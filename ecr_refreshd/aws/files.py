@@ -58,7 +58,7 @@ class _Wanted:
 
 
 class AwsFiles:
-    """`core.ports.Aws`. For one thread at a time.
+    """What `core.ports.AwsLook` is made of. For one thread at a time; it may wait for the disk.
 
     A config file that does not parse may be in the middle of an edit: what it said before holds until it parses
     again, so that no registry loses its principal for it; `Profiles.problems` names it meanwhile.
@@ -82,16 +82,6 @@ class AwsFiles:
         said = AwsLook(self._summary(files), self._summary(shared), self._login_files(wanted, now), profiles)
         self._digests.forget_but({*files, *shared})
         return said
-
-    def profiles(self) -> Profiles:
-        """Read the profiles."""
-        return self._profiles()[0]
-
-    def digest(self) -> str:
-        """Return a digest of what the files say; equal digests mean that no login or profile changed."""
-        look = self.look()
-        said = [f"{lane} {login.stamp} {login.torn}" for lane, login in sorted(look.logins.items())]
-        return _digest("\n".join([look.files, look.shared, *said]).encode())
 
     def folders(self) -> frozenset[str]:
         """Return the folders in which logins, profiles and web-identity tokens change."""

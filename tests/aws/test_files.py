@@ -58,25 +58,21 @@ def test_the_real_folder_behind_a_link_is_watched(tmp_path) -> None:
     assert "dotfiles" in relative(AwsFiles({"HOME": str(tmp_path)}, SystemClock()), tmp_path)
 
 
-def test_a_login_changes_the_digest_and_a_touch_does_not(files, tmp_path) -> None:
-    class Issuer:
-        def sso_login(self, *, session: str, ttl: float | None):
-            return {"accessToken": f"{time.time()}", "refreshToken": "r", "expires_at": 2e9}
-
-    before = files.digest()
+def test_a_login_changes_a_look_and_a_touch_does_not(files, tmp_path) -> None:
+    before = files.look()
     token = homes.sso_login(tmp_path, Issuer())
-    signed_in = files.digest()
-    assert signed_in != before
+    signed_in = files.look()
+    assert signed_in.logins != before.logins
     os.utime(token)
     token.write_bytes(token.read_bytes())
-    assert files.digest() == signed_in
+    assert files.look() == signed_in
     token.unlink()
-    assert files.digest() == before
+    assert files.look() == before
 
 
 def test_files_of_others_in_the_same_folder_say_nothing(files, tmp_path) -> None:
     """IDE toolkits and the CLI keep client registrations and a database there (aws.md 1.1, 1.2)."""
-    before = files.digest()
+    before = files.look()
     for name in (
         ".aws/sso/cache/botocore-client-id-us-east-1.json",
         ".aws/cli/cache/session.db",
@@ -85,26 +81,26 @@ def test_files_of_others_in_the_same_folder_say_nothing(files, tmp_path) -> None
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("{}")
-    assert files.digest() == before
+    assert files.look() == before
 
 
 def test_a_code_typed_in_a_terminal_is_a_change_for_a_profile_with_mfa(files, tmp_path) -> None:
     cached = tmp_path / ".aws/cli/cache/0123.json"
     cached.parent.mkdir(parents=True)
-    before = files.digest()
+    before = files.look().shared
     cached.write_text("{}")
-    assert files.digest() == before
+    assert files.look().shared == before
     homes.role_chain(tmp_path, "mfa", "arn:aws:iam::1:role/x", "dev", mfa_serial="arn:aws:iam::1:mfa/me")
-    with_mfa = files.digest()
+    with_mfa = files.look().shared
     cached.write_text('{"new": 1}')
-    assert files.digest() != with_mfa
+    assert files.look().shared != with_mfa
 
 
 def test_profiles_are_read_again_when_they_change_and_only_then(files, tmp_path) -> None:
-    first = files.profiles()
-    assert files.profiles() is first
+    first = files.look().profiles
+    assert files.look().profiles is first
     homes.profile(tmp_path, "more", region="us-west-2")
-    assert list(files.profiles().profiles) == ["dev", "more"]
+    assert list(files.look().profiles.profiles) == ["dev", "more"]
 
 
 def test_an_environment_that_changes_is_heeded(tmp_path) -> None:
@@ -114,28 +110,28 @@ def test_an_environment_that_changes_is_heeded(tmp_path) -> None:
     homes.profile(tmp_path, "dev")
     host = hosts.parse("public.ecr.aws")
     assert host
-    files.profiles()
+    files.look()
     environ["AWS_PROFILE"] = "dev"
-    assert str(files.profiles().choices(host)[0].chosen_by) == "environment"
+    assert str(files.look().profiles.choices(host)[0].chosen_by) == "environment"
 
 
 def test_a_file_in_the_middle_of_an_edit_costs_no_registry_its_principal(files, tmp_path) -> None:
-    assert list(files.profiles().profiles) == ["dev"]
+    assert list(files.look().profiles.profiles) == ["dev"]
     config = tmp_path / ".aws/config"
     good = config.read_text()
     config.write_text("[profile")
-    assert list(files.profiles().profiles) == ["dev"]
-    assert "before line 1" in files.profiles().problems[0]
+    assert list(files.look().profiles.profiles) == ["dev"]
+    assert "before line 1" in files.look().profiles.problems[0]
     config.write_text(good)
-    assert files.profiles().problems == ()
+    assert files.look().profiles.problems == ()
     config.unlink()
-    assert list(files.profiles().profiles) == []
+    assert list(files.look().profiles.profiles) == []
 
 
 def test_a_pipe_where_a_file_should_be_holds_nobody_up(files, tmp_path) -> None:
     homes.token_file(tmp_path, "corp").parent.mkdir(parents=True)
     os.mkfifo(homes.token_file(tmp_path, "corp"))
-    assert files.digest()
+    assert files.look().logins == {"sso:corp": Login()}
 
 
 # -- one look ------------------------------------------------------------------------------------------------
@@ -172,7 +168,7 @@ def many(tmp_path) -> AwsFiles:
 
 def test_every_lane_of_a_profile_has_its_login(many, tmp_path) -> None:
     look = many.look()
-    lanes = {look.profiles.standing(Principal(name)).lane for name in many.profiles().profiles}
+    lanes = {look.profiles.standing(Principal(name)).lane for name in look.profiles.profiles}
     assert set(look.logins) == lanes - {""} == {"sso:corp", f"sso:{LEGACY}", "login:arn:aws:iam::1:user/me"}
     assert all(login == Login() for login in look.logins.values())
 
