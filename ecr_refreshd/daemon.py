@@ -152,9 +152,9 @@ class Service:
 
     # -- the loop's own thread ------------------------------------------------------------------------------
 
-    def run(self, until: Wait | None = None) -> int:
-        """Serve until stopped, or until somebody's hosts are settled; returns the exit code."""
-        deadline = self._parts.clock.now().boot + _ONCE_AT_MOST
+    def run(self, until: Wait | None = None, at_most: timedelta = _ONCE_AT_MOST) -> int:
+        """Serve until stopped, or until somebody's hosts are settled, so long at most; returns the exit code."""
+        deadline = self._parts.clock.now().boot + at_most
         self.begin()
         if until is not None:
             self._queue.put(until)

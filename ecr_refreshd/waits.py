@@ -28,6 +28,7 @@ class Wait:
         unknown: hosts that no registry has; then nothing was done and nothing is waited for.
         beyond: hosts whose tokens never live as long as `min_ttl`.
         ensured: each host has `min_ttl`.
+        settled: there was nothing more to wait for; False if it ended before.
     """
 
     hosts: frozenset[str] = frozenset()
@@ -38,6 +39,7 @@ class Wait:
     unknown: tuple[str, ...] = ()
     beyond: tuple[str, ...] = ()
     ensured: bool = False
+    settled: bool = False
     done: threading.Event = field(default_factory=threading.Event)
 
     def events(self, state: State, now: Instant, plan: Plan) -> tuple[RefreshAsked, ...]:
@@ -53,7 +55,6 @@ class Wait:
             return (RefreshAsked(self.hosts),)
         if self.min_ttl is not None:
             hosts = ensuring.to_renew(state, self._hosts(plan), self.min_ttl, plan, now)
-            hosts -= frozenset(ensuring.beyond(state, hosts, self.min_ttl, plan))
             return (RefreshAsked(hosts),) if hosts else ()
         return ()
 
@@ -93,6 +94,8 @@ class Waits:
     def tell(self, state: State, now: Instant, plan: Plan) -> None:
         """Tell those who need not wait any longer."""
         over = [wait for wait in self._waiting if wait.is_over(state, now, plan)]
+        for wait in over:
+            wait.settled = True
         self.release(over)
 
     def release(self, some: Iterable[Wait] | None = None) -> None:

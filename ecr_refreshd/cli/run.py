@@ -69,14 +69,8 @@ def alone(args: argparse.Namespace, wait: Wait, timeout: timedelta = _ALONE) -> 
     """Do in this process what somebody waits for, and return what `answers.outcome` says of it."""
     # The command itself says what went wrong, of the hosts that it is about.
     with _service(args, wait=_ONCE_WAITS, serving=False, level="critical") as service:
-        timer = threading.Timer(timeout.total_seconds(), service.stop)
-        timer.daemon = True
-        timer.start()
-        try:
-            service.run(wait)
-        finally:
-            timer.cancel()
-        return answers.outcome(service.document(), wait, clock.SystemClock(), late=not wait.done.is_set())
+        service.run(wait, timeout)
+        return answers.outcome(service.document(), wait, clock.SystemClock(), late=not wait.settled)
 
 
 def _asked_or_done(args: argparse.Namespace) -> Mapping[str, Any]:

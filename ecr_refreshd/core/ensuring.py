@@ -10,6 +10,7 @@ from ecr_refreshd.core.state import Plan, SinkFacts, State
 from ecr_refreshd.core.writing import carries, default_path
 
 _ZERO = timedelta(0)
+_NEW = timedelta(minutes=1)
 
 
 def life_left(state: State, host: str, plan: Plan, now: Instant) -> timedelta:
@@ -40,13 +41,24 @@ def lacking(
 def to_renew(
     state: State, hosts: Collection[str], least: timedelta, plan: Plan, now: Instant
 ) -> frozenset[str]:
-    """Return those of the lacking hosts that a new token would help; the others only wait to be written."""
+    """Return those of the lacking hosts that a new token may help; the others only wait to be written.
+
+    A token that is new and lives too short will not be followed by a longer one.
+    """
+    too_short = frozenset(beyond(state, hosts, least, plan))
     return frozenset(
         host
         for host in lacking(state, hosts, least, plan, now)
         if host not in state.pauses
+        and not (host in too_short and _is_new(state, host, plan, now))
         and (_token_left(state, host, plan, now) < least or _kept(state, host, plan))
     )
+
+
+def _is_new(state: State, host: str, plan: Plan, now: Instant) -> bool:
+    registry = plan.registries[host]
+    token = None if registry.grant is None else state.grant(registry.grant.key).token
+    return token is not None and timedelta(0) <= now.wall - token.obtained_at < _NEW
 
 
 def _token_left(state: State, host: str, plan: Plan, now: Instant) -> timedelta:

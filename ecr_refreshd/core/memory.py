@@ -226,8 +226,19 @@ def last_document(memory: Mapping[str, Any], now: datetime, version: str) -> rep
         "degraded": [],
         "registries": aged,
         "files": [],
-        "notices": [],
+        "notices": _standing(kept),
     }
+
+
+def _standing(status: Any) -> list[report.Row]:
+    """Return the notices that stood when the document was kept; those that are not what was once written go."""
+    rows = status.get("notices") if isinstance(status, dict) else None
+    texts = ("key", "title", "body", "command", "since")
+    return [
+        row
+        for row in (rows if isinstance(rows, list) else [])
+        if isinstance(row, dict) and all(isinstance(row.get(name), str) for name in texts)
+    ]
 
 
 def _aged(row: Any, now: datetime) -> report.Row | None:

@@ -70,6 +70,16 @@ def test_ensure_says_when_no_token_can_live_that_long() -> None:
     assert len(house.aws.calls) == 1
 
 
+def test_one_token_that_was_short_says_nothing_of_the_next() -> None:
+    """AWS alone knows how long its tokens live; a fresh one is asked for before the wish is called wrong."""
+    lives = [timedelta(minutes=90)]
+    house = Household(CONFIG, answer=lambda _order: lives[-1]).begin()
+    lives.append(LIFE)
+    house.live(5 * MINUTE)
+    wait = ensure(house, 2 * HOUR)
+    assert wait.ensured
+
+
 def test_ensure_of_an_unknown_host_does_nothing() -> None:
     """Exit code 2."""
     house = Household(CONFIG).begin()
