@@ -89,7 +89,10 @@ class HandAlarms:
 
 @dataclass
 class ScriptedAws:
-    """Answers each order with `answer(order)`: a Token's life, or a Failure, or None for silence."""
+    """Answers each order with `answer(order)`: a Token's life, or a Failure, or None for silence.
+
+    `true` is AWS's own clock, where the machine's is off.
+    """
 
     clock: HandClock
     post: Callable[[FetchSucceeded | FetchFailed], None]
@@ -97,6 +100,7 @@ class ScriptedAws:
     calls: list[tuple[datetime, str]] = field(default_factory=list)
     minted: int = 0
     working: bool = True
+    true: Callable[[], datetime] | None = None
 
     def well(self) -> bool:
         return self.working
@@ -108,8 +112,9 @@ class ScriptedAws:
             answer = self.answer(order)
             if isinstance(answer, timedelta):
                 self.minted += 1
-                text = auth_text(now.wall + answer, f"{order.grant.key} {self.minted}")
-                token = Token(Secret(text), fingerprint(text), now.wall, now.wall + answer, now.boot)
+                end = (now.wall if self.true is None else self.true()) + answer
+                text = auth_text(end, f"{order.grant.key} {self.minted}")
+                token = Token(Secret(text), fingerprint(text), now.wall, end, now.boot)
                 self.post(FetchSucceeded(order.grant.key, order.serial, token))
             elif answer is not None:
                 self.post(FetchFailed(order.grant.key, order.serial, answer))

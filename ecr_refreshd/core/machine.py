@@ -47,6 +47,8 @@ from ecr_refreshd.core.writing import carries, default_path
 
 SLEPT = timedelta(seconds=75)
 """The loop turns every 30 s; a longer silence means that the machine, or this process, stood still."""
+_CLOCK_SET = timedelta(seconds=5)
+"""More than two clocks drift apart between two ticks: somebody has set the one that can be set."""
 
 
 def step(state: State, event: Event, now: Instant, plan: Plan) -> tuple[State, tuple[Decision, ...]]:
@@ -89,9 +91,13 @@ def absorb(state: State, event: Event, now: Instant, plan: Plan) -> State:
 
 
 def _time_passed(state: State, now: Instant, plan: Plan) -> State:
-    if state.turned is not None and now.boot - state.turned > SLEPT:
+    before = state.turned
+    if before is not None and now.boot - before.boot > SLEPT:
         state = replace(state, resumed=now.boot)
-    state = granting.give_up_lost(replace(state, turned=now.boot), now)
+    if before is not None and abs((now.wall - before.wall) - (now.boot - before.boot)) > _CLOCK_SET:
+        # AWS refuses requests of a clock that is off; whoever has set it may have set it right (aws.md 2.5).
+        state = granting.files_changed(state, now, plan, shared=False)
+    state = granting.give_up_lost(replace(state, turned=now), now)
     state = sighting.end_wars(sighting.give_up_lost(state, now), now)
     return pauses.end_past(sighting.await_first_looks(state, now, plan), now)
 

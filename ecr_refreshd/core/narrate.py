@@ -28,7 +28,7 @@ class Remark:
 def remarks(before: State, after: State, plan: Plan, now: Instant) -> Iterator[Remark]:
     """Yield what changed."""
     if after.resumed is not None and after.resumed != before.resumed:
-        stood_still = after.resumed - (before.turned or after.resumed)
+        stood_still = after.resumed - (after.resumed if before.turned is None else before.turned.boot)
         yield Remark("info", "clock.resumed", {"seconds": round(stood_still.total_seconds())})
     by_grant = plan.by_grant()
     for key, facts in after.grants.items():

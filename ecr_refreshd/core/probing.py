@@ -45,7 +45,7 @@ def settle(state: State, now: Instant, plan: Plan, wake: Wake) -> tuple[State, t
 
 def _asked(state: State, host: str, fingerprint: str, cause: str, now: Instant) -> State:
     facts = state.probes.get(host, ProbeFacts())
-    facts = ProbeFacts(fingerprint, now.boot, cause, refused=facts.refused)
+    facts = ProbeFacts(fingerprint, now.boot, cause, refused=facts.refused, foreign=facts.foreign)
     return replace(state, probes={**state.probes, host: facts})
 
 
@@ -84,32 +84,32 @@ def _foreign(state: State, now: Instant, plan: Plan) -> tuple[State, tuple[Decis
                 continue
             if is_ours(state, state.grant(registry.grant.key), entry):
                 continue
-            known = state.probes.get(host, ProbeFacts()).fingerprint == kept
+            facts = state.probes.get(host, ProbeFacts())
             lives = entry.expires_hint is not None and entry.expires_hint > now.wall
-            if lives and entry.auth is not None and not known:
-                state = _asked(state, host, kept, "foreign", now)
+            if lives and entry.auth is not None and facts.foreign != kept:
+                state = replace(state, probes={**state.probes, host: replace(facts, foreign=kept)})
                 decisions.append(Probe(host, kept, entry.auth))
     return state, tuple(decisions)
 
 
 def probed(state: State, event: Probed, now: Instant, plan: Plan) -> State:
-    """Take what a registry said; only about the token it was asked about last."""
+    """Take what a registry said; only about the token, or somebody's credential, it was asked about last."""
     facts = state.probes.get(event.host)
     registry = plan.registries.get(event.host)
-    if facts is None or registry is None or registry.grant is None or facts.fingerprint != event.fingerprint:
+    if facts is None or registry is None or registry.grant is None:
+        return state
+    if event.fingerprint == facts.foreign:
+        return _overruled(state, event, plan) if event.answer == "refused" else state
+    if event.fingerprint != facts.fingerprint:
         return state
     refused = facts.refused
     if event.answer == "accepted":
         refused = ()
-    elif event.answer == "refused" and facts.cause != "foreign":
+    elif event.answer == "refused":
         refused = tuple(dict.fromkeys([event.fingerprint, *refused]))[:_REFUSED_KEPT]
     facts = replace(facts, answer=event.answer, detail=event.detail, at=now.wall, refused=refused)
     state = replace(state, probes={**state.probes, event.host: facts})
-    if event.answer != "refused":
-        return state
-    if facts.cause == "foreign":
-        return _overruled(state, event, plan)
-    return _renewed_early(state, event, registry)
+    return _renewed_early(state, event, registry) if event.answer == "refused" else state
 
 
 def _overruled(state: State, event: Probed, plan: Plan) -> State:

@@ -185,6 +185,7 @@ class ProbeFacts:
         fingerprint: of the token it was last asked about, at `asked` (suspend-counting); `cause` is why.
         answer, detail, at: what came of it (at is UTC); "" while it is under way.
         refused: fingerprints that it refused, newest first: the second in a row is worth a notice.
+        foreign: fingerprint of somebody else's credential that it was asked about.
     """
 
     fingerprint: str = ""
@@ -194,6 +195,7 @@ class ProbeFacts:
     detail: str = ""
     at: datetime | None = None
     refused: tuple[str, ...] = ()
+    foreign: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +270,8 @@ class State:
         writes: serial of the newest write.
         gather_until: fresh tokens wait this long for those that were asked for with them.
         wake_at: the next moment (UTC) at which something becomes due by itself.
-        turned: suspend-counting time of the newest event; `resumed` is when a long silence before one ended.
+        turned: when the newest event came, by both clocks; `resumed` is when a long silence before one ended
+            (suspend-counting).
         pauses: by host; `logouts` and `replaced` say when a host's logout was first healed, and when another
             kind of login was last replaced by ours (UTC).
         logins: by `Standing.lane`.
@@ -285,7 +288,7 @@ class State:
     writes: int = 0
     gather_until: timedelta | None = None
     wake_at: datetime | None = None
-    turned: timedelta | None = None
+    turned: Instant | None = None
     resumed: timedelta | None = None
     pauses: Mapping[str, Pause] = field(default_factory=dict)
     logouts: Mapping[str, datetime] = field(default_factory=dict)

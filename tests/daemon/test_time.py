@@ -8,7 +8,7 @@ import pytest
 
 from ecr_refreshd.core.model import Category, Failure
 from tests.daemon.corp import Corp
-from tests.household import HOST, Household
+from tests.household import HOME, HOST, Household, auth_text
 
 CONFIG = f'[[registry]]\nhost = "{HOST}"\n'
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
@@ -74,6 +74,21 @@ def test_a_wall_clock_that_is_set_costs_no_token(by: timedelta) -> None:
     assert 2 <= len(house.aws.calls) <= 5
 
 
+def test_a_clock_that_is_set_right_is_a_reason_to_ask_again() -> None:
+    """Found by the ninety days: AWS refuses a clock that is off, and the next try was hours away."""
+    skewed = Failure(Category.CONFIG, "InvalidSignatureException", "The clock is off.")
+    answers: list[object] = [timedelta(hours=12)]
+    house = Household(CONFIG, answer=lambda _order: answers[-1]).begin()
+    answers.append(skewed)
+    house.clock.wall += timedelta(days=1)
+    house.live(2 * HOUR)
+    assert house.row()["phase"] == "blocked"
+    answers.append(timedelta(hours=12))
+    house.clock.wall -= timedelta(days=1)
+    house.live(MINUTE)
+    assert house.row()["phase"] == "fresh"
+
+
 def test_a_login_made_before_the_clock_was_set_back_is_no_reason_to_hurry_for_ever() -> None:
     """Its date lies in the future then; a token younger than it would be renewed again and again."""
     house = Corp().begin()
@@ -106,6 +121,25 @@ def test_a_refused_token_is_renewed_early_once_and_a_second_refusal_is_told() ->
     house.prober.answer = lambda _host, _fingerprint: "accepted"
     house.live(8 * HOUR)
     assert [event for event, _ in house.herald.events("refused:")] == ["raised", "withdrawn"]
+
+
+def test_a_kept_login_of_somebody_and_our_own_token_are_asked_about_once_each() -> None:
+    """Found by the ninety days: after a resume each question made the loop forget that it had asked the other."""
+    house = Household(CONFIG).begin()
+    house.spoil(HOME, HOST, auth_text(house.clock.wall + 8 * HOUR, "somebody"))
+    house.clock.advance(2 * HOUR)
+    house.live(10 * MINUTE)
+    assert len(house.prober.asked) == 2
+    assert len({fingerprint for _host, fingerprint in house.prober.asked}) == 2
+
+
+def test_a_kept_login_that_the_registry_refuses_is_kept_no_longer() -> None:
+    """What it says of itself was wrong: revoked, or of another account."""
+    house = Household(CONFIG).begin()
+    house.prober.answer = lambda _host, _fingerprint: "refused"
+    house.spoil(HOME, HOST, auth_text(house.clock.wall + 8 * HOUR, "somebody"))
+    assert house.row()["sinks"][0]["state"] == "written"
+    assert len(house.aws.calls) == 1
 
 
 def test_probing_can_be_switched_off_and_made_a_habit() -> None:
