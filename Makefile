@@ -7,7 +7,7 @@ BIN := $(CURDIR)/$(VENV)/bin
 CHECK := build/check
 PYTEST_ARGS ?=
 
-.PHONY: demo test faults bench lint types wheel check-folder clean
+.PHONY: demo test faults soak bench lint types wheel check-folder clean
 
 demo: $(VENV)/wheel
 	@$(BIN)/python -m tests.world.demo $(DEMO_ARGS)
@@ -19,6 +19,10 @@ test: $(VENV)/tests check-folder
 # Faults seeded into a copy of the core: each must be caught by a test (a few minutes).
 faults: $(VENV)/tests
 	$(BIN)/python -m tests.core.seeded_faults
+
+# Two hundred lives of ninety days, in the real loop on a hand-set clock (about ten minutes).
+soak: $(VENV)/tests
+	$(BIN)/python -m tests.simulation $(SOAK_ARGS)
 
 # The figures of docs/benchmarks.md (about ten minutes on a quiet machine).
 bench: $(VENV)/tests

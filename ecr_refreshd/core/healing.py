@@ -77,8 +77,8 @@ def judge(
     seen = now
     if facts.foreign == entry.fingerprint and facts.foreign_since is not None:
         seen = facts.foreign_since
-    until = min(entry.expires_hint - _EARLY, seen.wall + _LONGEST)
-    # By either clock, as for our own tokens: the wall clock may have been set back meanwhile.
-    if registry.replace_foreign or now.wall >= until or now.boot - seen.boot >= until - seen.wall:
+    end, since = entry.expires_hint - _EARLY, now.boot - seen.boot
+    # Its end by either clock, as for our own tokens; how long it was kept, by the one that nobody sets.
+    if registry.replace_foreign or now.wall >= end or since >= min(end - seen.wall, _LONGEST):
         return Judgement(Verdict.WRITE)
-    return Judgement(Verdict.KEEP, until)
+    return Judgement(Verdict.KEEP, min(end, now.wall + (_LONGEST - since)))

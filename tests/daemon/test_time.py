@@ -89,6 +89,19 @@ def test_a_clock_that_is_set_right_is_a_reason_to_ask_again() -> None:
     assert house.row()["phase"] == "fresh"
 
 
+def test_somebodys_login_is_kept_although_the_clock_is_set_right_meanwhile() -> None:
+    """Found by the ninety days: a day that was only the clock's made it look as if it had been kept for a day."""
+    house = Household(CONFIG).begin()
+    house.clock.wall -= timedelta(days=1)
+    theirs = auth_text(house.clock.wall + timedelta(days=1) + 8 * HOUR, "somebody")
+    house.spoil(HOME, HOST, theirs)
+    house.clock.wall += timedelta(days=1)
+    house.live(3 * HOUR)
+    assert house.files[HOME].auths[HOST] == theirs
+    house.live(5 * HOUR)
+    assert house.files[HOME].auths[HOST] != theirs
+
+
 def test_a_login_made_before_the_clock_was_set_back_is_no_reason_to_hurry_for_ever() -> None:
     """Its date lies in the future then; a token younger than it would be renewed again and again."""
     house = Corp().begin()
