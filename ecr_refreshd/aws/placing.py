@@ -39,14 +39,17 @@ def place(
 
 
 def _units(waiting: Sequence[Job]) -> list[list[Job]]:
-    """Return what must stay together: a lane, a principal, or a job that hung before; those last."""
+    """Return what must stay together: a lane, a principal, or a job that hung before.
+
+    Those come last, and before them whoever may run a program, which competes with all that begins after it.
+    """
 
     def key(job: Job) -> Hashable:
         if job.alone:
             return job.number
         return job.lane or job.order.grant.principal
 
-    return _grouped(sorted(waiting, key=lambda job: job.alone), key)
+    return _grouped(sorted(waiting, key=lambda job: (job.alone, job.may_run)), key)
 
 
 def _grouped(jobs: Sequence[Job], key: Callable[[Job], Hashable]) -> list[list[Job]]:

@@ -78,6 +78,11 @@ class Job:
         """Return the login it shares with others, "" if none."""
         return self.order.standing.lane
 
+    @property
+    def may_run(self) -> bool:
+        """Return whether it may need a program of the user's: a person renews it, and no login known to us."""
+        return self.order.standing.login_backed and not self.lane
+
 
 class Running:
     """A child process.

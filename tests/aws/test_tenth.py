@@ -30,8 +30,10 @@ NINE = {
     "forks": f"import os\nfor _ in range(20):\n    if not os.fork(): exec({HANG!r})\n" + HANG,
 }
 TENTH = ecr("tenth")
-LIMITS = Limits(grant=1.0, child=6.0, grace=0.5)
+LIMITS = Limits(grant=2.0, child=10.0, grace=0.5)
 ROUNDS = 5
+BUSY = 3
+"""Times as slow at most: nine interpreters more want the processor. To wait for one of them would be ten."""
 
 
 @pytest.fixture
@@ -78,5 +80,5 @@ def test_the_tenth_is_as_fast_as_alone(aws, home) -> None:
         times["once more"].append(seconds(asking, *NINE))
         drop(asking)
     alone, beside, again = (statistics.median(each) for each in times.values())
-    assert beside < 2 * alone, times
-    assert again < 2 * alone, times
+    assert beside < BUSY * alone, times
+    assert again < BUSY * alone, times
