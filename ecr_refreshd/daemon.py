@@ -27,8 +27,9 @@ from ecr_refreshd.waits import Wait, Waits
 TICK = timedelta(seconds=30)
 _LOOK_ANYWAY = 10
 """Ticks. What a file means also hangs on the world around it: a keychain may have been installed."""
-_BEATS_MISSED = 3
-"""APScheduler's thread can die while its scheduler still says it runs (reliability.md 1.3)."""
+_SILENCE = timedelta(seconds=75)
+"""APScheduler's thread can die while its scheduler still says it runs (reliability.md 1.3). Asked for a sign of life at
+every other tick, it is found out at the third after its death."""
 _TURNS_MISSED = 3
 _OUTLOOK_SETTLES = timedelta(milliseconds=200)
 """The AWS CLI truncates its files before it writes them; read in between they are half a file (aws.md 1.1)."""
@@ -198,9 +199,10 @@ class Service:
         """Take in what came, decide, and set the workers on it."""
         now = self._parts.clock.now()
         self._turned = now.boot
-        if now.boot >= self.tick_due:
+        late = now.boot - self.tick_due
+        ticks = late >= timedelta(0)
+        if ticks:
             self.tick_due = now.boot + TICK
-            self._tick()
         events = [event for item in items for event in self._take(item)]
         if self._outlook_at is not None and now.boot >= self._outlook_at:
             self._outlook_at = None
@@ -218,6 +220,8 @@ class Service:
         for decision in decided:
             self._carry_out(decision)
         self._after(before, now)
+        if ticks:
+            self._tick(late)  # last: whoever is woken by it would only wait for this thread to be done
 
     def _carry_out(self, decision: decisions.Decision) -> None:
         match decision:
@@ -258,7 +262,7 @@ class Service:
         if facts is not None and facts.notice.sign_in:
             self._herald.sign_in(facts.notice.command)
 
-    def _tick(self) -> None:
+    def _tick(self, late: timedelta) -> None:
         """Do what no event is needed for; a lost event costs one of these at most.
 
         The watcher's check finds by stat what it was not told of. A file is looked at regardless where that is in
@@ -275,7 +279,8 @@ class Service:
         torn = any(login.torn for login in self._outlook.aws.logins.values())
         if self._degraded or anyway or torn or any(f.category is not Category.TRANSIENT for f in failures):
             self._lookout.look()
-        if self._alarms.beat() > TICK * _BEATS_MISSED:
+        # Whoever was frozen as a whole (a paused container) finds everybody silent at first.
+        if self._alarms.beat() > _SILENCE and late < TICK / 2:
             self._parts.log.error(
                 "alarms.died", message="The alarm clock's thread is dead; the service ends."
             )

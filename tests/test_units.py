@@ -43,7 +43,7 @@ BOTH = {
     "Service.ExecReload": ({"/bin/kill -HUP $MAINPID"}, "without it `systemctl reload` fails"),
     "Service.Restart": ({"on-failure"}, "a service that was told to end stays down"),
     "Service.RestartSec": ({"5"}, "the default of 100 ms would hammer"),
-    "Service.KillMode": ({"mixed"}, "the AWS child must not get SIGTERM from systemd: it may hold a login"),
+    "Service.KillMode": ({"control-group"}, "SIGTERM lets an AWS child write the login that it is renewing"),
     "Service.UMask": ({"0077"}, "state, locks and socket are the user's alone"),
     "Service.LimitCORE": ({"0"}, "tokens are in memory"),
     "Service.NoNewPrivileges": ({"yes"}, "works without namespaces"),

@@ -48,7 +48,7 @@ class Alarms(Protocol):
         ...
 
     def beat(self) -> timedelta:
-        """Ask for a sign of life, and return how old the newest one is (by a clock that cannot be set)."""
+        """Ask for a sign of life if need be, and return how old the newest one is (suspend does not count)."""
         ...
 
     def stop(self) -> None:
@@ -122,9 +122,9 @@ class Watcher(Protocol):
         ...
 
     def check(self) -> tuple[str, ...]:
-        """Have what has died mended, and what no event told of found; return at once.
+        """Return a sentence for each thing that is degraded, as far as is known by now.
 
-        What comes back is a sentence for each thing that is degraded, as far as is known by now.
+        What has died is mended, and what no event told of is found, within a tick.
         """
         ...
 

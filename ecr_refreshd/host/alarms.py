@@ -21,6 +21,10 @@ with lean():
     from apscheduler.triggers.date import DateTrigger
 
 
+_YOUNG = 45.0
+"""Seconds: longer than a tick of the loop, and shorter than two."""
+
+
 class SchedulerAlarms:
     """`core.ports.Alarms` on APScheduler. `ring` is called in its thread and must return at once.
 
@@ -47,9 +51,14 @@ class SchedulerAlarms:
         self._add("alarm", self._ring, at)
 
     def beat(self) -> timedelta:
-        """Ask for a sign of life, and return how old the newest one is; suspend does not count."""
-        self._add("beat", self._stamp, datetime.fromtimestamp(0, UTC))
-        return timedelta(seconds=time.monotonic() - self._beaten)
+        """Ask for a sign of life if the newest one is not young; return its age. Suspend does not count.
+
+        Each sign wakes two threads; one for every other tick is enough.
+        """
+        age = time.monotonic() - self._beaten
+        if age > _YOUNG:
+            self._add("beat", self._stamp, datetime.fromtimestamp(0, UTC))
+        return timedelta(seconds=age)
 
     def stop(self) -> None:
         """Stop at once; there is no pool to wait for. Nothing happens if it does not run."""

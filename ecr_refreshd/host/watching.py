@@ -17,22 +17,26 @@ _ANSWERS_WITHIN = 20.0
 
 
 class Watching:
-    """`core.ports.Watcher`: a `FolderWatcher` in a thread that sleeps until something is asked of it.
+    """`core.ports.Watcher`: a `FolderWatcher` in a thread that takes a round of looks every half minute.
+
+    It keeps that time itself: to be woken by the loop costs both of them more than to wake up alone.
 
     Args:
         changed: gets the path that changed, or the folder when it is not known which, in one of the watcher's
             threads; it must return at once. Each folder is told once when its watch begins, since what happened
             in it before was seen by nobody.
+        every: seconds between two rounds.
     """
 
-    def __init__(self, changed: Callable[[str], None]) -> None:
+    def __init__(self, changed: Callable[[str], None], *, every: float = 30.0) -> None:
+        self._every = every
+        self._round_due = 0.0
         self._changed = changed
         self._inner = FolderWatcher(changed, self._mend_soon)
         self._mend = False
         self._asked = threading.Condition()
         self._folders: frozenset[str] = frozenset()
         self._placed: frozenset[str] = frozenset()
-        self._round = False
         self._stopping = False
         self._since: float | None = None
         self._sentences: tuple[str, ...] = ()
@@ -45,10 +49,7 @@ class Watching:
             self._start()
 
     def check(self) -> tuple[str, ...]:
-        """Have what has died mended and what no event told of found; return what is degraded as far as known."""
-        with self._asked:
-            self._round = True
-            self._start()
+        """Return what is degraded, as far as the newest round found out."""
         since = self._since
         hangs = 0.0 if since is None else time.monotonic() - since
         if hangs < _ANSWERS_WITHIN:
@@ -86,11 +87,11 @@ class Watching:
     def _run(self) -> None:
         while True:
             with self._asked:
-                self._asked.wait_for(self._is_asked)
-                folders, check = self._folders, self._round or self._folders != self._placed
-                self._round = self._mend = False
-                stopping = self._stopping
+                self._asked.wait_for(self._is_asked, max(0.0, self._round_due - time.monotonic()))
+                folders, stopping = self._folders, self._stopping
+                self._mend = False
                 self._since = time.monotonic()
+                check = folders != self._placed or self._since >= self._round_due
             if stopping:
                 self._inner.stop()
                 return
@@ -103,9 +104,10 @@ class Watching:
                     self._changed(folder)
                 if check:
                     self._sentences = self._inner.check()
+                    self._round_due = time.monotonic() + self._every
                 else:
                     self._inner.mend()
             self._since = None
 
     def _is_asked(self) -> bool:
-        return self._round or self._mend or self._stopping or self._folders != self._placed
+        return self._mend or self._stopping or self._folders != self._placed

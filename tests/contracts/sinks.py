@@ -95,7 +95,9 @@ class SinkContract:
         assert self.content(sink) == content
 
     def test_an_entry_that_is_to_go_goes_in_every_form_and_nothing_else_does(self, tmp_path: Path) -> None:
-        twins = f'{{"auths": {{"https://{HOST}": {{"auth": "x"}}, "a": {{}}, "{HOST}": {{"auth": "{AUTH}"}}}}}}\n'
+        twins = (
+            f'{{"auths": {{"https://{HOST}": {{"auth": "x"}}, "a": {{}}, "{HOST}": {{"auth": "{AUTH}"}}}}}}\n'
+        )
         sink = self.make(tmp_path, twins.encode())
         sink.look([HOST])
         view = sink.write({}, frozenset({HOST}))
@@ -121,7 +123,9 @@ class SinkContract:
         logged_out = sink.write({}, frozenset({HOST}))
         assert full.rest
         assert full.rest == logged_out.rest == sink.look([HOST, OTHER]).rest
-        assert sink.look([HOST]).rest != full.rest, "the other host is not asked about, so it belongs to the rest"
+        assert sink.look([HOST]).rest != full.rest, (
+            "the other host is not asked about, so it belongs to the rest"
+        )
 
     def test_the_folder_of_the_path_is_to_be_watched(self, tmp_path: Path) -> None:
         sink = self.make(tmp_path, None)

@@ -174,6 +174,16 @@ def test_a_dead_scheduler_ends_the_service_within_three_ticks() -> None:
     assert house.service._exit == 1
 
 
+def test_a_process_that_was_frozen_does_not_take_its_scheduler_for_dead() -> None:
+    """`docker pause` on a sidecar stops every thread; whoever wakes first finds the others silent."""
+    house = Household(CONFIG).begin()
+    house.live(MINUTE)
+    house.alarms.age = timedelta(minutes=5)
+    house.clock.advance(5 * MINUTE)
+    house.settle()
+    assert house.service._exit is None
+
+
 @pytest.mark.parametrize("part", ["watcher", "children"])
 def test_the_watchdog_is_fed_only_while_everything_is_well(part: str) -> None:
     """Clause 7: `WATCHDOG=1` from a service whose watcher or children are dead would be a lie."""

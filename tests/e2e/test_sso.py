@@ -27,7 +27,8 @@ def signed_in(house: Home, *, profiles: int = 1) -> None:
         homes.sso_profile(house.folder, f"dev{n}", ACCOUNTS[n])
     sso_login(house.folder, house.aws)
     tables = "".join(
-        f'[[registry]]\nhost = "{name}"\nprofile = "dev{index % profiles}"\n' for index, name in enumerate(HOSTS)
+        f'[[registry]]\nhost = "{name}"\nprofile = "dev{index % profiles}"\n'
+        for index, name in enumerate(HOSTS)
     )
     house.write_config(tables + KEPT)
 
@@ -62,6 +63,34 @@ def test_after_the_login_ends_everything_is_bridged_and_one_login_makes_all_of_i
     until(lambda: phases(home) == {"fresh"}, "fresh after the login")
     until(lambda: not set(on_disk(home).values()) & set(before.values()), "new tokens in every entry")
     assert home.status()["notices"] == []
+
+
+def test_a_program_is_told_once_and_told_when_it_is_over_and_the_hook_of_each_renewal(home: Home) -> None:
+    """[notify] command, [hooks] on_renewed: for machines without a desktop."""
+    told, renewed = home.folder / "told", home.folder / "renewed"
+    keeps = home.folder / "keep.sh"
+    keeps.write_text('#!/bin/sh\ncat >> "$1"\n')
+    keeps.chmod(0o700)
+    signed_in(home)
+    home.write_config(
+        home.config.read_text()
+        + f"[notify]\ndesktop = false\ncommand = ['{keeps}', '{told}']\n"
+        + f"[hooks]\non_renewed = ['{keeps}', '{renewed}']\n"
+    )
+    home.start()
+    until(renewed.exists, "the first renewal is told")
+    first = json.loads(renewed.read_text().splitlines()[0])
+    assert set(first) == {"hosts", "expires_at"}
+    home.aws.sso_end(session="corp")
+    until(lambda: told.exists() and told.read_text(), "the end of the login is told")
+    sso_login(home.folder, home.aws)
+    until(lambda: len(told.read_text().splitlines()) == 2, "that it is over is told")
+    lines = [json.loads(line) for line in told.read_text().splitlines()]
+    assert [(line["event"], line["key"]) for line in lines] == [
+        ("raised", "login:sso:corp"),
+        ("withdrawn", "login:sso:corp"),
+    ]
+    assert lines[0]["command"] == "aws sso login --sso-session corp"
 
 
 def test_while_the_disk_shows_a_dead_login_aws_is_not_asked(home: Home) -> None:

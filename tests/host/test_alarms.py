@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from apscheduler.triggers.base import BaseTrigger
 
+from ecr_refreshd.host import alarms
 from ecr_refreshd.host.alarms import SchedulerAlarms
 from tests.contracts.alarms import AlarmsContract
 from tests.fakes import FakeAlarms, FakeClock
@@ -30,6 +31,12 @@ class BrokenTrigger(BaseTrigger):
         if self.asked > 1:
             raise RuntimeError("a trigger that raises")
         return now
+
+
+@pytest.fixture(autouse=True)
+def _every_beat_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sign of life is young for 45 s, which is too long for a test."""
+    monkeypatch.setattr(alarms, "_YOUNG", 0.0)
 
 
 class RealWorld:

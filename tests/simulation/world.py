@@ -275,6 +275,8 @@ class Life:
     def _set_clock(self, off: timedelta) -> None:
         self.house.clock.wall += off - self.machine.wall_off
         self.machine.wall_off = off
+        if abs(off) > 5 * MINUTE:
+            self.kept.clear()  # their ends are nearer, or farther, by this clock
 
     def _restart(self) -> None:
         self.house.service._save()

@@ -168,7 +168,11 @@ def test_skopeo_finds_our_token_whatever_else_is_in_the_file(tmp_path: Path) -> 
         {"auths": {HOST: {"auth": AUTH}}},
         {"auths": {HOST: {"auth": AUTH}, "ghcr.io": {"auth": "eDp5"}, "a.example": {}}},
         {"psFormat": "{{.ID}}", "auths": {"z.example": {}, HOST: {"auth": AUTH}}, "HttpHeaders": {}},
-        {"currentContext": "x", "plugins": {"b": {"k": "v"}, "a": {"k": "v"}}, "auths": {HOST: {"auth": AUTH}}},
+        {
+            "currentContext": "x",
+            "plugins": {"b": {"k": "v"}, "a": {"k": "v"}},
+            "auths": {HOST: {"auth": AUTH}},
+        },
     ],
 )
 @pytest.mark.parametrize("indent", [None, 2, "\t"])
