@@ -28,8 +28,8 @@ TICK = timedelta(seconds=30)
 _LOOK_ANYWAY = 10
 """Ticks. What a file means also hangs on the world around it: a keychain may have been installed."""
 _SILENCE = timedelta(seconds=75)
-"""APScheduler's thread can die while its scheduler still says it runs (reliability.md 1.3). Asked for a sign of life at
-every other tick, it is found out at the third after its death."""
+"""APScheduler's thread can die while its scheduler still says that it runs (reliability.md 1.3). Asked for a sign
+of life at every other tick, it is found out at the third after its death."""
 _TURNS_MISSED = 3
 _OUTLOOK_SETTLES = timedelta(milliseconds=200)
 """The AWS CLI truncates its files before it writes them; read in between they are half a file (aws.md 1.1)."""

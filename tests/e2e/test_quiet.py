@@ -1,4 +1,4 @@
-"""Small and quick in one run (promise 9): a service that sleeps for most of a minute, and heals at once all the same."""
+"""Small and quick in one run (promise 9): a service that sleeps for most of a minute, and heals at once."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ __all__ = ["home"]  # a fixture
 HOST = host("100000000001")
 WINDOW = 40.0
 WAKES_A_MINUTE = 20
-"""The goal is 12 (DESIGN 11), measured by `make bench` on a quiet machine; here others contend for the cores. Polling
-once a second would show as 60."""
+"""The goal is 12 (DESIGN 11), measured by `make bench` on a quiet machine; here others contend for the
+cores. Polling once a second would show as 60."""
 
 
 def wakes(pid: int) -> int:
