@@ -32,8 +32,8 @@ def remember(state: State, plan: Plan, adopted: tuple[str, ...], document: repor
                 "past": list(facts.past),
                 "announced": facts.announced,
             }
-        if facts.failure is not None and facts.failure.category is Category.LOGIN:
-            # So that a restart neither asks AWS again nor tells a person twice.
+        if facts.failure is not None and facts.failure.category is not Category.TRANSIENT:
+            # So that a restart neither asks AWS for what a dead login cannot give, nor tells a person twice.
             grants.setdefault(key, {})["failure"] = _failure_row(facts.failure)
     return {
         "schema": SCHEMA,
@@ -132,6 +132,7 @@ def _maybe(text: str | None) -> datetime | None:
 
 def _failure_row(failure: Failure) -> dict[str, Any]:
     return {
+        "category": str(failure.category),
         "code": failure.code,
         "message": failure.message,
         "hint": failure.hint,
@@ -143,7 +144,7 @@ def _failure(row: Any) -> Failure | None:
     try:
         kept = row["failure"]
         texts = (str(kept["code"]), str(kept["message"]), str(kept["hint"]))
-        return Failure(Category.LOGIN, *texts, at=_maybe(kept["at"]))
+        return Failure(Category(kept["category"]), *texts, at=_maybe(kept["at"]))
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
 

@@ -43,9 +43,9 @@ class Programs:
                 started.communicate(text.encode(), timeout=seconds)
             code = started.wait(seconds)
         except subprocess.TimeoutExpired:
-            return f"{name} took longer than {seconds:.0f} s, and was ended."
-        finally:
             self.end(started)
+            return f"{name} took longer than {seconds:.0f} s, and was ended."
+        self._close(started)  # what it has left running on purpose is its own business
         if code == 0 or self._stopping:
             return ""
         return f"{name} ended with {'signal' if code < 0 else 'exit code'} {abs(code)}."
@@ -73,6 +73,9 @@ class Programs:
         """End a program, and everything that it started and left in its group."""
         _kill(program)
         program.wait()
+        self._close(program)
+
+    def _close(self, program: subprocess.Popen[bytes]) -> None:
         for pipe in (program.stdin, program.stdout):
             if pipe is not None:
                 with suppress(OSError):
@@ -90,6 +93,7 @@ class Programs:
 
 
 def _kill(program: subprocess.Popen[bytes]) -> None:
-    # The group outlives its leader as long as anybody in it lives, and its number is not given to others.
+    if program.returncode is not None:
+        return  # its number may be somebody else's by now
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(program.pid, signal.SIGKILL)

@@ -221,6 +221,26 @@ def test_what_worked_and_is_denied_now_is_told() -> None:
     assert told(house, "failing:")[-1] == "withdrawn"
 
 
+def test_a_restart_does_not_tell_again_what_is_denied_and_asks_at_once() -> None:
+    """No notice is raised twice for one cause; and a restart is often meant as a new try."""
+    answers: list[object] = [timedelta(hours=12)]
+    house = Household(CONFIG, answer=lambda _order: answers[-1]).begin()
+    answers.append(DENIED)
+    house.live(9 * HOUR)
+    again = Household(
+        CONFIG,
+        files=house.files,
+        remembered=house.saved,
+        clock=house.clock,
+        answer=lambda _order: answers[-1],
+    ).begin()
+    assert again.herald.told == []
+    assert len(again.aws.calls) == 1
+    answers.append(timedelta(hours=12))
+    again.live(5 * HOUR)
+    assert told(again, "failing:") == ["withdrawn"]
+
+
 def test_a_token_renewed_while_the_one_before_it_is_written_is_no_heal() -> None:
     """Heals count what others have undone, and nothing else."""
     house = Household(CONFIG).begin()

@@ -93,6 +93,23 @@ def test_programs_may_ignore_what_they_get_and_say_what_they_like(
     assert heralding.tell() == ()
 
 
+def test_what_a_program_leaves_running_on_purpose_is_left(heralding: Heralding, tmp_path: Path) -> None:
+    """A hook may start something that takes longer than ten seconds."""
+    kept = tmp_path / "kept"
+    text = f"""
+if os.fork() == 0:
+    time.sleep(0.5)
+    open("{kept}", "w").write("done")
+"""
+    heralding.configure(command=(program(tmp_path, text),))
+    assert heralding.tell() == ()
+    for _ in range(200):
+        if kept.exists():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it was ended")
+
+
 def test_a_program_that_is_not_there_is_said(heralding: Heralding) -> None:
     """A typing error in the configuration."""
     heralding.configure(command=("/nowhere/notify",))
