@@ -25,27 +25,38 @@ _PASSED_ON = (
 
 def start(programs: Programs, command: str, environ: Mapping[str, str]) -> str:
     """Start a command such as ``aws sso login --sso-session corp``; return why it did not start, "" if it did."""
-    words = shlex.split(command)
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        words = []
+    if not words:
+        return f"The command of the sign-in cannot be read: {command!r}"
     program = shutil.which(words[0], path=environ.get("PATH"))
     if program is None:
         return f"{words[0]} is not on the PATH of the service. In a terminal, run: {command}"
     if sys.platform == "darwin":
         script = 'on run argv\ntell application "Terminal" to do script (item 1 of argv)\nend run'
-        argv = ["osascript", "-e", script, shlex.join([program, *words[1:]])]
+        problem = programs.run(["osascript", "-e", script, shlex.join([program, *words[1:]])], "")
     else:
-        unit = f"ecr-refreshd-login-{hashlib.sha256(command.encode()).hexdigest()[:8]}"
-        passed = [f"--setenv={name}={environ[name]}" for name in _PASSED_ON if name in environ]
-        argv = [
-            "systemd-run",
-            "--user",
-            "--collect",
-            "--quiet",
-            f"--unit={unit}",
-            *passed,
-            program,
-            *words[1:],
-        ]
-    problem = programs.run(argv, "", name=argv[0])
+        problem = _in_a_unit(programs, command, [program, *words[1:]], environ)
     if not problem:
         return ""
     return f"The sign-in could not be started ({problem.rstrip('.')}). In a terminal, run: {command}"
+
+
+def _in_a_unit(programs: Programs, command: str, argv: list[str], environ: Mapping[str, str]) -> str:
+    """Have the user's service manager run it, once at a time; return why that did not go well."""
+    unit = f"ecr-refreshd-login-{hashlib.sha256(command.encode()).hexdigest()[:8]}"
+    # A value that may hold a proxy's password is not for arguments: systemd-run (249 or newer) takes it from its
+    # environment. The others are given in full, for older ones.
+    passed = [
+        f"--setenv={name}" if "@" in environ[name] else f"--setenv={name}={environ[name]}"
+        for name in _PASSED_ON
+        if name in environ
+    ]
+    problem = programs.run(
+        ["systemd-run", "--user", "--collect", "--quiet", f"--unit={unit}", *passed, *argv], ""
+    )
+    if problem and not programs.run(["systemctl", "--user", "is-active", "--quiet", f"{unit}.service"], ""):
+        return ""  # pressed twice: the first one still waits for the person in the browser
+    return problem

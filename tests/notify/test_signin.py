@@ -1,0 +1,51 @@
+"""A sign-in that a person has asked for: started once, outside of us, and telling nobody what is secret."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ecr_refreshd.core.events import SignInStarted
+from tests.notify.heralding import COMMAND, Heralding, program
+
+
+def test_a_second_press_while_it_runs_is_no_failure(tmp_path: Path) -> None:
+    """The unit's name is in use, so no second one starts; and the person is not told that it failed."""
+    program(tmp_path, "", "aws")
+    program(tmp_path, "sys.exit(1)", "systemd-run")
+    program(tmp_path, "sys.exit('is-active' not in sys.argv)", "systemctl")
+    with Heralding({"PATH": str(tmp_path)}) as made:
+        made.herald.sign_in(COMMAND)
+        assert made.next() == SignInStarted("")
+
+
+def test_a_proxys_password_is_in_no_argument(tmp_path: Path) -> None:
+    """Promise 6: every user of the machine can read arguments."""
+    kept = tmp_path / "kept"
+    text = f'open("{kept}", "w").write(json.dumps([sys.argv, os.environ["HTTPS_PROXY"]]))'
+    program(tmp_path, text, "systemd-run")
+    program(tmp_path, "", "aws")
+    proxy = "http://me:canary@proxy.example:3128"
+    with Heralding({"PATH": str(tmp_path), "HTTPS_PROXY": proxy}) as made:
+        made.herald.sign_in(COMMAND)
+        assert made.next() == SignInStarted("")
+    argv, passed_on = json.loads(kept.read_text())
+    assert "--setenv=HTTPS_PROXY" in argv
+    assert "canary" not in str(argv)
+    assert passed_on == proxy
+
+
+@pytest.mark.parametrize("command", ["", "aws sso login --sso-session 'corp"])
+def test_a_command_that_cannot_be_read_is_said_and_the_next_one_still_starts(
+    tmp_path: Path, command: str
+) -> None:
+    """One that raises would end the thread, and every later press would be lost."""
+    program(tmp_path, "", "aws")
+    program(tmp_path, "", "systemd-run")
+    with Heralding({"PATH": str(tmp_path)}) as made:
+        made.herald.sign_in(command)
+        assert "cannot be read" in made.next(5).problem  # type: ignore[union-attr] # a SignInStarted
+        made.herald.sign_in(COMMAND)
+        assert made.next(5) == SignInStarted("")
