@@ -1,7 +1,7 @@
 """Notices on a Linux desktop, the service's side: a child speaks D-Bus, and lives while a button may be pressed.
 
-The child keeps 11 MiB that an idle service must not (DESIGN 11), so it ends after half an hour; the notice stays,
-and its button works again after the next reminder.
+The child keeps 11 MiB that an idle service must not (DESIGN 11), so it ends with the last button, or after half
+an hour; a notice that still stands then stays, and its button works again after the next reminder.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import queue
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -18,7 +17,7 @@ from typing import Any
 
 from ecr_refreshd.core.events import Event, SignInAsked
 from ecr_refreshd.core.model import Notice
-from ecr_refreshd.notify.programs import Programs
+from ecr_refreshd.notify.programs import Programs, python
 
 _ANSWERS_WITHIN = 10.0
 """Seconds, for a child that has 3 for each call on the bus."""
@@ -70,8 +69,7 @@ class Desktop:
 
     def _started(self) -> dict[str, Any]:
         """Start a child; return why that did not go well."""
-        argv = [sys.executable, "-I", "-m", "ecr_refreshd.notify.desktop_child"]
-        process = self._programs.start(argv, answers=True)
+        process = self._programs.start(python("ecr_refreshd.notify.desktop_child"), answers=True)
         if isinstance(process, str):
             return {"problem": process}
         self._child = _Child(process, self._programs, self._post)

@@ -1,6 +1,7 @@
 """Speaks to the desktop's notification server for the service: one request a line on stdin, one answer on stdout.
 
-It ends when its stdin does, or after half an hour without a request; until then it waits for buttons, asleep.
+It waits for buttons, asleep. It ends when no button is left, when its stdin ends, or after half an hour without
+a request.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _STAYS, _SERVERS_OWN = 0, -1
 
 
 class Server:
-    """The notification server, and which of its notices are ours."""
+    """The notification server, and which of its notices have a button of ours."""
 
     def __init__(self, bus: DBusConnection) -> None:
         self._bus = bus
@@ -59,8 +60,14 @@ class Server:
             timeout,
         )
         (number,) = self._call("Notify", "susssasa{sv}i", wanted)
-        self._keys[number] = request["key"]
+        if buttons:
+            self._keys[number] = request["key"]
         return f"{self._bus_id} {self._owner()} {number}"
+
+    @property
+    def waits(self) -> bool:
+        """Return whether there is a button that may still be pressed."""
+        return bool(self._keys)
 
     def _number(self, place: str) -> int:
         """Return the number of a notice, 0 if it is not this server's: it may be somebody else's by now."""
@@ -117,7 +124,8 @@ def main() -> None:
         return
     pending = b""
     until = time.monotonic() + _LIVES
-    while (left := until - time.monotonic()) > 0:
+    asked = False
+    while (server.waits or pending or not asked) and (left := until - time.monotonic()) > 0:
         readable, _, _ = select.select([0, bus.sock], [], [], left)
         if bus.sock in readable and not _hear(bus, server):
             return
@@ -128,6 +136,7 @@ def main() -> None:
             *lines, pending = (pending + data).split(b"\n")
             for line in lines:
                 _say(_answer(server, json.loads(line)))
+                asked = True
                 until = time.monotonic() + _LIVES
 
 

@@ -7,13 +7,28 @@ from __future__ import annotations
 
 import os
 import signal
+import site
 import subprocess
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 SECONDS = 10.0
 """DESIGN 4: a program that is told of something has ten seconds."""
+
+
+def python(module: str) -> list[str]:
+    """Return the command line that runs a module of ours, isolated from PYTHON variables and the current folder.
+
+    But for a package that pip has installed for this user only: the isolated mode would not find it.
+    """
+    user = (
+        site.ENABLE_USER_SITE
+        and Path(site.getusersitepackages()).resolve() in Path(__file__).resolve().parents
+    )
+    return [sys.executable, *(["-E", "-P"] if user else ["-I"]), "-m", module]
 
 
 class Programs:

@@ -5,6 +5,7 @@ The URL is a secret (whoever knows it may post), so it goes by stdin and into no
 
 from __future__ import annotations
 
+import http.client
 import json
 import subprocess
 import sys
@@ -13,12 +14,12 @@ import urllib.request
 from contextlib import suppress
 
 from ecr_refreshd.core.settings import Webhook
-from ecr_refreshd.notify.programs import SECONDS, Programs
+from ecr_refreshd.notify.programs import SECONDS, Programs, python
 
 
 def post(programs: Programs, hook: Webhook, line: str) -> str:
     """Post a line of JSON; return why that did not go well, "" if it did."""
-    started = programs.start([sys.executable, "-I", "-m", __name__], answers=True)
+    started = programs.start(python(__name__), answers=True)
     if isinstance(started, str):
         return f"The webhook {hook.shown} could not be posted to: {started}"
     try:
@@ -58,7 +59,7 @@ def main() -> None:
         error.close()
     except urllib.error.URLError as error:
         problem = _reason(error.reason)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         problem = _reason(error)
     with suppress(OSError):
         print(problem, flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -89,6 +90,28 @@ def test_a_notice_without_a_command_to_start_has_no_button(heralding: Heralding,
     heralding.tell("raised", notice(sign_in=False))
     heralding.tell("withdrawn", notice(sign_in=False))
     assert "sign-in" not in str(desktop.history())
+
+
+def test_no_child_stays_once_no_button_is_left(heralding: Heralding, desktop: Desktop) -> None:
+    """DESIGN 11: an idle service is small, and a child that waits for nothing costs 11 MiB."""
+
+    def running() -> bool:
+        listed = subprocess.run(
+            ["ps", "-o", "args=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=True
+        )
+        return "desktop_child" in listed.stdout
+
+    heralding.tell("raised", notice(sign_in=False))
+    until(lambda: not running(), "a notice without a button needs nobody")
+    heralding.tell()
+    assert running()
+    heralding.tell("withdrawn")
+    until(lambda: not running(), "a notice that is withdrawn needs nobody")
+    assert heralding.tell() == ()
+    desktop.dunst("close-all")
+    until(lambda: not running(), "nor does one that the person has closed")
+    assert heralding.tell("reminded") == ()
+    assert desktop.displayed() == 1
 
 
 def test_text_of_others_is_text_and_no_markup(heralding: Heralding, desktop: Desktop) -> None:
