@@ -22,6 +22,8 @@ from ecr_refreshd.core.writing import is_ours
 _AFTER_RESUME = timedelta(seconds=30)
 """The network is seldom there at once."""
 _REFUSED_KEPT = 2
+_FOREIGN_KEPT = 64
+"""More than there are files, so that no two in turn make each other forgotten."""
 
 
 def settle(state: State, now: Instant, plan: Plan, wake: Wake) -> tuple[State, tuple[Decision, ...]]:
@@ -86,8 +88,9 @@ def _foreign(state: State, now: Instant, plan: Plan) -> tuple[State, tuple[Decis
                 continue
             facts = state.probes.get(host, ProbeFacts())
             lives = entry.expires_hint is not None and entry.expires_hint > now.wall
-            if lives and entry.auth is not None and facts.foreign != kept:
-                state = replace(state, probes={**state.probes, host: replace(facts, foreign=kept)})
+            if lives and entry.auth is not None and kept not in facts.foreign:
+                facts = replace(facts, foreign=(kept, *facts.foreign)[:_FOREIGN_KEPT])
+                state = replace(state, probes={**state.probes, host: facts})
                 decisions.append(Probe(host, kept, entry.auth))
     return state, tuple(decisions)
 
@@ -98,7 +101,7 @@ def probed(state: State, event: Probed, now: Instant, plan: Plan) -> State:
     registry = plan.registries.get(event.host)
     if facts is None or registry is None or registry.grant is None:
         return state
-    if event.fingerprint == facts.foreign:
+    if event.fingerprint in facts.foreign:
         return _overruled(state, event, plan) if event.answer == "refused" else state
     if event.fingerprint != facts.fingerprint:
         return state

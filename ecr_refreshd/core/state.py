@@ -185,7 +185,8 @@ class ProbeFacts:
         fingerprint: of the token it was last asked about, at `asked` (suspend-counting); `cause` is why.
         answer, detail, at: what came of it (at is UTC); "" while it is under way.
         refused: fingerprints that it refused, newest first: the second in a row is worth a notice.
-        foreign: fingerprint of somebody else's credential that it was asked about.
+        foreign: fingerprints of other people's credentials that it was asked about, newest first: each file may
+            hold another.
     """
 
     fingerprint: str = ""
@@ -195,7 +196,7 @@ class ProbeFacts:
     detail: str = ""
     at: datetime | None = None
     refused: tuple[str, ...] = ()
-    foreign: str = ""
+    foreign: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

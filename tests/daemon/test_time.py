@@ -8,7 +8,7 @@ import pytest
 
 from ecr_refreshd.core.model import Category, Failure
 from tests.daemon.corp import Corp
-from tests.household import HOME, HOST, Household, auth_text
+from tests.household import HOME, HOST, File, Household, auth_text
 
 CONFIG = f'[[registry]]\nhost = "{HOST}"\n'
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
@@ -144,6 +144,16 @@ def test_a_kept_login_of_somebody_and_our_own_token_are_asked_about_once_each() 
     house.live(10 * MINUTE)
     assert len(house.prober.asked) == 2
     assert len({fingerprint for _host, fingerprint in house.prober.asked}) == 2
+
+
+def test_two_files_with_a_login_of_somebody_each_are_asked_about_once_each() -> None:
+    """Found by chance (the stateful test): two questions about one host made each other forgotten, for ever."""
+    podman = "/run/user/1000/containers/auth.json"
+    end = Household().clock.wall + 8 * HOUR
+    files = {HOME: File({HOST: auth_text(end, "one")}), podman: File({HOST: auth_text(end, "another")})}
+    house = Household(CONFIG, files=files).begin()
+    house.live(10 * MINUTE)
+    assert len(house.prober.asked) == 2
 
 
 def test_a_kept_login_that_the_registry_refuses_is_kept_no_longer() -> None:
