@@ -176,6 +176,26 @@ def test_probing_can_be_switched_off_and_made_a_habit() -> None:
     assert len(always.prober.asked) == len(always.aws.calls)
 
 
+def test_an_alarm_that_is_lost_costs_a_tick() -> None:
+    """Whatever becomes of a job in the scheduler (reliability.md 1.3): the loop's own tick finds what is due."""
+    house = Household(CONFIG).begin()
+    house.alarms.ring_at = lambda _at: None  # type: ignore[method-assign] # nothing is ever rung
+    house.live(30 * HOUR)
+    assert len(house.aws.calls) >= 4
+    assert house.row()["phase"] == "fresh"
+
+
+def test_twelve_registries_due_at_once_are_all_renewed() -> None:
+    """A pool of workers with a grace of a second would lose those that have to queue."""
+    hosts = [f"{100000000000 + n}.dkr.ecr.us-west-2.amazonaws.com" for n in range(12)]
+    tables = "".join(f'[[registry]]\nhost = "{name}"\nprofile = "p{n}"\n' for n, name in enumerate(hosts))
+    house = Household(tables).begin()
+    house.clock.advance(20 * HOUR)
+    house.live(MINUTE)
+    assert {house.row(name)["phase"] for name in hosts} == {"fresh"}
+    assert len(house.aws.calls) == 24
+
+
 def test_a_dead_scheduler_ends_the_service_within_three_ticks() -> None:
     """DESIGN 5: the alarm clock is APScheduler's; its thread can die in silence."""
     house = Household(CONFIG).begin()
