@@ -115,6 +115,17 @@ def files_changed(state: State, now: Instant, plan: Plan, *, shared: bool) -> St
     return replace(state, grants=grants)
 
 
+def clock_set(state: State, now: Instant) -> State:
+    """Try again what failed, logins aside: AWS refuses requests of a clock that is off (aws.md 2.5)."""
+    grants = {
+        key: facts
+        if facts.failure is None or facts.failure.category is Category.LOGIN
+        else nudged(facts, now)
+        for key, facts in state.grants.items()
+    }
+    return replace(state, grants=grants)
+
+
 def _waits_for_terminal(facts: GrantFacts, key: str, plan: Plan) -> bool:
     if lane_of(plan, key):
         return False

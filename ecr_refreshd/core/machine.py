@@ -95,8 +95,7 @@ def _time_passed(state: State, now: Instant, plan: Plan) -> State:
     if before is not None and now.boot - before.boot > SLEPT:
         state = replace(state, resumed=now.boot)
     if before is not None and abs((now.wall - before.wall) - (now.boot - before.boot)) > _CLOCK_SET:
-        # AWS refuses requests of a clock that is off; whoever has set it may have set it right (aws.md 2.5).
-        state = granting.files_changed(state, now, plan, shared=False)
+        state = granting.clock_set(state, now)
     state = granting.give_up_lost(replace(state, turned=now), now)
     state = sighting.end_wars(sighting.give_up_lost(state, now), now)
     return pauses.end_past(sighting.await_first_looks(state, now, plan), now)
