@@ -17,11 +17,12 @@ from typing import Any
 from ecr_refreshd.core import decisions, machine, memory, narrate, report
 from ecr_refreshd.core.events import CredentialsChanged, Event, LoginsSeen, SignInAsked, Ticked
 from ecr_refreshd.core.model import Category, Instant
-from ecr_refreshd.core.ports import Lane, Parts, Surroundings
+from ecr_refreshd.core.ports import Parts, Surroundings
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.state import Plan, State
 from ecr_refreshd.core.wishes import Wishes
 from ecr_refreshd.errors import ConfigError
+from ecr_refreshd.lanes import Lanes
 from ecr_refreshd.waits import Wait, Waits
 
 TICK = timedelta(seconds=30)
@@ -92,7 +93,7 @@ class Service:
         self._started = now.wall
         self._state = memory.recall(remembered, now)
         self._plan = Plan()
-        self._lanes: dict[str, Lane] = {}
+        self._lanes = Lanes(lambda path: parts.lane(path, self._queue.put))
         self._waits = Waits()
         self._degraded: tuple[str, ...] = ()
         self._config_trouble = ""
@@ -228,7 +229,7 @@ class Service:
             case decisions.Fetch(orders):
                 self._fetcher.fetch(orders)
             case decisions.Write(path, serial, tokens, removed):
-                self._lanes[path].write(serial, tokens, removed)
+                self._lanes.write(path, serial, tokens, removed)
             case decisions.Tell(event, notice, place):
                 self._herald.tell(event, notice, place)
             case decisions.Probe(host, fingerprint, auth):
@@ -271,10 +272,7 @@ class Service:
         self._degraded = (*self._watcher.check(), *self._outlook_trouble())
         self._ticks += 1
         anyway = self._ticks % _LOOK_ANYWAY == 0
-        for path, lane in self._lanes.items():
-            sink = self._state.sink(path)
-            if self._degraded or sink.view is None or sink.failure or anyway:
-                lane.look()
+        self._lanes.look(self._state, all_of_them=bool(self._degraded) or anyway)
         failures = [facts.failure for facts in self._state.grants.values() if facts.failure is not None]
         torn = any(login.torn for login in self._outlook.aws.logins.values())
         if self._degraded or anyway or torn or any(f.category is not Category.TRANSIENT for f in failures):
@@ -291,8 +289,7 @@ class Service:
 
     def _is_well(self) -> bool:
         """Return whether all that must work does; being offline or signed out is healthy."""
-        lanes = all(lane.alive for lane in self._lanes.values())
-        return lanes and self._watcher.alive and self._fetcher.well()
+        return self._lanes.alive and self._watcher.alive and self._fetcher.well()
 
     def _outlook_trouble(self) -> tuple[str, ...]:
         hangs = self._lookout.overdue()
@@ -303,11 +300,8 @@ class Service:
         return (self._lookout.trouble,) if self._lookout.trouble else ()
 
     def _look_where(self, path: str) -> None:
-        folder = str(PurePath(path).parent)
-        for lane in self._lanes.values():
-            if path in lane.folders or folder in lane.folders:
-                lane.look(again=True)
-        around = self._lookout.folders
+        self._lanes.changed(path)
+        folder, around = str(PurePath(path).parent), self._lookout.folders
         if self._outlook_at is None and (path in around or folder in around):
             self._outlook_at = self._parts.clock.now().boot + _OUTLOOK_SETTLES
 
@@ -347,8 +341,7 @@ class Service:
         self._config_trouble = ""
         self._parts.log.info("config.reloaded")
         if settings != self._wishes.settings:
-            for path in list(self._lanes):
-                self._lanes.pop(path).stop()  # the settings also say how a file is written
+            self._lanes.drop()  # the settings also say how a file is written
         self._wishes.settings = settings
         self._herald.configure(settings.notify, settings.hooks)
         self._lookout.look()
@@ -357,20 +350,13 @@ class Service:
 
     def _replan(self) -> None:
         self._plan = self._wishes.plan(self._parts.files(self._wishes.settings))
-        wanted = {file.path for file in self._plan.files}
-        for path in self._lanes.keys() - wanted:
-            self._lanes.pop(path).stop()
-        for path in wanted - self._lanes.keys():
-            self._lanes[path] = self._parts.lane(path, self._queue.put)
-            self._lanes[path].start()
-        for lane in self._lanes.values():
-            lane.look(tuple(self._plan.registries))
+        self._lanes.arrange(self._plan)
 
     def _after(self, before: State, now: Instant) -> None:
         """Set the alarm, watch where the files are now, tell who waits, and remember."""
         for remark in narrate.remarks(before, self._state, self._plan, now):
             getattr(self._parts.log, remark.level)(remark.event, **remark.fields)
-        folders = self._lookout.folders.union(*(lane.folders for lane in self._lanes.values()))
+        folders = self._lookout.folders | self._lanes.folders
         if folders != self._watched:
             self._watched = folders
             self._watcher.watch(folders)
@@ -403,19 +389,14 @@ class Service:
     def _end(self) -> None:
         """Stop everything, in bounded time: systemd and launchd kill what lingers."""
         self._parts.supervise("STOPPING=1")
-        patience = self._parts.clock.now().boot + _LANES_END
-        for lane in self._lanes.values():
-            lane.stop(0)  # all at once: each may hang on a disk of its own
+        until = self._parts.clock.now().boot + _LANES_END
         for item in self.drain():
             if isinstance(item, Wait):
                 self._waits.add(item)
         self._waits.release()
         self._alarms.stop()
-        self._watcher.stop()
-        self._lookout.stop()
-        self._prober.stop()
-        self._herald.stop()
-        self._fetcher.stop()
-        for lane in self._lanes.values():
-            lane.stop(max(0.0, (patience - self._parts.clock.now().boot).total_seconds()))
-        self._save()
+        self._save()  # first: whatever hangs below, the process ends in time
+        self._fetcher.stop()  # next: a login that is just being renewed has its seconds before all others
+        for part in (self._watcher, self._lookout, self._prober, self._herald):
+            part.stop()
+        self._lanes.stop(lambda: until - self._parts.clock.now().boot)

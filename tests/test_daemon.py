@@ -531,7 +531,7 @@ def test_files_that_hang_together_hold_up_the_end_as_long_as_one() -> None:
         lane.start()
         lane.look()
         assert sink.stuck.wait(20)
-        house.service._lanes[sink.path] = lane
+        house.service._lanes._lanes[sink.path] = lane
     late = Wait()
     house.service._queue.put(late)
 
@@ -541,7 +541,7 @@ def test_files_that_hang_together_hold_up_the_end_as_long_as_one() -> None:
     lasted = time.monotonic() - began
     release.set()
     for sink in sinks:
-        house.service._lanes[sink.path].stop(20)
+        house.service._lanes._lanes[sink.path].stop(20)
 
     assert lasted < len(sinks) / 2, "each of them alone takes a second"
     assert late.done.is_set()

@@ -1,4 +1,4 @@
-"""The watcher's traps in the real program: an edit is healed within a tick, and `status` says what is degraded."""
+"""The watcher's traps in the real program: an edit is healed within a tick; `status` says what is degraded."""
 
 from __future__ import annotations
 
