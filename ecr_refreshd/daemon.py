@@ -11,7 +11,6 @@ import queue
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import PurePath
 from typing import Any
 
 from ecr_refreshd.core import decisions, machine, memory, narrate, report
@@ -21,8 +20,8 @@ from ecr_refreshd.core.ports import Parts, Surroundings
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.state import Plan, State
 from ecr_refreshd.core.wishes import Wishes
-from ecr_refreshd.errors import ConfigError
 from ecr_refreshd.lanes import Lanes
+from ecr_refreshd.surroundings import Configuration, Outlook
 from ecr_refreshd.waits import Wait, Waits
 
 TICK = timedelta(seconds=30)
@@ -32,8 +31,6 @@ _SILENCE = timedelta(seconds=75)
 """APScheduler's thread can die while its scheduler still says that it runs (reliability.md 1.3). Asked for a sign
 of life at every other tick, it is found out at the third after its death."""
 _TURNS_MISSED = 3
-_OUTLOOK_SETTLES = timedelta(milliseconds=200)
-"""The AWS CLI truncates its files before it writes them; read in between they are half a file (aws.md 1.1)."""
 _SAVE_PAUSE = timedelta(seconds=1)
 _TURN_AT_MOST = 1000
 _LANES_END = timedelta(seconds=1)
@@ -79,11 +76,11 @@ class Service:
         self._version = version
         # SimpleQueue: a signal handler may put while this very thread is inside get.
         self._queue: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        self._lookout = parts.lookout(self._queue.put)
-        self._outlook = self._lookout.first()
+        self._outlook = Outlook(parts, self._queue.put)
+        self._configuration = Configuration(parts.reload, parts.log)
         self._wishes = Wishes(
             settings,
-            self._outlook.aws.profiles,
+            self._outlook.seen.aws.profiles,
             parts.regions,
             memory.adopted(remembered),
             memory.seed(remembered) or seed,
@@ -96,9 +93,7 @@ class Service:
         self._lanes = Lanes(lambda path: parts.lane(path, self._queue.put))
         self._waits = Waits()
         self._degraded: tuple[str, ...] = ()
-        self._config_trouble = ""
         self._watched: frozenset[str] = frozenset()
-        self._outlook_at: timedelta | None = None
         self._save_at: timedelta | None = None
         self._saved_at = now.boot - _SAVE_PAUSE
         self.tick_due = now.boot
@@ -130,7 +125,9 @@ class Service:
     def document(self) -> report.Document:
         """Return the status document. State and plan are frozen, so any thread may read them."""
         now = self._parts.clock.now()
-        degraded = tuple(text for text in (*self._degraded, self._config_trouble, self._stuck(now)) if text)
+        degraded = tuple(
+            text for text in (*self._degraded, self._configuration.trouble, self._stuck(now)) if text
+        )
         about = report.About(os.getpid(), self._version, self._started, degraded)
         return report.document(self._state, self._plan, now, about)
 
@@ -174,7 +171,7 @@ class Service:
         """Start the workers and look at everything once."""
         self._alarms.start()
         self._replan()
-        seen = LoginsSeen(self._outlook.aws.logins)
+        seen = LoginsSeen(self._outlook.logins)
         self._state = machine.absorb(self._state, seen, self._parts.clock.now(), self._plan)
         self._parts.supervise("READY=1")
 
@@ -205,9 +202,7 @@ class Service:
         if ticks:
             self.tick_due = now.boot + TICK
         events = [event for item in items for event in self._take(item)]
-        if self._outlook_at is not None and now.boot >= self._outlook_at:
-            self._outlook_at = None
-            self._lookout.look()
+        self._outlook.look_if_due(now.boot)
         if any(isinstance(event, Ticked) for event in events):
             self._alarm_at = None  # it has rung
         if self._wishes.learn(events):
@@ -240,7 +235,8 @@ class Service:
     def _take(self, item: Message) -> list[Event]:
         match item:
             case _Changed(path):
-                self._look_where(path)
+                self._lanes.changed(path)
+                self._outlook.changed(path, self._parts.clock.now().boot)
             case _Reload():
                 return self._reload()
             case _Stop(code):
@@ -269,14 +265,14 @@ class Service:
         The watcher's check finds by stat what it was not told of. A file is looked at regardless where that is in
         doubt, or where something may have mended by itself, and now and then in any case.
         """
-        self._degraded = (*self._watcher.check(), *self._outlook_trouble())
+        self._degraded = (*self._watcher.check(), *self._outlook.trouble(TICK))
         self._ticks += 1
         anyway = self._ticks % _LOOK_ANYWAY == 0
         self._lanes.look(self._state, all_of_them=bool(self._degraded) or anyway)
         failures = [facts.failure for facts in self._state.grants.values() if facts.failure is not None]
-        torn = any(login.torn for login in self._outlook.aws.logins.values())
-        if self._degraded or anyway or torn or any(f.category is not Category.TRANSIENT for f in failures):
-            self._lookout.look()
+        stuck = any(failure.category is not Category.TRANSIENT for failure in failures)
+        if self._degraded or anyway or stuck or self._outlook.torn:
+            self._outlook.look()
         # Whoever was frozen as a whole (a paused container) finds everybody silent at first.
         if self._alarms.beat() > _SILENCE and late < TICK / 2:
             self._parts.log.error(
@@ -291,62 +287,29 @@ class Service:
         """Return whether all that must work does; being offline or signed out is healthy."""
         return self._lanes.alive and self._watcher.alive and self._fetcher.well()
 
-    def _outlook_trouble(self) -> tuple[str, ...]:
-        hangs = self._lookout.overdue()
-        if hangs > TICK:
-            return (
-                f"Looking at the AWS files has taken {int(hangs.total_seconds())} s; their disk may hang.",
-            )
-        return (self._lookout.trouble,) if self._lookout.trouble else ()
-
-    def _look_where(self, path: str) -> None:
-        self._lanes.changed(path)
-        folder, around = str(PurePath(path).parent), self._lookout.folders
-        if self._outlook_at is None and (path in around or folder in around):
-            self._outlook_at = self._parts.clock.now().boot + _OUTLOOK_SETTLES
-
     def _looked_around(self, seen: Surroundings) -> list[Event]:
         """Return what has changed around the service; that files were touched says nothing."""
-        before, self._outlook = self._outlook, seen
-        events: list[Event] = []
+        before, events = self._outlook.take(seen, self._parts.clock.now().boot)
         if seen.config != before.config:
-            events.extend(self._reload())
+            events = [*self._reload(), *events]
         if seen.aws.profiles != before.aws.profiles or seen.aws.files != before.aws.files:
             self._wishes.reread(seen.aws.profiles)
             self._replan()
-        if seen.aws.files != before.aws.files:
-            events.append(CredentialsChanged())
-        elif seen.aws.shared != before.aws.shared:
-            events.append(CredentialsChanged(shared=True))
-        if any(login.torn for login in seen.aws.logins.values()):
-            self._outlook_at = self._parts.clock.now().boot + _OUTLOOK_SETTLES
-        return [*events, LoginsSeen(seen.aws.logins)]
+        return events
 
     def _reload(self) -> list[Event]:
+        """Take the configuration anew; what failed may work with it (DESIGN 5)."""
         self._parts.supervise("RELOADING=1")
-        taken = self._take_settings()
+        settings = self._configuration.again()
+        if settings is not None:
+            if settings != self._wishes.settings:
+                self._lanes.drop()  # the settings also say how a file is written
+            self._wishes.settings = settings
+            self._herald.configure(settings.notify, settings.hooks)
+            self._outlook.look()
+            self._replan()
         self._parts.supervise("READY=1")
-        # They also say where the AWS files are and how AWS is reached: what failed may work now (DESIGN 5).
-        return [CredentialsChanged()] if taken else []
-
-    def _take_settings(self) -> bool:
-        try:
-            settings = self._parts.reload()
-        except ConfigError as error:
-            self._config_trouble = f"{error.message} The old settings stay in force."
-            self._parts.log.warning(
-                "config.refused", message=error.message, hint="The old settings stay in force."
-            )
-            return False
-        self._config_trouble = ""
-        self._parts.log.info("config.reloaded")
-        if settings != self._wishes.settings:
-            self._lanes.drop()  # the settings also say how a file is written
-        self._wishes.settings = settings
-        self._herald.configure(settings.notify, settings.hooks)
-        self._lookout.look()
-        self._replan()
-        return True
+        return [CredentialsChanged()] if settings is not None else []
 
     def _replan(self) -> None:
         self._plan = self._wishes.plan(self._parts.files(self._wishes.settings))
@@ -356,7 +319,7 @@ class Service:
         """Set the alarm, watch where the files are now, tell who waits, and remember."""
         for remark in narrate.remarks(before, self._state, self._plan, now):
             getattr(self._parts.log, remark.level)(remark.event, **remark.fields)
-        folders = self._lookout.folders | self._lanes.folders
+        folders = self._outlook.folders | self._lanes.folders
         if folders != self._watched:
             self._watched = folders
             self._watcher.watch(folders)
@@ -368,7 +331,7 @@ class Service:
         self._set_alarm(now)
 
     def _set_alarm(self, now: Instant) -> None:
-        moments = [at for at in (self._outlook_at, self._save_at) if at is not None]
+        moments = [at for at in (self._outlook.due, self._save_at) if at is not None]
         alarms = [now.wall + (at - now.boot) for at in moments]
         if self._state.wake_at is not None:
             alarms.append(self._state.wake_at)
@@ -397,6 +360,6 @@ class Service:
         self._alarms.stop()
         self._save()  # first: whatever hangs below, the process ends in time
         self._fetcher.stop()  # next: a login that is just being renewed has its seconds before all others
-        for part in (self._watcher, self._lookout, self._prober, self._herald):
+        for part in (self._watcher, self._outlook, self._prober, self._herald):
             part.stop()
         self._lanes.stop(lambda: until - self._parts.clock.now().boot)

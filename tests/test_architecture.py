@@ -33,23 +33,29 @@ IMPURE = {
     "signal",
 }
 
+# The loop's room has no folder of its own.
+LOOP = ("daemon", "lanes", "surroundings", "waits")
+
 # room -> {what it may not import: why}
 FORBIDDEN = {
     "ecr_refreshd.core": {
         **dict.fromkeys(IMPURE, "the core is pure: time, chance and bytes come in as arguments"),
         **{
             f"ecr_refreshd.{room}": "the core decides; it knows nobody who acts"
-            for room in ("aws", "sinks", "notify", "host", "daemon", "cli")
+            for room in ("aws", "sinks", "notify", "host", *LOOP, "cli")
         },
     },
-    "ecr_refreshd.daemon": {
-        f"ecr_refreshd.{room}": "the loop is given its adapters, so that a test can give it others"
-        for room in ("aws", "sinks", "notify", "host", "cli")
+    **{
+        f"ecr_refreshd.{module}": {
+            f"ecr_refreshd.{room}": "the loop is given its adapters, so that a test can give it others"
+            for room in ("aws", "sinks", "notify", "host", "cli")
+        }
+        for module in LOOP
     },
     **{
         f"ecr_refreshd.{room}": {
             f"ecr_refreshd.{other}": "adapters know the core, not each other, not who uses them"
-            for other in ("aws", "sinks", "notify", "host", "daemon", "cli")
+            for other in ("aws", "sinks", "notify", "host", *LOOP, "cli")
             if other != room
         }
         for room in ("aws", "sinks", "notify", "host")

@@ -1,0 +1,118 @@
+"""What lies around the loop and is not its own: logins, profiles, the configuration; and what their changes mean.
+
+For the loop's own thread: the looking itself is done by a lookout (core/ports.py), in a thread of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import PurePath
+
+from ecr_refreshd.core.events import CredentialsChanged, Event, LoginsSeen
+from ecr_refreshd.core.model import Login
+from ecr_refreshd.core.ports import Log, Lookout, Parts, Surroundings
+from ecr_refreshd.core.settings import Settings
+from ecr_refreshd.errors import ConfigError
+
+_SETTLES = timedelta(milliseconds=200)
+"""The AWS CLI truncates its files before it writes them; read in between they are half a file (aws.md 1.1)."""
+
+
+class Outlook:
+    """The newest look at the surroundings.
+
+    Args:
+        parts: whose lookout is used.
+        post: is given each look that differs from the one before.
+
+    Attributes:
+        seen: the newest look.
+        due: suspend-counting time at which to look again, because something changed; None if nothing did.
+    """
+
+    def __init__(self, parts: Parts, post: Callable[[Surroundings], None]) -> None:
+        self._lookout: Lookout = parts.lookout(post)
+        self.seen = self._lookout.first()
+        self.due: timedelta | None = None
+
+    @property
+    def folders(self) -> frozenset[str]:
+        """Return the folders whose changes can change what is seen."""
+        return self._lookout.folders
+
+    @property
+    def logins(self) -> Mapping[str, Login]:
+        """Return what lies on disk of each login."""
+        return self.seen.aws.logins
+
+    def changed(self, path: str, boot: timedelta) -> None:
+        """Look in a moment, if a change at this path can concern what is seen."""
+        around = self._lookout.folders
+        if self.due is None and (path in around or str(PurePath(path).parent) in around):
+            self.due = boot + _SETTLES
+
+    def look_if_due(self, boot: timedelta) -> None:
+        """Look, if it is time."""
+        if self.due is not None and boot >= self.due:
+            self.due = None
+            self._lookout.look()
+
+    def look(self) -> None:
+        """Look soon."""
+        self._lookout.look()
+
+    def trouble(self, tick: timedelta) -> tuple[str, ...]:
+        """Return a sentence about a look that takes longer than a tick, or came to nothing."""
+        hangs = self._lookout.overdue()
+        if hangs > tick:
+            return (
+                f"Looking at the AWS files has taken {int(hangs.total_seconds())} s; their disk may hang.",
+            )
+        return (self._lookout.trouble,) if self._lookout.trouble else ()
+
+    @property
+    def torn(self) -> bool:
+        """Return whether a login file is half written just now."""
+        return any(login.torn for login in self.logins.values())
+
+    def take(self, seen: Surroundings, boot: timedelta) -> tuple[Surroundings, list[Event]]:
+        """Take a look that differs; return the one before, and what the loop has to absorb."""
+        before, self.seen = self.seen, seen
+        events: list[Event] = []
+        if seen.aws.files != before.aws.files:
+            events.append(CredentialsChanged())
+        elif seen.aws.shared != before.aws.shared:
+            events.append(CredentialsChanged(shared=True))
+        if self.torn:
+            self.due = boot + _SETTLES
+        return before, [*events, LoginsSeen(seen.aws.logins)]
+
+    def stop(self) -> None:
+        """End it."""
+        self._lookout.stop()
+
+
+class Configuration:
+    """The configuration in force, and why a newer one is not.
+
+    Attributes:
+        trouble: a sentence about a file that cannot be used, "" if the newest is in force.
+    """
+
+    def __init__(self, read: Callable[[], Settings], log: Log) -> None:
+        self._read = read
+        self._log = log
+        self.trouble = ""
+
+    def again(self) -> Settings | None:
+        """Read it again; None if the old settings have to stay in force."""
+        try:
+            settings = self._read()
+        except ConfigError as error:
+            self.trouble = f"{error.message} The old settings stay in force."
+            self._log.warning("config.refused", message=error.message, hint="The old settings stay in force.")
+            return None
+        self.trouble = ""
+        self._log.info("config.reloaded")
+        return settings
