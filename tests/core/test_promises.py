@@ -209,11 +209,16 @@ class World(RuleBasedStateMachine):
             and key == KEYS[1]
             and not facts.changed
             and not facts.asked
+            and not self.login_looks_alive()
         ):
             self.waiting_for_person[key] = serial
         held = facts.token
         self.step(FetchFailed(key, serial, Failure(category, "code", "text", throttled=throttled)))
         assert self.state.grant(key).token == held, "a failure keeps the good token"
+
+    def login_looks_alive(self) -> bool:
+        login = self.state.logins.get("sso:corp")
+        return login is not None and login.seen.alive
 
     def is_current(self, key: str, serial: int) -> bool:
         facts = self.state.grant(key)
