@@ -153,14 +153,15 @@ class Service:
 
     def run(self, until: Wait | None = None, at_most: timedelta = _ONCE_AT_MOST) -> int:
         """Serve until stopped, or until somebody's hosts are settled, so long at most; returns the exit code."""
-        deadline = self._parts.clock.now().boot + at_most
+        deadline = None if until is None else self._parts.clock.now().boot + at_most
         self.begin()
         if until is not None:
             self._queue.put(until)
         try:
             while self._exit is None:
-                self.turn(self._wait())
-                if until is not None and (until.done.is_set() or self._parts.clock.now().boot > deadline):
+                self.turn(self._wait(deadline))
+                over = deadline is not None and self._parts.clock.now().boot >= deadline
+                if until is not None and (until.done.is_set() or over):
                     self._herald.finish(_TOLD_WITHIN)
                     break
         finally:
@@ -175,8 +176,9 @@ class Service:
         self._state = machine.absorb(self._state, seen, self._parts.clock.now(), self._plan)
         self._parts.supervise("READY=1")
 
-    def _wait(self) -> list[Message]:
-        remaining = (self.tick_due - self._parts.clock.now().boot).total_seconds()
+    def _wait(self, deadline: timedelta | None) -> list[Message]:
+        end = self.tick_due if deadline is None else min(deadline, self.tick_due)
+        remaining = (end - self._parts.clock.now().boot).total_seconds()
         try:
             first = [self._queue.get(timeout=remaining)] if remaining > 0 else []
         except queue.Empty:
