@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_bad_input import Home, home, host, until
-from tests.needs import need
 from tests.world import hang
 
 __all__ = ["home"]  # a fixture
@@ -63,7 +62,7 @@ def test_a_link_that_leads_elsewhere_now(running: Home, tmp_path: Path) -> None:
 
 def test_a_share_that_stops_answering_is_named_and_holds_up_nobody(running: Home, tmp_path: Path) -> None:
     """Clauses 6 and 7: a file of the same user elsewhere hangs; this one is healed, and status is answered."""
-    need(hang.possible(), "root and /dev/fuse, for a file system that never answers")
+    hang.required()
     share = tmp_path / "share"
     share.mkdir(mode=0o700)
     running.write_config(

@@ -11,7 +11,6 @@ import pytest
 
 from ecr_refreshd.host import watching
 from ecr_refreshd.host.watching import Watching
-from tests.needs import need
 from tests.world import hang
 
 
@@ -50,7 +49,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 @pytest.fixture
 def silent(tmp_path: Path) -> Iterator[Path]:
-    need(hang.possible(), "root and /dev/fuse, for a file system that never answers")
+    hang.required()
     folder = tmp_path / "share"
     folder.mkdir()
     with hang.silent(folder):
