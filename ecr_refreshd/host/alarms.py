@@ -1,6 +1,6 @@
 """The alarm clock: APScheduler behind one small port, with each of its traps closed (reliability.md 1).
 
-Rules: UTC and date triggers only, so neither a time zone nor a gap in repetitions can matter; no limit on
+Rules: UTC and single dates only, so neither a time zone nor a gap in repetitions can matter; no limit on
 lateness, since by default a late job is removed without running; jobs run in the scheduler's own thread, so no
 pool can drop them or keep the process alive. That thread can die while `scheduler.running` says True, so its
 life is shown by beats alone. Idle, the one thread wakes for its beats and its alarm, never otherwise.
@@ -10,19 +10,34 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from ecr_refreshd.host.lean import lean
 
 with lean():
     from apscheduler.executors.debug import DebugExecutor
+    from apscheduler.jobstores.base import JobLookupError
     from apscheduler.schedulers import SchedulerNotRunningError
     from apscheduler.schedulers.background import BackgroundScheduler
+    from apscheduler.triggers.base import BaseTrigger
     from apscheduler.triggers.date import DateTrigger
 
 
+_BEATS_EVERY = 40.0
 _YOUNG = 45.0
-"""Seconds: longer than a tick of the loop, and shorter than two."""
+"""Seconds: longer than between two signs of life, and shorter than two ticks of the loop."""
+
+
+class _Beating(BaseTrigger):  # type: ignore[misc] # APScheduler has no types
+    """A while from now, whatever the time was.
+
+    An interval of APScheduler's own would list all runs that a clock set forward has missed (reliability.md 1.3).
+    """
+
+    def get_next_fire_time(self, _previous: datetime | None, now: datetime) -> datetime:
+        """Return when the next sign of life is given."""
+        return now + timedelta(seconds=_BEATS_EVERY)
 
 
 class SchedulerAlarms:
@@ -44,6 +59,7 @@ class SchedulerAlarms:
     def start(self) -> None:
         """Begin to keep time; alarms asked for before are kept."""
         self._beaten = time.monotonic()
+        self._scheduler.add_job(self._stamp, _Beating(), id="beat", name="beat", replace_existing=True)
         self._scheduler.start()
 
     def ring_at(self, at: datetime) -> None:
@@ -51,13 +67,15 @@ class SchedulerAlarms:
         self._add("alarm", self._ring, at)
 
     def beat(self) -> timedelta:
-        """Ask for a sign of life if the newest one is not young; return its age. Suspend does not count.
+        """Return how old the newest sign of life is, and ask for one if it is not young. Suspend does not count.
 
-        Each sign wakes two threads; one for every other tick is enough.
+        The scheduler gives them by itself, since each that is asked for wakes two threads. It need not be dead
+        when it does not: it waits by the wall clock, which may have been set back.
         """
         age = time.monotonic() - self._beaten
         if age > _YOUNG:
-            self._add("beat", self._stamp, datetime.fromtimestamp(0, UTC))
+            with suppress(JobLookupError):
+                self._scheduler.modify_job("beat", next_run_time=datetime.fromtimestamp(0, UTC))
         return timedelta(seconds=age)
 
     def stop(self) -> None:
