@@ -42,6 +42,7 @@ class Observer:
         self.the_floor_at_the_end_of_a_login()
         self.notices_come_and_go_once()
         self.what_is_kept_stays()
+        assert not self.life.needless, self.life.needless  # DESIGN 5: a restart fetches nothing
 
     def left(self, host: str) -> timedelta:
         """How long the token on disk lives by the true clock."""
@@ -54,7 +55,7 @@ class Observer:
         """Promise 1: 0 s without a valid token while one could have been had."""
         for host, profile in PROFILES.items():
             had = self.life.true - self.life.well_since[profile]
-            fought = self.life.true - self.life.spoilt <= LONGEST_WAR_PAUSE
+            fought = self.life.at_war and self.life.true - self.life.spoilt <= LONGEST_WAR_PAUSE
             if had > LONGEST_PAUSE + MINUTE and not fought:
                 assert self.left(host) > timedelta(0), (
                     f"no token for {host} although one could be had for {had}"
@@ -64,7 +65,7 @@ class Observer:
         """Promise 2: at each end that finds the machine awake and online in the hour before."""
         lives = self.life.machine.lives
         somebodys = SSO in self.life.kept  # ours is in memory then, and takes its place before it ends
-        if self.lived and not lives and not somebodys and self.well_before_the_end >= HOUR + LONGEST_PAUSE:
+        if self.lived and not lives and not somebodys and self.well_before_the_end >= HOUR:
             self.floors.append(self.left(SSO))
             assert self.left(SSO) >= FLOOR, f"only {self.left(SSO)} left at the end of the login"
         self.lived = lives
