@@ -225,8 +225,8 @@ class Service:
         match decision:
             case decisions.Fetch(orders):
                 self._fetcher.fetch(orders)
-            case decisions.Write(path, serial, tokens, removed):
-                self._lanes.write(path, serial, tokens, removed)
+            case decisions.Write(path, serial, delivery):
+                self._lanes.write(path, serial, delivery)
             case decisions.Tell(event, notice, place):
                 self._herald.tell(event, notice, place)
             case decisions.Probe(host, fingerprint, auth):

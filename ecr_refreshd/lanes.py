@@ -5,12 +5,12 @@ For the loop's own thread; the lanes themselves work in theirs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from pathlib import PurePath
 
+from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.ports import Lane
-from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.core.state import Plan, State
 
 
@@ -40,9 +40,9 @@ class Lanes:
         for path in list(self._lanes if paths is None else paths):
             self._lanes.pop(path).stop()
 
-    def write(self, path: str, serial: int, tokens: Mapping[str, Secret], removed: frozenset[str]) -> None:
-        """Have a file written."""
-        self._lanes[path].write(serial, tokens, removed)
+    def write(self, path: str, serial: int, delivery: Delivery) -> None:
+        """Have a sink written."""
+        self._lanes[path].write(serial, delivery)
 
     def changed(self, path: str) -> None:
         """Have those look that a change at this path can concern."""

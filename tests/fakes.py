@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.dockerconfig import Config, put_auths, read
 from ecr_refreshd.core.events import FetchFailed, FetchSucceeded
 from ecr_refreshd.core.jsontext import JsonError
@@ -37,7 +38,8 @@ class MemorySink:
         self._hosts = tuple(hosts)
         return self._view()
 
-    def write(self, tokens: Mapping[str, Secret], removed: frozenset[str] = frozenset()) -> View:
+    def write(self, delivery: Delivery) -> View:
+        tokens, removed = delivery.tokens, delivery.removed
         self._hosts = tuple(dict.fromkeys([*self._hosts, *tokens]))
         if self.refusal is not None:
             raise self.refusal
@@ -61,13 +63,9 @@ class MemorySink:
         except JsonError as exc:
             raise SinkUnparsable(f"{self.path}: {exc}", code="sink.unparsable") from exc
         routes = reading.routes
-        shadows = {
-            host: "credHelpers" if host in routes.helpers else "credsStore"
-            for host in self._hosts
-            if host in routes.helpers or routes.store
-        }
+        shadows = {host: "credHelpers" for host in self._hosts if host in routes.helpers}
         there = self.content is not None
-        return View(reading.entries, shadows, reading.ecr_hosts, there, rest=reading.rest)
+        return View(reading.entries, shadows, ecr_hosts=reading.ecr_hosts, exists=there, rest=reading.rest)
 
 
 class FakeClock:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from ecr_refreshd.core import hosts as ecr_hosts
+from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.events import (
     Event,
     FetchFailed,
@@ -151,7 +152,7 @@ class File:
             )
         found = tuple(host for host in self.auths if ecr_hosts.parse(host))
         rest = repr((sorted(self.auths.keys() - set(hosts)), self.other))
-        return View(entries, dict(self.shadows), found, self.exists, rest=rest)
+        return View(entries, dict(self.shadows), ecr_hosts=found, exists=self.exists, rest=rest)
 
 
 class HandLane:
@@ -175,7 +176,8 @@ class HandLane:
         else:
             self._post(SinkSeen(self._path, self._file.view(self._hosts)))
 
-    def write(self, serial: int, tokens: Mapping[str, Secret], removed: frozenset[str] = frozenset()) -> None:
+    def write(self, serial: int, delivery: Delivery) -> None:
+        tokens, removed = delivery.tokens, delivery.removed
         if self._file.fault is not None:
             self._post(SinkFailed(self._path, "unwritable", self._file.fault, serial))
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ecr_refreshd.aws.fetcher import Fetcher
 from ecr_refreshd.aws.files import AwsFiles
@@ -13,6 +13,7 @@ from ecr_refreshd.aws.partitions import regions
 from ecr_refreshd.aws.probing import Prober
 from ecr_refreshd.core.events import Event, FetchSucceeded
 from ecr_refreshd.core.ports import Answer, Log, Parts, Post, Surroundings
+from ecr_refreshd.core.routing import Dialect, Mode
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.state import FilePlan
 from ecr_refreshd.host import places, statefile
@@ -22,7 +23,7 @@ from ecr_refreshd.host.logs import Secrets
 from ecr_refreshd.host.lookout import Lookout, digest
 from ecr_refreshd.host.watching import Watching
 from ecr_refreshd.notify.herald import Herald
-from ecr_refreshd.sinks.dockerfile import Dialect, DockerFile
+from ecr_refreshd.sinks.dockerfile import DockerFile
 from ecr_refreshd.sinks.lane import Lane
 
 
@@ -113,7 +114,7 @@ class Assembly:
             str(places.private_folder(places.lock_folder())),
             docker.file_mode,
             _dialect(path),
-            "auths" if docker.mode == "auths" else "auto",
+            cast("Mode", docker.mode),
         )
         return Lane(sink, post)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.model import Instant, Notice
 from ecr_refreshd.core.ports import FetchOrder
 from ecr_refreshd.core.secret import Secret
@@ -21,12 +22,11 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Put these tokens into a file, and take the entries of these hosts out of it, in one rewrite."""
+    """Bring this to a sink, in one rewrite."""
 
     path: str
     serial: int
-    tokens: Mapping[str, Secret]
-    removed: frozenset[str] = field(default_factory=frozenset)
+    delivery: Delivery
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,25 +114,6 @@ def _only_auth(config: Config, member: Member) -> tuple[int, int] | None:
     return (at, end) if at >= 0 and text[end : member.end].strip() == "}" else None
 
 
-def _add_entries(config: Config, splice: Splice, missing: dict[str, Fresh]) -> None:
-    """Add entries to the last ``auths``: the one that readers who know no merging take."""
-    document = config.document
-    if document.root is None:
-        text = splice.style.render({quoted("auths"): missing}, "")
-        blank = not document.text.strip()
-        ending = "\r\n" if document.text.endswith("\r\n") else "\n" if document.text.endswith("\n") else ""
-        start, end = (0, len(document.text)) if blank else (document.start, document.end)
-        splice.put(start, end, text + (ending if blank else ""))
-        return
-    exact = [member for member in config.root_members("auths") if member.name == "auths"]
-    if not exact:
-        splice.edit(document.root, (), {quoted("auths"): missing})
-    elif isinstance(exact[-1].value, JsonObject):
-        splice.edit(exact[-1].value, (), missing)
-    else:
-        splice.put(exact[-1].at, exact[-1].end, missing)
-
-
 @dataclass(frozen=True, slots=True)
 class Config:
     """A scanned file, checked for the types that docker's and podman's readers insist on."""
@@ -218,8 +199,28 @@ class Config:
             if not self.has_canonical(host):
                 missing[quoted(host)] = {quoted("auth"): quoted(auth)}
         if missing:
-            _add_entries(self, splice, missing)
+            self.add(splice, "auths", missing)
         return splice.result()
+
+    def add(self, splice: Splice, name: str, fresh: Mapping[str, Fresh]) -> None:
+        """Add members to the last object of this name: the one that readers who know no merging take."""
+        document = self.document
+        if document.root is None:
+            text = splice.style.render({quoted(name): fresh}, "")
+            blank = not document.text.strip()
+            ending = (
+                "\r\n" if document.text.endswith("\r\n") else "\n" if document.text.endswith("\n") else ""
+            )
+            start, end = (0, len(document.text)) if blank else (document.start, document.end)
+            splice.put(start, end, text + (ending if blank else ""))
+            return
+        exact = [member for member in self.root_members(folded(name)) if member.name == name]
+        if not exact:
+            splice.edit(document.root, (), {quoted(name): fresh})
+        elif isinstance(exact[-1].value, JsonObject):
+            splice.edit(exact[-1].value, (), fresh)
+        else:
+            splice.put(exact[-1].at, exact[-1].end, fresh)
 
     def root_members(self, name: str) -> list[Member]:
         """Return the members of the root that Go reads as this (folded) field."""

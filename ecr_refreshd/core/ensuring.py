@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from ecr_refreshd.core.model import Category, EntryKind, Instant
 from ecr_refreshd.core.state import Plan, SinkFacts, State
-from ecr_refreshd.core.writing import carries, default_path
+from ecr_refreshd.core.writing import Carriers
 
 _ZERO = timedelta(0)
 _NEW = timedelta(minutes=1)
@@ -17,11 +17,13 @@ def life_left(state: State, host: str, plan: Plan, now: Instant) -> timedelta:
     """Return how long what stands in the files for a host will work at least; zero if it does not in one."""
     registry = plan.registries[host]
     token = None if registry.grant is None else state.grant(registry.grant.key).token
-    default = default_path(state, plan)
-    sinks = [state.sink(f.path) for f in plan.files if carries(f, host, state.sink(f.path), default)]
+    carriers = Carriers.of(state, plan)
+    sinks = [state.sink(f.path) for f in plan.files if carriers.carries(f, host, state.sink(f.path))]
     least: timedelta | None = None
     for sink in sinks:
         entry = sink.entry(host)
+        if entry.kind is EntryKind.HELPER:
+            continue  # its life is that of the helper's answer
         left = _ZERO
         if sink.view is not None and host not in sink.view.shadows and entry.kind is EntryKind.TOKEN:
             ours = token is not None and token.fingerprint == entry.fingerprint

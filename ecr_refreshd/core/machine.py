@@ -43,7 +43,7 @@ from ecr_refreshd.core.events import (
 from ecr_refreshd.core.model import Instant
 from ecr_refreshd.core.settle import settle
 from ecr_refreshd.core.state import Plan, State
-from ecr_refreshd.core.writing import carries, default_path
+from ecr_refreshd.core.writing import Carriers
 
 SLEPT = timedelta(seconds=75)
 """The loop turns every 30 s; a longer silence means that the machine, or this process, stood still."""
@@ -109,11 +109,11 @@ def _refresh_asked(state: State, hosts: frozenset[str], plan: Plan) -> State:
         r.grant.key for h in wanted if (r := plan.registries.get(h)) is not None and r.grant is not None
     }
     state = granting.asked(state, sorted(grants))
-    default = default_path(state, plan)
+    carriers = Carriers.of(state, plan)
     for file in plan.files:
         sink = state.sink(file.path)
         # Elsewhere nothing is written that would end it, and it would strike a login of days later.
-        there = (host for host in wanted if carries(file, host, sink, default))
+        there = (host for host in wanted if carriers.carries(file, host, sink))
         overruled = {h: replace(sink.host(h), overrule=True, not_before=None) for h in there}
         state = sighting.with_sink(
             state, file.path, replace(sink, hosts={**sink.hosts, **overruled}, not_before=None)

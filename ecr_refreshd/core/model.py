@@ -156,6 +156,7 @@ class EntryKind(StrEnum):
     UNDECODABLE = "undecodable"
     OTHER_USER = "other-user"
     IDENTITY = "identity"  # an identity token or registry token stands in it
+    HELPER = "helper"  # its clients are sent to our credential helper, as they should be
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +194,31 @@ class SinkState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """What our credential helper says of a host that cannot be served.
+
+    Attributes:
+        text: one line: what happened, what still works, what to run.
+        until: for how long it may be believed without a service to renew it (UTC).
+    """
+
+    text: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """One look at one file.
 
     Attributes:
         entries: what stands under each host that was asked about.
-        shadows: host -> why a client would not read our entry there (``credsStore`` names a keychain).
+        shadows: host -> why nothing is written for it there (``credHelpers`` names another program).
+        unread: host -> why docker does not read what is written for it there.
+        helped: those asked about whose clients are to be sent to our credential helper.
+        stored: those asked about whose token belongs into a credential store instead of the file.
+        lines: every host whose clients the file sends to our helper; in the helper's folder: that has an answer.
+        refusals: in the helper's folder, the answers that are refusals.
+        pinned: the store that a write of ours named in the file, so that the logins in it do not vanish.
         ecr_hosts: every ECR host that stands in the file under ``auths`` or ``credHelpers``, for adoption.
         exists: the file is there (an empty one counts as there).
         notes: sentences for status ("mode narrowed from 0644 to 0600").
@@ -208,6 +228,12 @@ class View:
 
     entries: dict[str, Entry] = field(default_factory=dict)
     shadows: dict[str, str] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
+    helped: frozenset[str] = frozenset()
+    stored: frozenset[str] = frozenset()
+    lines: frozenset[str] = frozenset()
+    refusals: dict[str, Refusal] = field(default_factory=dict)
+    pinned: str = ""
     ecr_hosts: tuple[str, ...] = ()
     exists: bool = True
     notes: tuple[str, ...] = ()

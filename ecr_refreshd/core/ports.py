@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Protocol
 
+from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.events import Event, FetchFailed, FetchSucceeded
 from ecr_refreshd.core.hosts import RegistryHost
 from ecr_refreshd.core.model import (
@@ -86,7 +87,7 @@ Post = Callable[[Answer], None]
 
 
 class Sink(Protocol):
-    """One place for tokens: a docker config file or a containers auth.json."""
+    """One place for tokens: a docker config file, a containers auth.json, the folder of our helper's answers."""
 
     @property
     def path(self) -> str:
@@ -97,11 +98,8 @@ class Sink(Protocol):
         """Return what stands there under these hosts. Raises SinkError."""
         ...
 
-    def write(self, tokens: Mapping[str, Secret], removed: frozenset[str] = frozenset()) -> View:
-        """Put all of these, and take out those hosts' entries, in one rewrite; return what stands there now.
-
-        Raises SinkError.
-        """
+    def write(self, delivery: Delivery) -> View:
+        """Bring all of this in one rewrite; return what stands there now. Raises SinkError."""
         ...
 
     def folders(self) -> frozenset[str]:
@@ -155,8 +153,8 @@ class Lane(Protocol):
         """Look soon, at these hosts from now on; `again` looks a second time a moment later."""
         ...
 
-    def write(self, serial: int, tokens: Mapping[str, Secret], removed: frozenset[str] = frozenset()) -> None:
-        """Write these tokens next, and take out those hosts' entries."""
+    def write(self, serial: int, delivery: Delivery) -> None:
+        """Write this next."""
         ...
 
     def stop(self, timeout: float = 1.0) -> None:

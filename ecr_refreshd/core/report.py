@@ -27,7 +27,7 @@ from ecr_refreshd.core.state import (
     State,
 )
 from ecr_refreshd.core.times import timestamp
-from ecr_refreshd.core.writing import carries, default_path, judgement_of
+from ecr_refreshd.core.writing import Carriers, judgement_of
 
 SCHEMA = 1
 EXIT_CODES = {"ok": 0, "failed": 1, "login-required": 3, "degraded": 4}
@@ -54,7 +54,8 @@ def document(state: State, plan: Plan, now: Instant, about: About) -> Document:
         key: renewal_of(state, served, key, plan, now) if state.grant(key).failure is None else None
         for key, served in by_grant.items()
     }
-    rows = [_row(registry, renewals, state, plan, now) for registry in plan.registries.values()]
+    carriers = Carriers.of(state, plan)
+    rows = [_row(registry, renewals, carriers, state, plan, now) for registry in plan.registries.values()]
     return {
         "schema": SCHEMA,
         "pid": about.pid,
@@ -84,7 +85,12 @@ def told(notice: Notice) -> Row:
 
 
 def _row(
-    registry: Registry, renewals: Mapping[str, datetime | None], state: State, plan: Plan, now: Instant
+    registry: Registry,
+    renewals: Mapping[str, datetime | None],
+    carriers: Carriers,
+    state: State,
+    plan: Plan,
+    now: Instant,
 ) -> Row:
     key = "" if registry.grant is None else registry.grant.key
     facts = state.grant(key) if key else GrantFacts()
@@ -93,7 +99,8 @@ def _row(
     if _is_lost(facts, state, plan):
         facts = replace(facts, token=None)
     token = facts.token
-    sinks = [sink for file in plan.files if (sink := _sink_row(file, registry, state, plan, now)) is not None]
+    rows = (_sink_row(file, registry, carriers, state, now) for file in plan.files)
+    sinks = [row for row in rows if row is not None]
     foreign = None if token is not None else _foreign_end(registry, state, plan)
     principal = None if registry.grant is None else registry.grant.principal
     pause = state.pauses.get(registry.host)
@@ -188,12 +195,21 @@ def _foreign_end(registry: Registry, state: State, plan: Plan) -> datetime | Non
     return max(ends, default=None)
 
 
-def _sink_row(file: FilePlan, registry: Registry, state: State, plan: Plan, now: Instant) -> Row | None:
+def _sink_row(
+    file: FilePlan, registry: Registry, carriers: Carriers, state: State, now: Instant
+) -> Row | None:
     sink = state.sink(file.path)
-    if not carries(file, registry.host, sink, default_path(state, plan)):
+    if not carriers.carries(file, registry.host, sink):
         return None
-    kind, detail = _sink_state(registry, sink, state, now)
-    return {"path": file.path, "kind": "auths", "state": str(kind), "detail": detail}
+    standing, detail = _sink_state(registry, sink, state, now)
+    path = f"{file.path}/{registry.host}" if file.role == "helper" else file.path
+    return {"path": path, "kind": _kind(file, registry.host, sink), "state": str(standing), "detail": detail}
+
+
+def _kind(file: FilePlan, host: str, sink: SinkFacts) -> str:
+    if file.role == "helper" or sink.entry(host).kind is EntryKind.HELPER:
+        return "helper"
+    return "store" if sink.view is not None and host in sink.view.stored else "auths"
 
 
 def _sink_state(registry: Registry, sink: SinkFacts, state: State, now: Instant) -> tuple[SinkState, str]:
@@ -214,13 +230,18 @@ def _sink_state(registry: Registry, sink: SinkFacts, state: State, now: Instant)
             f"somebody else's login, kept{until}; `ecr-refreshd refresh {host}` replaces it",
         )
     if judgement is not None and judgement.verdict is Verdict.RIGHT:
-        return SinkState.WRITTEN, ""
+        unread = sink.view.unread.get(host, "")
+        return (SinkState.SHADOWED, unread) if unread else (SinkState.WRITTEN, "")
     if sink.failure is not None:
         return SinkState(sink.state), _said(sink.failure)
     facts = sink.host(host)
     if facts.undone >= CONTESTED_AFTER:
         return SinkState.CONTESTED, "something else keeps rewriting this entry"
     entry = sink.entry(host)
+    if entry.kind is EntryKind.HELPER:
+        return SinkState.WRITTEN, ""
+    if host in sink.view.refusals:
+        return SinkState.MISSING, sink.view.refusals[host].text
     if entry.kind is EntryKind.TOKEN:
         key = "" if registry.grant is None else registry.grant.key
         token = state.grant(key).token

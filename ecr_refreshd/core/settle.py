@@ -18,7 +18,7 @@ from ecr_refreshd.core.schedule import alive
 from ecr_refreshd.core.sighting import CONTESTED_AFTER, FIRST_LOOK_LOST, PEACE
 from ecr_refreshd.core.state import Plan, Registry, SinkFacts, State
 from ecr_refreshd.core.times import timestamp
-from ecr_refreshd.core.writing import carries, default_path, judgement_of, known
+from ecr_refreshd.core.writing import Carriers, judgement_of, known
 
 
 def settle(state: State, now: Instant, plan: Plan) -> tuple[State, tuple[Decision, ...]]:
@@ -61,7 +61,7 @@ def settled(state: State, now: Instant, plan: Plan, hosts: Iterable[str]) -> boo
     """Return whether nothing more will happen for these hosts until time passes or something changes."""
     if not all(state.sink(file.path).looked for file in plan.files):
         return False
-    default = default_path(state, plan)
+    carriers = Carriers.of(state, plan)
     for host in hosts:
         registry = plan.registries.get(host)
         if registry is None or registry.grant is None or host in state.pauses:
@@ -71,7 +71,8 @@ def settled(state: State, now: Instant, plan: Plan, hosts: Iterable[str]) -> boo
             return False
         for file in plan.files:
             sink = state.sink(file.path)
-            if carries(file, host, sink, default) and write_pending(state, sink, registry, now):
+            waits = carriers.waits(file, host, sink)  # then it is the helper's answer that is still to come
+            if carriers.carries(file, host, sink) and not waits and write_pending(state, sink, registry, now):
                 return False
     return True
 

@@ -141,10 +141,12 @@ def _only_entries_went(sink: SinkFacts, view: View) -> bool:
 
 def _lost(sink: SinkFacts, view: View, host: str, facts: HostFacts, *, held: bool) -> str:
     """Return why clients no longer read the token that they read here a moment ago."""
-    reason = view.shadows.get(host, "")
+    reason = view.shadows.get(host) or view.unread.get(host, "")
     if not reason:
         return ""
-    stood = held or (sink.view is not None and host not in sink.view.shadows and facts.wrote_at is not None)
+    before = sink.view
+    was_read = before is not None and host not in before.shadows and host not in before.unread
+    stood = held or (was_read and facts.wrote_at is not None)
     return reason if facts.lost or stood else ""
 
 
@@ -154,7 +156,7 @@ def _same(entry: Entry, token: Token) -> bool:
 
 def _host_seen(facts: HostFacts, entry: Entry, grant: GrantFacts, now: Instant) -> HostFacts:
     token = grant.token
-    if token is not None and _same(entry, token):
+    if entry.kind is EntryKind.HELPER or (token is not None and _same(entry, token)):
         return replace(facts, held=True, foreign="", foreign_since=None, overrule=False)
     if entry.kind is EntryKind.TOKEN and facts.foreign != entry.fingerprint:
         # A person's word was about what stood there then, not about a login that they make after it.

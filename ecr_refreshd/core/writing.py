@@ -3,19 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ecr_refreshd.core.decisions import Decision, Wake, Write
+from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.healing import OTHER_LOGINS, Judgement, Verdict, judge
 from ecr_refreshd.core.hosts import PUBLIC_HOSTS
-from ecr_refreshd.core.model import Entry, EntryKind, Instant
+from ecr_refreshd.core.model import Entry, EntryKind, Instant, Token
+from ecr_refreshd.core.refusing import refusals
 from ecr_refreshd.core.schedule import alive
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.core.state import FilePlan, GrantFacts, HostFacts, Plan, Registry, SinkFacts, State
 
 
-def default_path(state: State, plan: Plan) -> str:
+@dataclass(frozen=True, slots=True)
+class Carriers:
+    """Which sinks carry which hosts, just now.
+
+    Attributes:
+        default: the file that carries every host although no configuration names it.
+        helped: hosts whose clients some file sends to our helper, or is about to.
+        answered: those for which our helper has their newest token ready.
+    """
+
+    default: str
+    helped: frozenset[str]
+    answered: frozenset[str]
+
+    @classmethod
+    def of(cls, state: State, plan: Plan) -> Carriers:
+        """Return them, read off the newest looks."""
+        views = [view for file in plan.files if (view := state.sink(file.path).view) is not None]
+        helped = frozenset[str]().union(*(view.helped for view in views))
+        return cls(_default_path(state, plan), helped, _answered(state, plan, helped))
+
+    def carries(self, file: FilePlan, host: str, sink: SinkFacts) -> bool:
+        """Return whether a host's token belongs into a sink."""
+        if file.role == "helper":
+            return host in self.helped
+        if file.role == "named" or file.path == self.default:
+            return True
+        view = sink.view
+        return view is not None and (host in view.ecr_hosts or (view.exists and _stood(sink, host)))
+
+    def waits(self, file: FilePlan, host: str, sink: SinkFacts) -> bool:
+        """Return whether clients must not be sent to our helper yet, since it has nothing for them."""
+        sends = file.role != "helper" and sink.view is not None and host in sink.view.helped
+        return sends and host not in self.answered
+
+
+def _answered(state: State, plan: Plan, helped: frozenset[str]) -> frozenset[str]:
+    folder = next((state.sink(file.path) for file in plan.files if file.role == "helper"), SinkFacts())
+    found = set()
+    for host in helped:
+        registry = plan.registries.get(host)
+        token = None if registry is None or registry.grant is None else state.grant(registry.grant.key).token
+        if token is not None and folder.entry(host).fingerprint == token.fingerprint:
+            found.add(host)
+    return frozenset(found)
+
+
+def _default_path(state: State, plan: Plan) -> str:
     """Return the file that carries every host although no configuration names it.
 
     It is the docker config, unless only an auth.json exists: creating a config.json would hide the logins in
@@ -36,14 +85,6 @@ def _stood(sink: SinkFacts, host: str) -> bool:
     """Return whether our token stood in a file: then that it is missing is somebody's doing, to be healed."""
     facts = sink.host(host)
     return facts.held or facts.spoiled or facts.wrote_at is not None
-
-
-def carries(file: FilePlan, host: str, sink: SinkFacts, default: str) -> bool:
-    """Return whether a host's token belongs into a file."""
-    if file.role == "named" or file.path == default:
-        return True
-    view = sink.view
-    return view is not None and (host in view.ecr_hosts or (view.exists and _stood(sink, host)))
 
 
 def known(sink: SinkFacts, host: str) -> bool:
@@ -86,7 +127,7 @@ def is_ours(state: State, facts: GrantFacts, entry: Entry) -> bool:
 def settle(state: State, now: Instant, plan: Plan, wake: Wake) -> tuple[State, tuple[Decision, ...]]:
     """Return the state with the writes that begin now noted in it, and the decisions to begin them."""
     decisions: list[Decision] = []
-    default = default_path(state, plan)
+    carriers = Carriers.of(state, plan)
     for file in plan.files:
         sink = state.sink(file.path)
         if sink.view is None or sink.writing:
@@ -94,24 +135,54 @@ def settle(state: State, now: Instant, plan: Plan, wake: Wake) -> tuple[State, t
         if sink.not_before is not None and sink.not_before > now.boot:
             wake.boot(sink.not_before)
             continue
-        tokens = _tokens_for(file, sink, default, state, now, plan, wake)
-        removed = frozenset(_worthless(sink, state, now, plan)) - tokens.keys()
-        if not (tokens or removed) or (tokens and _gathering(state, sink, tokens, now, wake)):
+        delivery = _delivery(file, sink, carriers, state, now, plan, wake)
+        if delivery is None or (delivery.tokens and _gathering(state, sink, delivery.tokens, now, wake)):
             continue
         serial = state.writes + 1
-        state = replace(state, replaced={**state.replaced, **_other_logins(sink, tokens, now)})
+        state = replace(state, replaced={**state.replaced, **_other_logins(sink, delivery.tokens, now)})
         # What we take away ourselves was undone by nobody.
-        gone = {host: replace(sink.host(host), held=False, spoiled=False) for host in removed}
+        gone = {host: replace(sink.host(host), held=False, spoiled=False) for host in delivery.removed}
         sink = replace(
             sink,
             writing=serial,
             writing_since=now.boot,
-            writing_hosts=frozenset(tokens),
+            writing_hosts=frozenset(delivery.tokens),
             hosts={**sink.hosts, **gone},
         )
         state = replace(state, writes=serial, sinks={**state.sinks, file.path: sink})
-        decisions.append(Write(file.path, serial, tokens, removed))
+        decisions.append(Write(file.path, serial, delivery))
     return state, tuple(decisions)
+
+
+def _delivery(
+    file: FilePlan, sink: SinkFacts, carriers: Carriers, state: State, now: Instant, plan: Plan, wake: Wake
+) -> Delivery | None:
+    """Return what a sink is to get now, None if it has everything."""
+    tokens = _tokens_for(file, sink, carriers, state, now, plan, wake)
+    delivery = Delivery(
+        tokens={host: token.auth for host, token in tokens.items() if token.auth is not None},
+        ends={host: token.expires_at for host, token in tokens.items()},
+        removed=frozenset(_worthless(sink, state, now, plan)) - tokens.keys(),
+        answered=carriers.answered,
+        released=_released(file, sink, carriers, state, plan),
+        refusals=refusals(sink.view.refusals, carriers.helped, state, now, plan, wake)
+        if sink.view is not None and file.role == "helper"
+        else {},
+    )
+    return delivery if delivery.tokens or delivery.removed or delivery.released or delivery.refusals else None
+
+
+def _released(
+    file: FilePlan, sink: SinkFacts, carriers: Carriers, state: State, plan: Plan
+) -> frozenset[str]:
+    """Return the hosts whose clients are no business of our helper's any more: a dead line breaks docker."""
+    if sink.view is None or not sink.view.lines:
+        return frozenset()
+    if file.role == "helper":
+        looked = all(state.sink(each.path).view is not None for each in plan.files)
+        return sink.view.lines - carriers.helped if looked else frozenset()
+    stray = sink.view.lines - sink.view.helped - state.pauses.keys()
+    return frozenset(host for host in stray if host not in plan.registries or known(sink, host))
 
 
 def _other_logins(sink: SinkFacts, tokens: Iterable[str], now: Instant) -> dict[str, datetime]:
@@ -148,12 +219,14 @@ def _dead_by_both_clocks(entry: Entry, facts: GrantFacts, host: HostFacts, now: 
 
 
 def _tokens_for(
-    file: FilePlan, sink: SinkFacts, default: str, state: State, now: Instant, plan: Plan, wake: Wake
-) -> dict[str, Secret]:
-    tokens: dict[str, Secret] = {}
+    file: FilePlan, sink: SinkFacts, carriers: Carriers, state: State, now: Instant, plan: Plan, wake: Wake
+) -> dict[str, Token]:
+    tokens: dict[str, Token] = {}
     shadows = {} if sink.view is None else sink.view.shadows
     for host, registry in plan.registries.items():
-        if host in shadows or not known(sink, host) or not carries(file, host, sink, default):
+        if host in shadows or not known(sink, host) or not carriers.carries(file, host, sink):
+            continue
+        if carriers.waits(file, host, sink):
             continue
         judgement = judgement_of(state, sink, registry, now)
         if judgement is None or registry.grant is None:
@@ -168,7 +241,7 @@ def _tokens_for(
             continue
         token = state.grant(registry.grant.key).token
         if token is not None and token.auth is not None:
-            tokens[host] = token.auth
+            tokens[host] = token
     return tokens
 
 

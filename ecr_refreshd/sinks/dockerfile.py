@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.dockerconfig import Config, Reading, Routes, read
+from ecr_refreshd.core.dockerlines import Edits, edited
 from ecr_refreshd.core.dockermerge import merge, merge_back
-from ecr_refreshd.core.model import View
-from ecr_refreshd.core.secret import Secret
+from ecr_refreshd.core.model import Entry, EntryKind, View
+from ecr_refreshd.core.routing import (
+    OURS,
+    Dialect,
+    Means,
+    Mode,
+    Routing,
+    Way,
+    asks_us,
+    ignored_by_docker,
+    pin_for,
+    routing,
+)
 from ecr_refreshd.errors import SinkError
-from ecr_refreshd.sinks import keychain, stage
+from ecr_refreshd.sinks import stage
 from ecr_refreshd.sinks.files import Rewritten, mend, rewrite
+from ecr_refreshd.sinks.means import Machine
 from ecr_refreshd.sinks.places import Place, resolve, shown, work_tree
 from ecr_refreshd.sinks.refusals import converted
 
-Dialect = Literal["docker", "containers"]
-OwnMode = Literal["auto", "auths"]
-
-_KEYCHAIN_MEMORY = 60.0
-"""Seconds. A login made meanwhile is written into the file by docker itself, which ends its search."""
+_BY_HELPER = frozenset({Way.HELPER, Way.BOTH})
+_NOTHING = frozenset({EntryKind.ABSENT, EntryKind.EMPTY})
 
 
 class DockerFile:
@@ -34,7 +43,7 @@ class DockerFile:
         file_mode: the widest mode a file with a token may have (0o600).
         dialect: ``docker`` for config.json, where a store or a helper beats an entry; ``containers`` for an
             auth.json, whose readers ignore ``credsStore``.
-        own_mode: ``auto`` writes nothing where no client would read it; ``auths`` writes anyway.
+        mode: how its clients are to get their tokens (core/routing.py).
     """
 
     def __init__(
@@ -43,18 +52,19 @@ class DockerFile:
         lock_folder: str,
         file_mode: int = 0o600,
         dialect: Dialect = "docker",
-        own_mode: OwnMode = "auto",
+        mode: Mode = "auto",
     ) -> None:
         self._path = path
         self._lock_folder = lock_folder
         self._file_mode = file_mode
-        self._dialect = dialect
-        self._own_mode = own_mode
+        self._dialect: Dialect = dialect
+        self._mode: Mode = mode
+        self._machine = Machine()
         self._hosts: tuple[str, ...] = ()
         self._notes: tuple[str, ...] = ()
         self._kept: tuple[str, ...] = ()
         self._mended = False
-        self._keychain: _Keychain | None = None
+        self._pinned = ""
 
     @property
     def path(self) -> str:
@@ -76,17 +86,15 @@ class DockerFile:
             found = stage.read(place.real)
             return self._view(place, found.data if found else None)
 
-    def write(self, tokens: Mapping[str, Secret], removed: frozenset[str] = frozenset()) -> View:
-        """Put all of these, and take out those hosts' entries, in one rewrite; return what stands there now.
-
-        Hosts whose entry no client would read are not put; the view's shadows name them.
+    def write(self, delivery: Delivery) -> View:
+        """Bring all of these by the way that each host has just now; return what stands there then.
 
         Raises:
             SinkUnparsable, SinkUnwritable, SinkContended: see `sinks.files.rewrite`.
         """
-        self._hosts = tuple(dict.fromkeys([*self._hosts, *tokens]))
+        self._hosts = tuple(dict.fromkeys([*self._hosts, *delivery.tokens]))
         self._mended = False
-        done = rewrite(self._path, self._lock_folder, self._file_mode, _Tokens(self, tokens, removed))
+        done = rewrite(self._path, self._lock_folder, self._file_mode, _Change(self, delivery))
         self._learn(done)
         place = resolve(self._path)
         with converted(place):
@@ -96,70 +104,63 @@ class DockerFile:
         """Return the folders whose changes can change this sink: the path's, its links', its real target's."""
         return frozenset(os.fsdecode(folder) for folder in resolve(self._path).folders)
 
-    def shadows(self, routes: Routes, hosts: Iterable[str]) -> dict[str, str]:
-        """Return the hosts whose entry no client of this file would read, each with the reason and remedy."""
-        reasons = {host: self._shadow(routes, host) for host in hosts}
-        return {host: reason for host, reason in reasons.items() if reason}
+    def edits(self, config: Config, delivery: Delivery) -> Edits:
+        """Return what has to change in a file, as it is now, for each token to reach its clients."""
+        routes = config.routes()
+        means = self._machine.means(detects=self._dialect == "docker" and routes.detects)
+        ways = {host: self._routing(host, routes, means).way for host in delivery.tokens}
+        entries = config.read(delivery.tokens).entries
+        sent = {host for host, way in ways.items() if way in _BY_HELPER and host in delivery.answered}
+        tokens = {
+            host: token
+            for host, token in delivery.tokens.items()
+            if ways[host] is Way.AUTHS or (ways[host] is Way.BOTH and host in sent)
+        }
+        cleared = {host for host in sent if ways[host] is Way.HELPER and entries[host].kind not in _NOTHING}
+        unhelped = {host for host, way in ways.items() if way in {Way.AUTHS, Way.STORE}}
+        edits = Edits(
+            tokens=tokens,
+            cleared=delivery.removed | cleared,
+            helped=frozenset(host for host in sent if not asks_us(host, routes)),
+            unhelped=delivery.released | unhelped,
+        )
+        if edits.tokens or edits.helped:
+            self._pinned = pin_for(routes, self._dialect, means)
+            return replace(edits, store=self._pinned)
+        return edits
 
-    def allowed(self, routes: Routes, tokens: Mapping[str, Secret]) -> dict[str, Secret]:
-        """Return the tokens that this file is to carry."""
-        if self._own_mode == "auths":
-            return dict(tokens)
-        shadowed = self.shadows(routes, tokens)
-        return {host: token for host, token in tokens.items() if host not in shadowed}
-
-    def _shadow(self, routes: Routes, host: str) -> str:
-        helper = routes.helpers.get(host)
-        if helper:
-            return (
-                f"credHelpers names docker-credential-{helper} for this host, and clients ask nothing else; it "
-                "is left alone. To be served from here, remove that line."
-            )
-        if self._dialect == "containers" or helper is not None:
-            return ""  # podman knows no store; an empty helper name means this file to docker
-        if routes.store:
-            return (
-                f"credsStore names docker-credential-{routes.store}, and docker reads no entry of this file. "
-                'Remove that line; or set mode = "auths" in [docker], for podman and docker-py, which read it.'
-            )
-        found = self._keychain_with_logins() if routes.detects else ""
-        if found:
-            return (
-                f"docker finds docker-credential-{found} by itself and keeps other logins there; an entry here "
-                f'would hide them. Add "credsStore": "{found}" to {self._path}, or set mode = "auths".'
-            )
-        return ""
-
-    def _keychain_with_logins(self) -> str:
-        """Return the keychain that docker would find by itself, if it holds a login; else ""."""
-        name = keychain.detected()
-        if name is None:
-            return ""
-        now = time.monotonic()
-        known = self._keychain
-        if known is None or known.name != name or now - known.asked_at > _KEYCHAIN_MEMORY:
-            known = self._keychain = _Keychain(name, keychain.holds_logins(name), now)
-        return name if known.holds_logins else ""
+    def _routing(self, host: str, routes: Routes, means: Means) -> Routing:
+        return routing(host, routes, self._mode, self._dialect, means)
 
     def _view(self, place: Place, data: bytes | None) -> View:
         reading = read(data, self._hosts)
-        shadows = self.shadows(reading.routes, self._hosts)
-        unread: tuple[str, ...] = ()
-        if self._own_mode == "auths" and shadows:
-            # Written all the same, for podman, skopeo and docker-py; status must not promise more than that.
-            unread, shadows = tuple(dict.fromkeys(shadows.values())), {}
+        routes = reading.routes
+        means = self._machine.means(detects=self._dialect == "docker" and routes.detects)
+        routings = {host: self._routing(host, routes, means) for host in self._hosts}
+        ignored: dict[str, None] = {}
+        if self._mode == "auths":
+            # What the user asked for is no fault of the registry; but status must not promise more than that.
+            said = (ignored_by_docker(host, routes, self._dialect, means) for host in self._hosts)
+            ignored = dict.fromkeys(text for text in said if text)
         return View(
-            entries=reading.entries,
-            shadows=shadows,
+            entries={
+                host: _entry(host, reading.entries[host], each.way, routes) for host, each in routings.items()
+            },
+            shadows={h: each.reason for h, each in routings.items() if each.way is Way.ELSEWHERE},
+            unread={h: each.reason for h, each in routings.items() if each.way is Way.AUTHS and each.reason},
+            helped=frozenset(host for host, each in routings.items() if each.way in _BY_HELPER),
+            stored=frozenset(host for host, each in routings.items() if each.way is Way.STORE),
+            lines=frozenset(host for host, name in routes.helpers.items() if name == OURS),
+            pinned=self._pinned,
             ecr_hosts=reading.ecr_hosts,
             exists=data is not None,
             rest=reading.rest,
-            notes=(*self._notes, *self._kept, *unread, *_place_notes(place, reading)),
+            notes=(*self._notes, *self._kept, *ignored, *_place_notes(place, reading)),
         )
 
     def _mend(self) -> None:
         try:
-            done = mend(self._path, self._lock_folder, self._file_mode, _Tokens(self, {}))
+            done = mend(self._path, self._lock_folder, self._file_mode, _Change(self, Delivery()))
         except SinkError as exc:
             # The file itself can still be read, and that is what was asked.
             self._kept = (exc.message,)
@@ -173,38 +174,39 @@ class DockerFile:
 
 
 @dataclass(frozen=True, slots=True)
-class _Keychain:
-    """What a keychain said, and when (monotonic seconds)."""
-
-    name: str
-    holds_logins: bool
-    asked_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class _Tokens:
-    """The contents of a rewrite: tokens, for the hosts whose entry would be read; and entries that go."""
+class _Change:
+    """The contents of a rewrite: what a delivery makes of the file, as the file is by then."""
 
     file: DockerFile
-    tokens: Mapping[str, Secret]
-    removed: frozenset[str] = frozenset()
+    delivery: Delivery
 
     def wanted(self, data: bytes | None) -> bytes | None:
-        """Return the file with the tokens; None if nothing in it is to change."""
-        config = Config.parse(data)
-        allowed = self.file.allowed(config.routes(), self.tokens)
-        if self.removed and data is not None:
-            config = Config.parse(config.without_auths(self.removed))
-            return config.with_auths(allowed)
-        return config.with_auths(allowed) if allowed else None
+        """Return the file as it is to be; None if there is none and nothing to put."""
+        return edited(data, self.file.edits(Config.parse(data), self.delivery))
 
     def merged(self, base: bytes, ours: bytes, theirs: bytes) -> bytes:
-        """Return the three-way merge, with the tokens."""
-        return merge(base, ours, theirs, self.tokens)
+        """Return the three-way merge, with all of it."""
+        both = merge(base, ours, theirs, {})
+        return self.wanted(both) or both
 
     def merged_back(self, current: bytes, cut_off: bytes, *, untouched: bool) -> bytes:
         """Return the file with an edit that a crash had cut off."""
         return merge_back(current, cut_off, untouched=untouched)
+
+
+def _entry(host: str, entry: Entry, way: Way, routes: Routes) -> Entry:
+    """Return what stands under a host, seen from the way its token takes."""
+    if way is Way.HELPER:
+        if entry.kind in {EntryKind.TOKEN, EntryKind.UNDECODABLE}:
+            return Entry(
+                EntryKind.EMPTY
+            )  # docker reads none beside a helper, and nobody wanted a secret there
+        return Entry(EntryKind.HELPER) if asks_us(host, routes) else entry
+    if way is Way.BOTH and not asks_us(host, routes):
+        return replace(entry, untidy=True)
+    if way is Way.AUTHS and routes.helpers.get(host) == OURS:
+        return replace(entry, untidy=True)
+    return entry
 
 
 def _place_notes(place: Place, reading: Reading) -> tuple[str, ...]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.events import SinkFailed, SinkSeen
 from ecr_refreshd.core.model import Category, Failure, SinkState, View
 from ecr_refreshd.core.ports import Sink
-from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.errors import SinkError, SinkUnparsable
 
 SECOND_LOOK = 0.2
@@ -25,8 +25,7 @@ _LOOKS_BEFORE_UNPARSABLE = 3
 @dataclass(frozen=True, slots=True)
 class _Order:
     serial: int
-    tokens: Mapping[str, Secret]
-    removed: frozenset[str]
+    delivery: Delivery
 
 
 class Lane:
@@ -66,10 +65,10 @@ class Lane:
                 self._again_at = time.monotonic() + SECOND_LOOK
             self._changed.notify()
 
-    def write(self, serial: int, tokens: Mapping[str, Secret], removed: frozenset[str] = frozenset()) -> None:
-        """Write these tokens next, and take out entries; an order that has not begun yet is replaced by this."""
+    def write(self, serial: int, delivery: Delivery) -> None:
+        """Write this next; an order that has not begun yet is replaced by it."""
         with self._changed:
-            self._order = _Order(serial, tokens, removed)
+            self._order = _Order(serial, delivery)
             self._changed.notify()
 
     @property
@@ -132,7 +131,7 @@ class Lane:
     def _carry_out(self, order: _Order) -> None:
         path = self.sink.path
         try:
-            view = self.sink.write(order.tokens, order.removed)
+            view = self.sink.write(order.delivery)
         except SinkError as error:
             self._reported = None
             self._post(SinkFailed(path, _state(error), _failure(error), order.serial))

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.sinks.dockerfile import DockerFile
 from tests.e2e.test_bad_input import Home, host
@@ -204,7 +205,7 @@ def rewrite(runs: int) -> list[Figure]:
             for run in range(runs):
                 tokens = {n: Secret(f"QVdT{run:04}" + "y" * 3992) for n in names[:ours]}
                 begin = time.perf_counter()
-                sink.write(tokens)
+                sink.write(Delivery(tokens))
                 times.append(time.perf_counter() - begin)
         figures.append(
             Figure(

@@ -39,15 +39,16 @@ def test_podmans_file_is_read_as_podman_does_whatever_its_name(
     seen: list[object] = []
     sink = assembled(settings).parts().lane(str(file), seen.append).sink
 
-    assert sink.look([WEST]).shadows == {}
+    assert sink.look([WEST]).unread == {}
 
+    monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     docker = tmp_path / "config.json"
     file.rename(docker)
     monkeypatch.setenv("REGISTRY_AUTH_FILE", str(docker))
     sink = assembled(settings).parts().lane(str(docker), seen.append).sink
 
-    assert list(sink.look([WEST]).shadows) == [WEST]
+    assert list(sink.look([WEST]).unread) == [WEST]
 
 
 def test_a_variable_that_leaves_the_settings_is_as_it_was_before(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -86,11 +86,11 @@ def test_a_fresh_token_waits_a_moment_for_the_others_of_its_batch_and_no_longer(
     assert state.wake_at == later(0.35).wall
 
     both, decided = machine.step(state, FetchSucceeded(GRANTS[1].key, 1, token("euro")), later(0.2), plan())
-    assert [set(each.tokens) for each in decided] == [set(HOSTS)]
+    assert [set(each.delivery.tokens) for each in decided] == [set(HOSTS)]
     assert both.wake_at is not None
 
     _alone, decided = machine.step(state, Ticked(), later(0.35), plan())
-    assert [set(each.tokens) for each in decided] == [{HOSTS[0]}]
+    assert [set(each.delivery.tokens) for each in decided] == [{HOSTS[0]}]
 
 
 def test_a_login_during_a_fetch_makes_its_refusal_stale() -> None:
@@ -130,7 +130,7 @@ def test_a_host_that_was_not_looked_at_is_not_overwritten() -> None:
     state, _ = machine.step(state, SinkSeen(PATH, View({HOSTS[0]: ABSENT})), START, plan())
     for grant, name in zip(GRANTS, ("west", "euro"), strict=True):
         state, decided = machine.step(state, FetchSucceeded(grant.key, 1, token(name)), later(1), plan())
-    assert [set(each.tokens) for each in decided] == [{HOSTS[0]}]
+    assert [set(each.delivery.tokens) for each in decided] == [{HOSTS[0]}]
 
 
 def test_a_write_whose_sink_never_answers_is_given_up_and_tried_again() -> None:
@@ -168,7 +168,7 @@ def test_after_a_war_and_a_minute_of_peace_an_undo_is_healed_at_once() -> None:
     assert at_war.sink(PATH).host(HOSTS[0]).undone == 15
 
     _peace, decided = machine.step(state, SinkSeen(PATH, EMPTY), later(61), plan())
-    assert [set(each.tokens) for each in decided] == [{HOSTS[0]}]
+    assert [set(each.delivery.tokens) for each in decided] == [{HOSTS[0]}]
 
 
 def test_pauses_after_failures_are_those_of_the_design() -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from ecr_refreshd.core import decisions, healing, machine, writing
+from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.events import (
     CredentialsChanged,
     Event,
@@ -138,17 +139,17 @@ class World(RuleBasedStateMachine):
         self.fetches[key, serial] = self.now.boot
 
     def check_write(self, write: decisions.Write) -> None:
-        assert write.tokens or write.removed, "an empty write is none"
-        assert self.state.pauses.keys().isdisjoint({*write.tokens, *write.removed}), (
+        assert write.delivery != Delivery(answered=write.delivery.answered), "an empty write is none"
+        assert self.state.pauses.keys().isdisjoint({*write.delivery.tokens, *write.delivery.removed}), (
             "a paused host is left alone"
         )
-        for host in write.tokens:
+        for host in write.delivery.tokens:
             registry = self.plan.registries[host]
             assert registry.grant is not None
             token = self.state.grant(registry.grant.key).token
             assert token is not None
             assert alive(token, self.now), "an expired token is never written"
-            assert write.tokens[host] == token.auth, "what is written is the newest token"
+            assert write.delivery.tokens[host] == token.auth, "what is written is the newest token"
         self.writes[write.path] = write
 
     # -- everybody else -------------------------------------------------------------------------------------
@@ -313,9 +314,9 @@ class World(RuleBasedStateMachine):
             failure = Failure(Category.TRANSIENT, "sink.unparsable", "line 1")
             self.step(SinkFailed(path, "unparsable", failure, write.serial))
             return
-        for host in write.removed:
+        for host in write.delivery.removed:
             self.disk[path].pop(host, None)
-        for host, secret in write.tokens.items():
+        for host, secret in write.delivery.tokens.items():
             text = secret.reveal()
             expires = self.now.wall + timedelta(hours=12)
             self.disk[path][host] = Entry(EntryKind.TOKEN, fingerprint(text), expires, secret)

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.errors import SinkContended, SinkUnparsable
 from ecr_refreshd.sinks.dockerfile import DockerFile
@@ -42,17 +43,17 @@ def token(number: int) -> Secret:
 
 def renew_while(path: Path, child: subprocess.Popen[str]) -> int:
     """Renew our token again and again while a process runs; return how often that came through."""
-    file = DockerFile(str(path), str(path.parent.parent / "locks"), own_mode="auths")
+    file = DockerFile(str(path), str(path.parent.parent / "locks"), mode="auths")
     renewed = number = 0
     while child.poll() is None:
         number += 1
         try:
-            file.write({HOST: token(number)})
+            file.write(Delivery({HOST: token(number)}))
             renewed += 1
         except (SinkContended, SinkUnparsable):
             pass  # the loop of the service tries again; so does this one
         time.sleep(0.02)
-    file.write({HOST: token(0)})
+    file.write(Delivery({HOST: token(0)}))
     return renewed
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.sinks.dockerfile import DockerFile
 from tests.contracts.sinks import AUTH, HOST, NEWER
@@ -125,11 +126,11 @@ def test_killed_before_any_system_call_of_a_rewrite(home: Path, more: list[str])
         edited = "late.io" in path.read_text() or any("late.io" in f.read_text() for f in home.iterdir())
         assert not any(f.stat().st_mode & 0o077 for f in home.iterdir() if "ecr-refreshd" in f.name)
 
-        file = DockerFile(str(path), str(home.parent / "locks"), own_mode="auths")
+        file = DockerFile(str(path), str(home.parent / "locks"), mode="auths")
         if number % 2:
             file.look([HOST])  # a restarted service looks first, and may have nothing to write
         else:
-            file.write({HOST: Secret(NEWER)})
+            file.write(Delivery({HOST: Secret(NEWER)}))
             assert json.loads(path.read_bytes())["auths"][HOST] == {"auth": NEWER}
         left = {f.name for f in home.iterdir()}
         assert left - {"config.json1234"} == {"config.json"}, (name, number)
@@ -143,8 +144,8 @@ def test_a_leftover_that_nobody_can_merge_is_kept_and_said(home: Path) -> None:
     path = fresh(home)
     left = home / ".config.json.ecr-refreshd.aaaa.bbbb.cccc"
     left.write_bytes(b'{"half')
-    file = DockerFile(str(path), str(home.parent / "locks"), own_mode="auths")
-    (note,) = file.write({HOST: Secret(NEWER)}).notes
+    file = DockerFile(str(path), str(home.parent / "locks"), mode="auths")
+    (note,) = file.write(Delivery({HOST: Secret(NEWER)})).notes
     assert str(left) in note
     assert left.read_bytes() == b'{"half'
     assert file.look([HOST]).notes == (note,)

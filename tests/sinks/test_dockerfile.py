@@ -7,9 +7,11 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.model import EntryKind
 from ecr_refreshd.core.ports import Sink
 from ecr_refreshd.core.secret import Secret
@@ -57,43 +59,144 @@ def holds_token(sink: DockerFile) -> bool:
     return AUTH in Path(sink.path).read_text()
 
 
+def helper_on(path: Path) -> None:
+    """Put a helper of ours on this PATH, as far as finding it goes."""
+    program(path, "docker-credential-ecr-refreshd", "echo docker-credential-ecr-refreshd 1")
+
+
+def document(sink: DockerFile) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(Path(sink.path).read_text())
+    return found
+
+
 def test_an_empty_helper_name_means_this_file_to_docker(tmp_path: Path) -> None:
     sink = file_with(tmp_path, json.dumps({"credsStore": "pass", "credHelpers": {HOST: ""}}))
-    assert sink.write({**TOKENS, OTHER: Secret(AUTH)}).shadows.keys() == {OTHER}
-    assert set(json.loads(Path(sink.path).read_text())["auths"]) == {HOST}
+    assert sink.write(Delivery({**TOKENS, OTHER: Secret(AUTH)})).unread.keys() == {OTHER}
+    assert set(document(sink)["auths"]) == {HOST, OTHER}
 
 
 def test_podman_ignores_a_store_and_heeds_a_helper(tmp_path: Path) -> None:
     content = json.dumps({"credsStore": "pass", "credHelpers": {OTHER: "ecr-login"}})
     sink = file_with(tmp_path, content, dialect="containers")
-    assert sink.write({**TOKENS, OTHER: Secret(AUTH)}).shadows.keys() == {OTHER}
-    assert set(json.loads(Path(sink.path).read_text())["auths"]) == {HOST}
+    view = sink.write(Delivery({**TOKENS, OTHER: Secret(AUTH)}))
+    assert (view.shadows.keys(), view.unread) == ({OTHER}, {})
+    assert set(document(sink)["auths"]) == {HOST}
 
 
-def test_mode_auths_writes_even_where_docker_asks_elsewhere(tmp_path: Path) -> None:
-    sink = file_with(tmp_path, json.dumps({"credsStore": "pass"}), own_mode="auths")
-    view = sink.write(TOKENS)
+def test_mode_auths_writes_even_where_docker_asks_elsewhere(tmp_path: Path, no_keychain: Path) -> None:
+    helper_on(no_keychain)
+    sink = file_with(tmp_path, json.dumps({"credsStore": "pass"}), mode="auths")
+    view = sink.write(Delivery(TOKENS, answered=frozenset(TOKENS)))
     assert holds_token(sink)
-    assert view.shadows == {}, "what is written is not reported as not written"
-    assert any("credsStore" in note for note in view.notes), "who will not read it is said"
+    assert (view.shadows, view.unread) == ({}, {}), "the user wanted it so"
+    assert any("docker-credential-pass" in note for note in view.notes), "who will not read it is said"
 
 
-def test_every_shadow_says_what_to_do(tmp_path: Path) -> None:
-    sink = file_with(tmp_path, json.dumps({"credsStore": "pass", "credHelpers": {OTHER: "x"}}))
-    assert all(
-        "emove that line" in why.replace("\n", " ") for why in sink.look([HOST, OTHER]).shadows.values()
-    )
+class TestAStoreThatHidesTheEntries:
+    """Promise 5: docker asks a store, so it is sent to our helper, and no secret comes into the file."""
+
+    def test_clients_are_sent_to_our_helper_and_the_token_leaves_the_file(
+        self, tmp_path: Path, no_keychain: Path
+    ) -> None:
+        helper_on(no_keychain)
+        stale = {"auths": {HOST: {"auth": AUTH}, f"https://{HOST}": {"auth": AUTH}, "ghcr.io": {}}}
+        sink = file_with(tmp_path, json.dumps({**stale, "credsStore": "desktop"}))
+        assert sink.look([HOST]).helped == {HOST}
+        view = sink.write(Delivery(TOKENS, answered=frozenset({HOST})))
+        assert document(sink) == {
+            "auths": {"ghcr.io": {}},
+            "credsStore": "desktop",
+            "credHelpers": {HOST: "ecr-refreshd"},
+        }
+        assert (view.entries[HOST].kind, view.lines) == (EntryKind.HELPER, {HOST})
+        assert sink.look([HOST]) == view
+
+    def test_not_before_the_helper_has_an_answer(self, tmp_path: Path, no_keychain: Path) -> None:
+        helper_on(no_keychain)
+        sink = file_with(tmp_path, '{"credsStore": "desktop"}')
+        assert sink.write(Delivery(TOKENS)).entries[HOST].kind is EntryKind.ABSENT
+        assert document(sink) == {"credsStore": "desktop"}
+
+    @pytest.mark.parametrize("script", ["exit 1", "echo something else", "kill -9 $$"])
+    def test_a_helper_that_does_not_run_is_not_named(
+        self, tmp_path: Path, no_keychain: Path, script: str
+    ) -> None:
+        """A dead line breaks docker 29 and later altogether."""
+        program(no_keychain, "docker-credential-ecr-refreshd", script)
+        sink = file_with(tmp_path, '{"credsStore": "desktop"}')
+        view = sink.write(Delivery(TOKENS, answered=frozenset({HOST})))
+        assert "credHelpers" not in document(sink)
+        assert holds_token(sink), "podman and docker-py read it"
+        assert "docker-credential-ecr-refreshd" in view.unread[HOST]
+
+    def test_a_helper_that_is_uninstalled_has_its_line_taken_away(
+        self, tmp_path: Path, no_keychain: Path
+    ) -> None:
+        helper_on(no_keychain)
+        sink = file_with(tmp_path, '{"credsStore": "desktop"}')
+        everything = Delivery(TOKENS, answered=frozenset({HOST}))
+        sink.write(everything)
+        (no_keychain / "docker-credential-ecr-refreshd").unlink()
+        view = sink.look([HOST])
+        assert (view.lines, view.helped) == ({HOST}, frozenset())
+        sink.write(everything)
+        assert document(sink) == {"credsStore": "desktop", "auths": {HOST: {"auth": AUTH}}}
+
+    def test_a_line_of_ours_goes_when_the_host_is_no_business_of_ours_any_more(
+        self, tmp_path: Path, no_keychain: Path
+    ) -> None:
+        """A registry that leaves the config keeps its entry; our line goes (DESIGN 4)."""
+        helper_on(no_keychain)
+        lines = {HOST: "ecr-refreshd", OTHER: "ecr-login"}
+        sink = file_with(tmp_path, json.dumps({"credHelpers": lines, "credsStore": "desktop"}))
+        assert sink.look([]).lines == {HOST}
+        sink.write(Delivery(released=frozenset({HOST, OTHER})))
+        assert document(sink) == {"credHelpers": {OTHER: "ecr-login"}, "credsStore": "desktop"}
+
+    def test_another_helpers_line_is_taken_over_only_where_that_is_wanted(
+        self, tmp_path: Path, no_keychain: Path
+    ) -> None:
+        helper_on(no_keychain)
+        content = json.dumps({"credHelpers": {HOST: "ecr-login"}})
+        everything = Delivery(TOKENS, answered=frozenset({HOST}))
+        assert "ecr-login" in file_with(tmp_path, content).write(everything).shadows[HOST]
+        for mode, auths in (("helper", {}), ("both", {HOST: {"auth": AUTH}})):
+            sink = file_with(tmp_path, content, mode=mode)
+            sink.write(everything)
+            assert document(sink)["credHelpers"] == {HOST: "ecr-refreshd"}
+            assert document(sink).get("auths", {}) == auths
+
+    def test_leaving_helper_mode_leaves_no_line_behind(self, tmp_path: Path, no_keychain: Path) -> None:
+        helper_on(no_keychain)
+        everything = Delivery(TOKENS, answered=frozenset({HOST}))
+        file_with(tmp_path, "{}", mode="helper").write(everything)
+        sink = DockerFile(str(tmp_path / "config.json"), str(tmp_path / "locks"), mode="auths")
+        assert sink.look([HOST]).entries[HOST].untidy
+        sink.write(everything)
+        assert document(sink) == {"auths": {HOST: {"auth": AUTH}}}
 
 
 class TestKeychainThatDockerFindsByItself:
-    def test_logins_in_it_would_vanish_so_nothing_is_written(self, tmp_path: Path, no_keychain: Path) -> None:
-        program(no_keychain, "docker-credential-secretservice", """echo '{"https://ghcr.io":"me"}'""")
+    """Promise 5: one entry of ours ends docker's own search, and the logins it finds must not vanish by it."""
+
+    LISTS = """echo '{"https://ghcr.io":"me"}'"""
+
+    def test_it_is_named_in_the_file_before_anything_else_is(self, tmp_path: Path, no_keychain: Path) -> None:
+        program(no_keychain, "docker-credential-secretservice", self.LISTS)
+        helper_on(no_keychain)
         sink = file_with(tmp_path, "{}")
-        view = sink.write(TOKENS)
-        assert "docker-credential-secretservice" in view.shadows[HOST]
-        assert '"credsStore": "secretservice"' in view.shadows[HOST]
-        assert sink.look([HOST]).shadows == view.shadows
-        assert Path(sink.path).read_text() == "{}"
+        view = sink.write(Delivery(TOKENS, answered=frozenset({HOST})))
+        assert document(sink) == {"credHelpers": {HOST: "ecr-refreshd"}, "credsStore": "secretservice"}
+        assert view.pinned == "secretservice"
+
+    def test_without_a_helper_of_ours_the_token_lies_there_for_the_others(
+        self, tmp_path: Path, no_keychain: Path
+    ) -> None:
+        program(no_keychain, "docker-credential-secretservice", self.LISTS)
+        sink = file_with(tmp_path, "{}")
+        view = sink.write(Delivery(TOKENS))
+        assert document(sink) == {"auths": {HOST: {"auth": AUTH}}, "credsStore": "secretservice"}
+        assert "docker-credential-secretservice" in view.unread[HOST]
 
     @pytest.mark.parametrize("script", ["echo '{}'", "echo oops; exit 1", "echo '{'", "exec 1>&-"])
     def test_an_empty_or_dead_one_has_nothing_to_lose(
@@ -101,15 +204,15 @@ class TestKeychainThatDockerFindsByItself:
     ) -> None:
         program(no_keychain, "docker-credential-secretservice", script)
         sink = file_with(tmp_path, "{}")
-        assert sink.write(TOKENS).shadows == {}
+        assert sink.write(Delivery(TOKENS)).unread == {}
         assert holds_token(sink)
 
     def test_whoever_has_pass_gets_no_other_keychain(self, tmp_path: Path, no_keychain: Path) -> None:
-        program(no_keychain, "docker-credential-secretservice", """echo '{"https://ghcr.io":"me"}'""")
+        program(no_keychain, "docker-credential-secretservice", self.LISTS)
         program(no_keychain, "pass", "exit 0")
-        assert file_with(tmp_path, "{}").look([HOST]).shadows == {}
-        program(no_keychain, "docker-credential-pass", """echo '{"https://ghcr.io":"me"}'""")
-        assert "docker-credential-pass" in file_with(tmp_path, "{}").look([HOST]).shadows[HOST]
+        assert file_with(tmp_path, "{}").look([HOST]).unread == {}
+        program(no_keychain, "docker-credential-pass", self.LISTS)
+        assert "docker-credential-pass" in file_with(tmp_path, "{}").look([HOST]).unread[HOST]
 
     @pytest.mark.parametrize(
         "content", ['{"auths": {"ghcr.io": {}}}', '{"credHelpers": {"gcr.io": "gcloud"}}']
@@ -118,8 +221,8 @@ class TestKeychainThatDockerFindsByItself:
         self, tmp_path: Path, no_keychain: Path, content: str
     ) -> None:
         program(no_keychain, "docker-credential-secretservice", f"touch {tmp_path}/asked")
-        assert file_with(tmp_path, content).write(TOKENS).shadows == {}
-        assert file_with(tmp_path, "{}", dialect="containers").write(TOKENS).shadows == {}
+        assert file_with(tmp_path, content).write(Delivery(TOKENS)).unread == {}
+        assert file_with(tmp_path, "{}", dialect="containers").write(Delivery(TOKENS)).unread == {}
         assert not (tmp_path / "asked").exists()
 
     def test_a_hanging_one_is_ended_with_its_children(
@@ -128,7 +231,7 @@ class TestKeychainThatDockerFindsByItself:
         monkeypatch.setattr("ecr_refreshd.sinks.keychain._TIMEOUT", 0.3)
         program(no_keychain, "docker-credential-secretservice", f"sleep 60 & echo $! >{tmp_path}/pid; wait")
         sink = file_with(tmp_path, "{}")
-        assert sink.write(TOKENS).shadows == {}
+        assert sink.write(Delivery(TOKENS)).unread == {}
         child = int((tmp_path / "pid").read_text())
         for _ in range(200):
             if not _runs(child):
@@ -169,7 +272,7 @@ def test_a_token_in_a_git_work_tree_is_said_with_the_remedy(tmp_path: Path) -> N
     link.symlink_to("dotfiles/docker/config.json")
     sink = DockerFile(str(link), str(tmp_path / "locks"))
     assert sink.look([HOST]).notes == ()
-    (note,) = sink.write(TOKENS).notes
+    (note,) = sink.write(Delivery(TOKENS)).notes
     assert str(tmp_path / "dotfiles") in note
     assert "git add" in note
     assert sink.look([HOST]).notes == (note,)
@@ -189,7 +292,7 @@ def test_a_path_that_is_no_utf8_is_a_path(tmp_path: Path) -> None:
     folder = tmp_path / os.fsdecode(b"\xff\xfe")
     folder.mkdir()
     sink = DockerFile(str(folder / "config.json"), str(tmp_path / "locks"))
-    assert sink.write(TOKENS).entries[HOST].kind is EntryKind.TOKEN
+    assert sink.write(Delivery(TOKENS)).entries[HOST].kind is EntryKind.TOKEN
     (folder / "config.json").write_bytes(b"{")
     with pytest.raises(Exception, match="xff") as refused:
         sink.look([HOST])
@@ -199,7 +302,7 @@ def test_a_path_that_is_no_utf8_is_a_path(tmp_path: Path) -> None:
 def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "config.json")
     sink = DockerFile(str(tmp_path / "config.json"), str(tmp_path / "locks"))
-    for call in (lambda: sink.look([HOST]), lambda: sink.write(TOKENS)):
+    for call in (lambda: sink.look([HOST]), lambda: sink.write(Delivery(TOKENS))):
         with pytest.raises(SinkUnwritable, match="not a regular file"):
             call()
     folder = DockerFile(str(tmp_path), str(tmp_path / "locks"))

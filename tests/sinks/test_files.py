@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.errors import SinkContended, SinkUnparsable, SinkUnwritable
 from ecr_refreshd.sinks import lock, replacement, stage, swap
@@ -33,7 +34,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def sink(path: Path, file_mode: int = 0o600) -> DockerFile:
-    return DockerFile(str(path), str(path.parent.parent / "locks"), file_mode, own_mode="auths")
+    return DockerFile(str(path), str(path.parent.parent / "locks"), file_mode, mode="auths")
 
 
 def names(folder: Path) -> list[str]:
@@ -51,13 +52,15 @@ def holds_token(path: Path) -> bool:
 class TestRights:
     def test_a_new_file_and_its_folder_are_the_users_alone(self, tmp_path: Path) -> None:
         path = tmp_path / "new" / "config.json"
-        sink(path).write(TOKENS)
+        sink(path).write(Delivery(TOKENS))
         assert (mode(path), mode(path.parent)) == (0o600, 0o700)
         assert names(path.parent) == ["config.json"]
 
     def test_only_one_folder_is_made(self, tmp_path: Path) -> None:
         with pytest.raises(SinkUnwritable, match="folder does not exist") as refused:
-            DockerFile(str(tmp_path / "a" / "b" / "config.json"), str(tmp_path / "locks")).write(TOKENS)
+            DockerFile(str(tmp_path / "a" / "b" / "config.json"), str(tmp_path / "locks")).write(
+                Delivery(TOKENS)
+            )
         assert not (tmp_path / "a").exists()
         assert refused.value.hint == f"mkdir -p {tmp_path}/a/b"
 
@@ -72,7 +75,7 @@ class TestRights:
         path.write_bytes(STRANGER)
         path.chmod(old)
         file = sink(path, allowed)
-        notes = file.write(TOKENS).notes
+        notes = file.write(Delivery(TOKENS)).notes
         assert mode(path) == new
         assert [f"from {old:04o} to {new:04o}" in note for note in notes] == ([True] if old != new else [])
         assert file.look([HOST]).notes == notes
@@ -81,24 +84,24 @@ class TestRights:
         need(os.geteuid() == 0, "root, to give a folder another group")
         os.chown(home, 0, 4242)
         path = home / "config.json"
-        sink(path, 0o640).write(TOKENS)
+        sink(path, 0o640).write(Delivery(TOKENS))
         assert (path.stat().st_gid, mode(path)) == (4242, 0o640)
 
     def test_root_keeps_a_users_file_theirs(self, home: Path) -> None:
         need(os.geteuid() == 0, "root")
         os.chown(home, 4242, 4243)
         path = home / "config.json"
-        sink(path).write(TOKENS)
+        sink(path).write(Delivery(TOKENS))
         assert (path.stat().st_uid, path.stat().st_gid) == (4242, 4243)
         os.chown(path, 4244, 4245)
-        sink(path).write(NEWER_TOKENS)
+        sink(path).write(Delivery(NEWER_TOKENS))
         assert (path.stat().st_uid, path.stat().st_gid) == (4244, 4245)
 
     def test_a_folder_made_by_root_belongs_to_whose_home_it_is_in(self, home: Path) -> None:
         need(os.geteuid() == 0, "root")
         os.chown(home, 4242, 4243)
         path = home / "new" / "config.json"
-        sink(path).write(TOKENS)
+        sink(path).write(Delivery(TOKENS))
         for made in (path.parent, path):
             assert (made.stat().st_uid, made.stat().st_gid) == (4242, 4243)
 
@@ -124,10 +127,10 @@ class TestRights:
             os.setxattr(path, "system.posix_acl_access", acl)
         except (AttributeError, OSError):
             need(False, "a file system with extended attributes and ACLs")
-        sink(path, 0o660).write(TOKENS)
+        sink(path, 0o660).write(Delivery(TOKENS))
         assert os.getxattr(path, "user.origin") == b"by hand"
         assert os.getxattr(path, "system.posix_acl_access") == acl
-        sink(path, 0o600).write(NEWER_TOKENS)
+        sink(path, 0o600).write(Delivery(NEWER_TOKENS))
         # The mode's group bits are the ACL's mask: without them nobody named in it may read.
         assert mode(path) == 0o600
 
@@ -138,7 +141,7 @@ class TestLinks:
         (home / "real.json").write_bytes(STRANGER)
         (home / "one" / "two.json").symlink_to("../real.json")
         (home / "config.json").symlink_to("one/two.json")
-        sink(home / "config.json").write(TOKENS)
+        sink(home / "config.json").write(Delivery(TOKENS))
         assert (home / "config.json").readlink() == Path("one/two.json")
         assert not (home / "real.json").is_symlink()
         assert holds_token(home / "real.json")
@@ -147,12 +150,12 @@ class TestLinks:
     def test_a_folder_may_be_a_link(self, home: Path) -> None:
         (home / "dotfiles").mkdir()
         (home / "d").symlink_to(home / "dotfiles")
-        sink(home / "d" / "config.json").write(TOKENS)
+        sink(home / "d" / "config.json").write(Delivery(TOKENS))
         assert holds_token(home / "dotfiles" / "config.json")
 
     def test_a_dangling_link_gets_its_target(self, home: Path) -> None:
         (home / "config.json").symlink_to("later.json")
-        sink(home / "config.json").write(TOKENS)
+        sink(home / "config.json").write(Delivery(TOKENS))
         assert holds_token(home / "later.json")
 
     def test_a_circle_is_said(self, home: Path) -> None:
@@ -160,7 +163,7 @@ class TestLinks:
         (home / "other.json").symlink_to("config.json")
         for call in (
             lambda: sink(home / "config.json").look([HOST]),
-            lambda: sink(home / "config.json").write(TOKENS),
+            lambda: sink(home / "config.json").write(Delivery(TOKENS)),
         ):
             with pytest.raises(SinkUnwritable, match="circle"):
                 call()
@@ -171,7 +174,7 @@ class TestLinks:
         (home / "open").chmod(0o1777)
         (home / "open" / "config.json").symlink_to(home / "real.json")
         with pytest.raises(SinkUnwritable, match="everyone may write") as refused:
-            sink(home / "open" / "config.json").write(TOKENS)
+            sink(home / "open" / "config.json").write(Delivery(TOKENS))
         assert "chmod o-w" in refused.value.hint
         assert (home / "real.json").read_bytes() == STRANGER
 
@@ -181,9 +184,9 @@ class TestLinks:
         (home / "config.json").symlink_to("real.json")
         os.lchown(home / "config.json", 4242, 4242)
         with pytest.raises(SinkUnwritable, match="stranger"):
-            sink(home / "config.json").write(TOKENS)
+            sink(home / "config.json").write(Delivery(TOKENS))
         os.chown(home, 4242, 4242)  # now it is the folder's owner's
-        sink(home / "config.json").write(TOKENS)
+        sink(home / "config.json").write(Delivery(TOKENS))
         assert holds_token(home / "real.json")
 
     def test_a_hard_link_is_said(self, home: Path) -> None:
@@ -191,7 +194,7 @@ class TestLinks:
         path.write_bytes(STRANGER)
         path.chmod(0o600)
         os.link(path, home / "other.json")
-        (note,) = sink(path).write(TOKENS).notes
+        (note,) = sink(path).write(Delivery(TOKENS)).notes
         assert "2 hard links" in note
         assert (home / "other.json").read_bytes() == STRANGER
 
@@ -203,7 +206,7 @@ class TestLinks:
             (store / "config.json").write_bytes(b"{}")
             (home / "config.json").symlink_to(store / "config.json")
             with pytest.raises(SinkUnwritable, match="nix store") as refused:
-                sink(home / "config.json").write(TOKENS)
+                sink(home / "config.json").write(Delivery(TOKENS))
             assert "home-manager" in refused.value.hint
         finally:
             subprocess.run(["rm", "-r", "/nix"], check=True)
@@ -240,7 +243,7 @@ class TestOthersAtTheSameTime:
         path = home / "config.json"
         path.write_bytes(STRANGER)
         self.at(monkeypatch, replacement, step, lambda: self.docker_login(path, "late.io"))
-        sink(path).write(TOKENS)
+        sink(path).write(Delivery(TOKENS))
         assert holds_token(path)
         assert set(json.loads(path.read_bytes())["auths"]) == {"ghcr.io", "late.io", HOST}
         assert names(home) == ["config.json"]
@@ -252,7 +255,7 @@ class TestOthersAtTheSameTime:
         path.write_bytes(STRANGER)
         self.at(monkeypatch, replacement, "exchange", lambda: self.docker_login(path, "before.io"))
         self.at(monkeypatch, replacement, "wait_for_writers", lambda: self.docker_login(path, "after.io"))
-        sink(path).write(TOKENS)
+        sink(path).write(Delivery(TOKENS))
         assert set(json.loads(path.read_bytes())["auths"]) == {"ghcr.io", "before.io", "after.io", HOST}
         assert names(home) == ["config.json"]
 
@@ -271,7 +274,7 @@ class TestOthersAtTheSameTime:
             self.docker_login(path, "stale.io")
 
         self.at(monkeypatch, replacement, "pause", save_stale)
-        sink(path).write(TOKENS)
+        sink(path).write(Delivery(TOKENS))
         assert set(json.loads(path.read_bytes())["auths"]) == {"ghcr.io", "late.io", "stale.io", HOST}
         assert names(home) == ["config.json"]
 
@@ -297,7 +300,7 @@ class TestOthersAtTheSameTime:
             editors[0].start()
 
         self.at(monkeypatch, replacement, "exchange", edit)
-        sink(path).write(TOKENS)
+        sink(path).write(Delivery(TOKENS))
         editors[0].join()
         assert json.loads(path.read_bytes())["x"] == 1
         assert holds_token(path)
@@ -312,7 +315,7 @@ class TestOthersAtTheSameTime:
         monkeypatch.setattr(replacement, "_WRITER_PATIENCE", 0.01)
         with path.open("r+b", buffering=0) as editor:
             file = sink(path)
-            file.write(TOKENS)
+            file.write(Delivery(TOKENS))
             assert holds_token(path)
             (note,) = {note for note in file.look([HOST]).notes if "still writing" in note}
             assert "config.json.ecr-refreshd." in note
@@ -328,7 +331,7 @@ class TestOthersAtTheSameTime:
     ) -> None:
         path = home / "config.json"
         self.at(monkeypatch, replacement, "move_to_free_name", lambda: path.write_bytes(STRANGER) and None)
-        sink(path).write(TOKENS)
+        sink(path).write(Delivery(TOKENS))
         assert json.loads(path.read_bytes())["auths"].keys() == {"ghcr.io", HOST}
 
     def test_a_file_that_vanishes_meanwhile_is_made_anew(
@@ -337,7 +340,7 @@ class TestOthersAtTheSameTime:
         path = home / "config.json"
         path.write_bytes(STRANGER)
         self.at(monkeypatch, replacement, "exchange", path.unlink)
-        sink(path).write(TOKENS)
+        sink(path).write(Delivery(TOKENS))
         assert json.loads(path.read_bytes())["auths"].keys() == {HOST}
         assert names(home) == ["config.json"]
 
@@ -348,7 +351,7 @@ class TestOthersAtTheSameTime:
         path.write_bytes(STRANGER)
         self.at(monkeypatch, replacement, "exchange", lambda: path.write_bytes(b'{"half') and None)
         with pytest.raises(SinkUnparsable, match="line 1"):
-            sink(path).write(TOKENS)
+            sink(path).write(Delivery(TOKENS))
         assert (path.read_bytes(), names(home)) == (b'{"half', ["config.json"])
 
     def test_a_writer_that_never_rests_is_said_and_loses_nothing(
@@ -367,7 +370,7 @@ class TestOthersAtTheSameTime:
 
         monkeypatch.setattr(stage.Stage, "make", make)
         with pytest.raises(SinkContended) as refused:
-            sink(path).write(TOKENS)
+            sink(path).write(Delivery(TOKENS))
         assert refused.value.code == "sink.contended"
         assert names(home) == ["config.json"]
         assert path.read_bytes().strip() == STRANGER.strip()
@@ -377,9 +380,9 @@ class TestOthersAtTheSameTime:
         path = home / "config.json"
         with lock.locked(str(home.parent / "locks"), os.fsencode(path)):
             with pytest.raises(SinkContended, match="Another ecr-refreshd"):
-                sink(path).write(TOKENS)
+                sink(path).write(Delivery(TOKENS))
             assert not path.exists()
-        sink(path).write(TOKENS)
+        sink(path).write(Delivery(TOKENS))
         (name,) = names(home.parent / "locks")
         assert name.endswith(".lock")
         assert mode(home.parent / "locks") == 0o700
@@ -388,7 +391,7 @@ class TestOthersAtTheSameTime:
 def test_a_lock_folder_that_cannot_be_used_is_named(home: Path) -> None:
     (home / "locks").write_text("a file")
     with pytest.raises(SinkUnwritable, match="its lock cannot be taken") as refused:
-        DockerFile(str(home / "config.json"), str(home / "locks")).write(TOKENS)
+        DockerFile(str(home / "config.json"), str(home / "locks")).write(Delivery(TOKENS))
     assert refused.value.code == "sink.lock"
     assert names(home) == ["locks"]
 
@@ -398,8 +401,8 @@ def test_a_planted_leftover_is_not_merged(home: Path) -> None:
     (home.parent / "roots.json").write_text('{"auths": {"secret.io": {"auth": "eDp5"}}}')
     os.link(home.parent / "roots.json", home / ".config.json.ecr-refreshd.aa.bb.cc")
     path = home / "config.json"
-    sink(path).write(TOKENS)
-    sink(path).write(NEWER_TOKENS)
+    sink(path).write(Delivery(TOKENS))
+    sink(path).write(Delivery(NEWER_TOKENS))
     assert json.loads(path.read_bytes())["auths"].keys() == {HOST}
 
 
@@ -414,8 +417,8 @@ class TestWhereFilesCannotBeExchanged:
     @pytest.mark.usefixtures("refusing")
     def test_it_is_renamed_over(self, home: Path) -> None:
         path = home / "config.json"
-        sink(path).write(TOKENS)
-        sink(path).write(NEWER_TOKENS)
+        sink(path).write(Delivery(TOKENS))
+        sink(path).write(Delivery(NEWER_TOKENS))
         assert NEWER in path.read_text()
         assert names(home) == ["config.json"]
 
@@ -427,7 +430,7 @@ class TestWhereFilesCannotBeExchanged:
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
         monkeypatch.setattr(os, "link", refuse)
-        sink(home / "config.json").write(TOKENS)
+        sink(home / "config.json").write(Delivery(TOKENS))
         assert holds_token(home / "config.json")
         assert names(home) == ["config.json"]
 
@@ -439,7 +442,7 @@ class TestWhereFilesCannotBeExchanged:
         TestOthersAtTheSameTime().at(
             monkeypatch, replacement, "move_to_free_name", lambda: path.write_bytes(STRANGER) and None
         )
-        sink(path).write(TOKENS)
+        sink(path).write(Delivery(TOKENS))
         assert json.loads(path.read_bytes())["auths"].keys() == {"ghcr.io", HOST}
         assert names(home) == ["config.json"]
 
@@ -457,9 +460,9 @@ def as_nobody(path: Path) -> str:
             os.setgroups([])
             os.setgid(65534)
             os.setuid(65534)
-            file = DockerFile(str(path), f"/tmp/ecr-refreshd-test-locks-{os.getpid()}", own_mode="auths")
+            file = DockerFile(str(path), f"/tmp/ecr-refreshd-test-locks-{os.getpid()}", mode="auths")
             try:
-                file.write(TOKENS)
+                file.write(Delivery(TOKENS))
                 child.send("written")
             except Exception as error:
                 child.send(f"{getattr(error, 'code', type(error).__name__)} {error}")
@@ -511,7 +514,7 @@ def test_a_file_written_in_place_is_never_seen_empty(home: Path, monkeypatch: py
         stdout=subprocess.PIPE,
     )
     for number in range(300):
-        file.write({HOST: Secret(AUTH * (1 + number % 2 * 500))})
+        file.write(Delivery({HOST: Secret(AUTH * (1 + number % 2 * 500))}))
     answer, _ = reader.communicate(timeout=20)
     seen = json.loads(answer)
     assert seen["reads"] > 20

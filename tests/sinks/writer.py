@@ -15,6 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.errors import SinkError
 from ecr_refreshd.sinks import replacement
@@ -41,10 +42,10 @@ def main() -> None:
         replacement.is_mount = lambda _: False
     if sys.argv[4:] == ["late"]:
         exchange, replacement.exchange = replacement.exchange, lambda one, other: late(one, other, exchange)
-    file = DockerFile(path, locks, own_mode="auths")
+    file = DockerFile(path, locks, mode="auths")
     os.access("/mark/begin", os.F_OK)
     try:
-        view = file.write({HOST: Secret(auth)})
+        view = file.write(Delivery({HOST: Secret(auth)}))
         answer = {"code": "", "notes": view.notes}
     except SinkError as error:
         answer = {"code": error.code, "message": error.message, "hint": error.hint}

@@ -1,0 +1,68 @@
+"""What our credential helper says of hosts that cannot be served, so that it need not ask anybody.
+
+A client that is told nothing says "no basic auth credentials", and a person looks in the wrong place; a refusal
+names the cause and the command. It is believed for an hour at most: the service may be gone by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+
+from ecr_refreshd.core.decisions import Wake
+from ecr_refreshd.core.model import Failure, Instant, Refusal
+from ecr_refreshd.core.schedule import alive
+from ecr_refreshd.core.state import Plan, State
+from ecr_refreshd.core.times import timestamp
+
+_BELIEVED = timedelta(hours=1)
+_RENEWED = timedelta(minutes=20)
+
+
+def refusals(
+    there: Mapping[str, Refusal], hosts: Iterable[str], state: State, now: Instant, plan: Plan, wake: Wake
+) -> dict[str, Refusal]:
+    """Return the refusals that are to be written now.
+
+    Args:
+        there: those that stand ready.
+        hosts: whose clients are sent to the helper.
+        state: what is known.
+        now: by both clocks.
+        plan: what is wanted.
+        wake: told when one of these has to be renewed.
+    """
+    wanted: dict[str, Refusal] = {}
+    for host in sorted(hosts):
+        text = refusal_of(state, host, plan, now)
+        if not text:
+            continue
+        known = there.get(host)
+        if known is not None and known.text == text and known.until - now.wall > _RENEWED:
+            wake.wall(known.until - _RENEWED)
+            continue
+        wanted[host] = Refusal(text, now.wall + _BELIEVED)
+        wake.wall(now.wall + _BELIEVED - _RENEWED)
+    return wanted
+
+
+def refusal_of(state: State, host: str, plan: Plan, now: Instant) -> str:
+    """Return why a host cannot be served and what helps, in one line; "" if it can, or may in a moment."""
+    registry = plan.registries.get(host)
+    if registry is None:
+        return ""
+    pause = state.pauses.get(host)
+    if pause is not None:
+        end = "" if pause.until is None else f" until {timestamp(pause.until)}"
+        return f"{host} is paused{end}. Run: ecr-refreshd resume {host}"
+    if registry.grant is None:
+        return "" if registry.blocked is None else _said(host, registry.blocked)
+    facts = state.grant(registry.grant.key)
+    if facts.token is not None and facts.token.auth is not None and alive(facts.token, now):
+        return ""
+    return "" if facts.failure is None else _said(host, facts.failure)
+
+
+def _said(host: str, failure: Failure) -> str:
+    text = f"{host} has no valid token: {failure.message} {failure.hint or 'See: ecr-refreshd status'}"
+    return " ".join(text.split())

@@ -1,0 +1,90 @@
+"""What this machine offers to docker's clients: whether our helper answers by its name, which keychain they find.
+
+Clients look on the PATH of whoever started them; the service's own is that of the shell that installed it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+
+from ecr_refreshd.core.routing import OURS, Means
+from ecr_refreshd.sinks import keychain
+
+PROGRAM = f"docker-credential-{OURS}"
+_KEYCHAIN_MEMORY = 60.0
+"""Seconds. A login made meanwhile is written into the file by docker itself, which ends its search."""
+_ANSWERS_WITHIN = 5.0
+"""Seconds. Where the shell part has to ask Python, an answer takes a fraction of one."""
+
+
+class Machine:
+    """Finds the means, and remembers what does not change by itself."""
+
+    def __init__(self) -> None:
+        self._tried: tuple[object, ...] = ()
+        self._problem = ""
+        self._keychain: _Keychain | None = None
+
+    def means(self, *, detects: bool) -> Means:
+        """Return what is there now; a keychain is looked for only where docker does so too (`detects`)."""
+        return Means(self._helper_problem(), self._keychain_with_logins() if detects else "")
+
+    def _helper_problem(self) -> str:
+        """Return why our helper cannot be run by its name, "" if it can."""
+        found = shutil.which(PROGRAM)
+        if found is None:
+            return (
+                f"{PROGRAM} is not on the PATH of this service. Put the folder it was installed to on PATH."
+            )
+        try:
+            there = os.stat(found)  # noqa: PTH116 - of what PATH names, as exec sees it
+        except OSError:
+            return f"{found} vanished while it was looked at."
+        looked = (found, there.st_ino, there.st_mtime_ns)
+        if looked != self._tried:
+            self._tried, self._problem = looked, _problem_of(found)
+        return self._problem
+
+    def _keychain_with_logins(self) -> str:
+        """Return the keychain that docker would find by itself, if it holds a login; else ""."""
+        name = keychain.detected()
+        if name is None:
+            return ""
+        now = time.monotonic()
+        known = self._keychain
+        if known is None or known.name != name or now - known.asked_at > _KEYCHAIN_MEMORY:
+            known = self._keychain = _Keychain(name, keychain.holds_logins(name), now)
+        return name if known.holds_logins else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Keychain:
+    """What a keychain said, and when (monotonic seconds)."""
+
+    name: str
+    holds_logins: bool
+    asked_at: float
+
+
+def _problem_of(program: str) -> str:
+    """Run our helper once: a dead line breaks docker 29 and later, even for images that need no login."""
+    try:
+        answer = subprocess.run(
+            [PROGRAM, "version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_ANSWERS_WITHIN,
+            start_new_session=True,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        return (
+            f"{program} does not run: {exc.strerror if isinstance(exc, OSError) else 'it does not answer'}."
+        )
+    if answer.returncode != 0 or OURS.encode() not in answer.stdout:
+        return f"{program} does not answer as it should; reinstall ecr-refreshd."
+    return ""
