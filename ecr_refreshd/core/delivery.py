@@ -20,6 +20,7 @@ class Delivery:
         removed: hosts whose entries are taken out.
         answered: hosts for which our credential helper has this very token ready: clients may be sent to it.
         released: hosts whose clients are not to be sent to our helper any more.
+        restored: by released host, the program that was asked before us.
         refusals: hosts that our helper cannot serve, and what it is to say.
     """
 
@@ -28,4 +29,5 @@ class Delivery:
     removed: frozenset[str] = frozenset()
     answered: frozenset[str] = frozenset()
     released: frozenset[str] = frozenset()
+    restored: Mapping[str, str] = field(default_factory=dict)
     refusals: Mapping[str, Refusal] = field(default_factory=dict)

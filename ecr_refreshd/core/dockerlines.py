@@ -24,6 +24,7 @@ class Edits:
         marked: hosts whose entries give way to an empty one, as docker leaves it after a login to a store.
         helped: hosts whose clients are sent to our helper, whoever was asked before.
         unhelped: hosts whose line of ours goes; another program's line stays.
+        restored: by such a host, the program that is named again in its place.
         store: is named as the store, "" if nothing changes there.
     """
 
@@ -32,6 +33,7 @@ class Edits:
     marked: frozenset[str] = frozenset()
     helped: frozenset[str] = frozenset()
     unhelped: frozenset[str] = frozenset()
+    restored: Mapping[str, str] = field(default_factory=dict)
     store: str = ""
 
 
@@ -49,7 +51,7 @@ def edited(data: bytes | None, edits: Edits) -> bytes | None:
     if edits.tokens:
         data = Config.parse(data).with_auths(edits.tokens)
     if edits.helped or (edits.unhelped and data is not None):
-        data = _with_lines(Config.parse(data), edits.helped, edits.unhelped)
+        data = _with_lines(Config.parse(data), edits)
     if edits.store:
         data = _with_store(Config.parse(data), edits.store)
     return data
@@ -70,8 +72,9 @@ def _with_marks(config: Config, hosts: Collection[str]) -> bytes:
     return _with_members(config, "auths", missing) if missing else config.document.data
 
 
-def _with_lines(config: Config, helped: frozenset[str], unhelped: frozenset[str]) -> bytes:
+def _with_lines(config: Config, edits: Edits) -> bytes:
     """Return the file with a line of ours for some hosts, and without for others."""
+    helped, unhelped = edits.helped, edits.unhelped
     splice = Splice(config.document)
     owners = list(config.objects("credhelpers"))
     there: set[str] = set()
@@ -84,7 +87,10 @@ def _with_lines(config: Config, helped: frozenset[str], unhelped: frozenset[str]
                 if member.value != OURS:
                     splice.put(member.at, member.end, quoted(OURS))
             elif member.name in unhelped and member.value == OURS:
-                gone.add(index)
+                if member.name in edits.restored:
+                    splice.put(member.at, member.end, quoted(edits.restored[member.name]))
+                else:
+                    gone.add(index)
         if len(gone) == len(owner.members) and gone and not (owner is owners[-1] and helped - there):
             emptied.add(id(owner))
         elif gone:

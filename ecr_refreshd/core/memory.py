@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from ecr_refreshd.core import report
-from ecr_refreshd.core.model import Category, Failure, Instant, Login, Notice, Token
+from ecr_refreshd.core.model import Category, Failure, Instant, Login, Notice, Owed, Token
 from ecr_refreshd.core.state import GrantFacts, LoginFacts, NoticeFacts, Pause, Plan, State
 from ecr_refreshd.core.times import timestamp
 
@@ -41,6 +41,7 @@ def remember(state: State, plan: Plan, adopted: tuple[str, ...], document: repor
         "adopted": list(adopted),
         "grants": grants,
         "heals": dict(state.heals),
+        "owed": {path: {"store": o.store, "helpers": o.helpers} for path, o in state.owed.items()},
         "pauses": {host: pause_row(pause) for host, pause in state.pauses.items()},
         "logouts": {host: timestamp(at) for host, at in state.logouts.items()},
         "logins": {lane: _login_row(facts) for lane, facts in state.logins.items()},
@@ -57,7 +58,7 @@ def differs(before: State, after: State) -> bool:
         old = before.grants[key]
         if (old.token, old.failure, old.announced) != (facts.token, facts.failure, facts.announced):
             return True
-    for name in ("pauses", "logouts", "notices", "logins", "probes"):
+    for name in ("owed", "pauses", "logouts", "notices", "logins", "probes"):
         if getattr(before, name) != getattr(after, name):
             return True
     for path, sink in after.sinks.items():
@@ -92,6 +93,7 @@ def recall(memory: Mapping[str, Any], now: Instant) -> State:
         started=now.boot,
         grants=grants,
         heals=counts,
+        owed=dict(_each(memory, "owed", _owed)),
         pauses=pauses(memory),
         logouts=dict(_each(memory, "logouts", _time)),
         logins=dict(_each(memory, "logins", _login)),
@@ -128,6 +130,10 @@ def _time(text: str) -> datetime:
 
 def _maybe(text: str | None) -> datetime | None:
     return None if text is None else _time(text)
+
+
+def _owed(row: Any) -> Owed:
+    return Owed(str(row["store"]), {str(host): str(name) for host, name in row["helpers"].items()})
 
 
 def _failure_row(failure: Failure) -> dict[str, Any]:

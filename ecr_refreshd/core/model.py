@@ -207,6 +207,19 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Owed:
+    """What we took the place of in a file, to be given back when it is done with.
+
+    Attributes:
+        store: was named in the file by us, "" if none was.
+        helpers: host -> the program whose line gave way to ours.
+    """
+
+    store: str = ""
+    helpers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """One look at one file.
 
@@ -218,7 +231,7 @@ class View:
         stored: those asked about whose token belongs into a credential store instead of the file.
         lines: every host whose clients the file sends to our helper; in the helper's folder: that has an answer.
         refusals: in the helper's folder, the answers that are refusals.
-        pinned: the store that a write of ours named in the file, so that the logins in it do not vanish.
+        owed: what writes of ours took the place of.
         ecr_hosts: every ECR host that stands in the file under ``auths`` or ``credHelpers``, for adoption.
         exists: the file is there (an empty one counts as there).
         notes: sentences for status ("mode narrowed from 0644 to 0600").
@@ -233,7 +246,7 @@ class View:
     stored: frozenset[str] = frozenset()
     lines: frozenset[str] = frozenset()
     refusals: dict[str, Refusal] = field(default_factory=dict)
-    pinned: str = ""
+    owed: Owed = field(default_factory=Owed)
     ecr_hosts: tuple[str, ...] = ()
     exists: bool = True
     notes: tuple[str, ...] = ()

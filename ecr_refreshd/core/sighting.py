@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from ecr_refreshd.core.events import SinkFailed, SinkSeen
-from ecr_refreshd.core.model import Category, Entry, EntryKind, Failure, Instant, Token, View
+from ecr_refreshd.core.model import Category, Entry, EntryKind, Failure, Instant, Owed, Token, View
 from ecr_refreshd.core.state import GrantFacts, HostFacts, Pause, Plan, Registry, SinkFacts, State
 
 _ZERO = timedelta(0)
@@ -102,6 +102,7 @@ def seen(state: State, event: SinkSeen, now: Instant, plan: Plan) -> State:
             state = replace(state, heals={**state.heals, host: state.heals.get(host, 0) + 1})
             facts = replace(facts, spoiled=False)
         hosts[host] = facts
+    state = _owing(state, event)
     before = sink.view
     sink = replace(sink, view=event.view, hosts=hosts)
     if ended or sink.writing == 0:
@@ -116,6 +117,17 @@ def seen(state: State, event: SinkSeen, now: Instant, plan: Plan) -> State:
     if ended:
         sink = replace(sink, writing=0, writing_since=None, writing_hosts=frozenset(), not_before=None)
     return with_sink(state, event.path, sink)
+
+
+def _owing(state: State, event: SinkSeen) -> State:
+    """Take in what a file is owed; nothing, for a host that is not sent to us any more."""
+    known = state.owed.get(event.path, Owed())
+    helpers = {**event.view.owed.helpers, **known.helpers}
+    owed = Owed(
+        event.view.owed.store or known.store,
+        {host: name for host, name in helpers.items() if host in event.view.lines},
+    )
+    return state if owed == known else replace(state, owed={**state.owed, event.path: owed})
 
 
 def _noticed(

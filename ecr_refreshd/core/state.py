@@ -18,6 +18,7 @@ from ecr_refreshd.core.model import (
     Instant,
     Login,
     Notice,
+    Owed,
     Standing,
     Token,
     View,
@@ -273,6 +274,7 @@ class State:
         wake_at: the next moment (UTC) at which something becomes due by itself.
         turned: when the newest event came, by both clocks; `resumed` is when a long silence before one ended
             (suspend-counting).
+        owed: by file, what is to be given back.
         pauses: by host; `logouts` and `replaced` say when a host's logout was first healed, and when another
             kind of login was last replaced by ours (UTC).
         logins: by `Standing.lane`.
@@ -291,6 +293,7 @@ class State:
     wake_at: datetime | None = None
     turned: Instant | None = None
     resumed: timedelta | None = None
+    owed: Mapping[str, Owed] = field(default_factory=dict)
     pauses: Mapping[str, Pause] = field(default_factory=dict)
     logouts: Mapping[str, datetime] = field(default_factory=dict)
     replaced: Mapping[str, datetime] = field(default_factory=dict)

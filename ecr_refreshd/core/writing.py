@@ -10,7 +10,7 @@ from ecr_refreshd.core.decisions import Decision, Wake, Write
 from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.healing import OTHER_LOGINS, Judgement, Verdict, judge
 from ecr_refreshd.core.hosts import PUBLIC_HOSTS
-from ecr_refreshd.core.model import Entry, EntryKind, Instant, Token
+from ecr_refreshd.core.model import Entry, EntryKind, Instant, Owed, Token
 from ecr_refreshd.core.refusing import refusals
 from ecr_refreshd.core.schedule import alive
 from ecr_refreshd.core.secret import Secret
@@ -159,12 +159,15 @@ def _delivery(
 ) -> Delivery | None:
     """Return what a sink is to get now, None if it has everything."""
     tokens = _tokens_for(file, sink, carriers, state, now, plan, wake)
+    released = _released(file, sink, carriers, state, plan)
+    owed = state.owed.get(file.path, Owed()).helpers
     delivery = Delivery(
         tokens={host: token.auth for host, token in tokens.items() if token.auth is not None},
         ends={host: token.expires_at for host, token in tokens.items()},
         removed=frozenset(_worthless(sink, state, now, plan)) - tokens.keys(),
         answered=carriers.answered,
-        released=_released(file, sink, carriers, state, plan),
+        released=released,
+        restored={host: name for host, name in owed.items() if host in released},
         refusals=refusals(sink.view.refusals, carriers.helped, state, now, plan, wake)
         if sink.view is not None and file.role == "helper"
         else {},

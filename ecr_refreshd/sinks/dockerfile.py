@@ -10,7 +10,7 @@ from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.dockerconfig import Config, Reading, Routes, read
 from ecr_refreshd.core.dockerlines import Edits, edited
 from ecr_refreshd.core.dockermerge import merge, merge_back
-from ecr_refreshd.core.model import Entry, EntryKind, View
+from ecr_refreshd.core.model import Entry, EntryKind, Owed, View
 from ecr_refreshd.core.routing import (
     OURS,
     Dialect,
@@ -64,7 +64,7 @@ class DockerFile:
         self._notes: tuple[str, ...] = ()
         self._kept: tuple[str, ...] = ()
         self._mended = False
-        self._pinned = ""
+        self._owed = Owed()
 
     @property
     def path(self) -> str:
@@ -123,11 +123,14 @@ class DockerFile:
             cleared=delivery.removed | cleared,
             helped=frozenset(host for host in sent if not asks_us(host, routes)),
             unhelped=delivery.released | unhelped,
+            restored=delivery.restored,
         )
-        if edits.tokens or edits.helped:
-            self._pinned = pin_for(routes, self._dialect, means)
-            return replace(edits, store=self._pinned)
-        return edits
+        if not (edits.tokens or edits.helped):
+            return edits
+        pin = pin_for(routes, self._dialect, means)
+        displaced = {host: name for host in edits.helped if (name := routes.helpers.get(host)) is not None}
+        self._owed = Owed(pin or self._owed.store, {**self._owed.helpers, **displaced})
+        return replace(edits, store=pin)
 
     def _routing(self, host: str, routes: Routes, means: Means) -> Routing:
         return routing(host, routes, self._mode, self._dialect, means)
@@ -151,7 +154,7 @@ class DockerFile:
             helped=frozenset(host for host, each in routings.items() if each.way in _BY_HELPER),
             stored=frozenset(host for host, each in routings.items() if each.way is Way.STORE),
             lines=frozenset(host for host, name in routes.helpers.items() if name == OURS),
-            pinned=self._pinned,
+            owed=self._owed,
             ecr_hosts=reading.ecr_hosts,
             exists=data is not None,
             rest=reading.rest,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ecr_refreshd.core.delivery import Delivery
-from ecr_refreshd.core.model import EntryKind
+from ecr_refreshd.core.model import EntryKind, Owed
 from ecr_refreshd.core.ports import Sink
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.errors import SinkUnwritable
@@ -165,6 +165,13 @@ class TestAStoreThatHidesTheEntries:
             sink.write(everything)
             assert document(sink)["credHelpers"] == {HOST: "ecr-refreshd"}
             assert document(sink).get("auths", {}) == auths
+            assert sink.look([HOST]).owed == Owed(helpers={HOST: "ecr-login"})
+
+    def test_what_gave_way_to_us_is_given_back(self, tmp_path: Path, no_keychain: Path) -> None:
+        helper_on(no_keychain)
+        sink = file_with(tmp_path, json.dumps({"credHelpers": {HOST: "ecr-refreshd"}}))
+        sink.write(Delivery(released=frozenset({HOST}), restored={HOST: "ecr-login"}))
+        assert document(sink) == {"credHelpers": {HOST: "ecr-login"}}
 
     def test_leaving_helper_mode_leaves_no_line_behind(self, tmp_path: Path, no_keychain: Path) -> None:
         helper_on(no_keychain)
@@ -187,7 +194,7 @@ class TestKeychainThatDockerFindsByItself:
         sink = file_with(tmp_path, "{}")
         view = sink.write(Delivery(TOKENS, answered=frozenset({HOST})))
         assert document(sink) == {"credHelpers": {HOST: "ecr-refreshd"}, "credsStore": "secretservice"}
-        assert view.pinned == "secretservice"
+        assert view.owed == Owed(store="secretservice")
 
     def test_without_a_helper_of_ours_the_token_lies_there_for_the_others(
         self, tmp_path: Path, no_keychain: Path
