@@ -84,6 +84,7 @@ REVEALS = {
     "ecr_refreshd.core.dockerconfig",
     "ecr_refreshd.host.logs",
     "ecr_refreshd.notify.webhook",
+    "ecr_refreshd.sinks.program",  # a credential store is given the password on stdin
 }
 
 

@@ -7,13 +7,12 @@ logins kept there would vanish from docker.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import signal
-import subprocess
 import sys
-from contextlib import suppress
+
+from ecr_refreshd.sinks.ailments import Trouble
+from ecr_refreshd.sinks.program import StoreProgram
 
 _TIMEOUT = 5.0
 """Seconds. A keychain that asks nothing of anybody lists its entries in a fraction of one."""
@@ -34,26 +33,5 @@ def holds_logins(name: str) -> bool:
 
     A keychain that fails or hangs cannot give docker a login either, so it counts as empty.
     """
-    try:
-        child = subprocess.Popen(
-            [f"docker-credential-{name}", "list"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-    except OSError:
-        return False
-    with child:
-        try:
-            answer, _ = child.communicate(b"unused", _TIMEOUT)
-        except subprocess.TimeoutExpired:
-            with suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
-            return False
-    if child.returncode != 0:
-        return False
-    try:
-        return bool(json.loads(answer))
-    except ValueError:
-        return False
+    found = StoreProgram(name, os.environ, _TIMEOUT).list_()
+    return not isinstance(found, Trouble) and bool(found)
