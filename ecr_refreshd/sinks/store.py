@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -100,7 +100,7 @@ class CredentialStore:
                     break
             if last:
                 raise self._refused(last)
-            return self._view()
+            return self._view(just_read=delivery.tokens)
 
     def folders(self) -> frozenset[str]:
         """Return the folders whose changes can change this sink; only pass has any."""
@@ -109,9 +109,9 @@ class CredentialStore:
     def _alone(self) -> AbstractContextManager[None]:
         return locked(self._lock_folder, os.fsencode(self.path))
 
-    def _view(self) -> View:
+    def _view(self, just_read: Container[str] = ()) -> View:
         self._notes = dict.fromkeys([self._pass.note()] if self._pass else [])
-        entries = {host: self._entry(host) for host in self._hosts}
+        entries = {host: self._entry(host, trusted=host in just_read) for host in self._hosts}
         return View(
             entries=entries,
             ecr_hosts=tuple(host for host, entry in entries.items() if entry != ABSENT),
@@ -119,9 +119,9 @@ class CredentialStore:
             notes=tuple(note for note in self._notes if note),
         )
 
-    def _entry(self, host: str) -> Entry:
+    def _entry(self, host: str, *, trusted: bool) -> Entry:
         known, stamp = self._known.get(host), self._stamp(host)
-        if known and known.read and stamp and known.stamp == stamp:
+        if known and known.read and (trusted or (stamp and known.stamp == stamp)):
             return known.entry
         answer = self._peace.trouble or self._program.get(host)
         if not isinstance(answer, Trouble):
