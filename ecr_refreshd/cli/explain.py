@@ -1,0 +1,170 @@
+"""`explain HOST`: per family of clients, what decides which credential they send, and whether that works.
+
+This room only gathers: files, environment, helpers' answers, the service's own view. What clients make of them is
+decided in `core.clients`. No secret is printed: a token is known by its fingerprint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ecr_refreshd.cli.explained import as_json, as_text, weighed
+from ecr_refreshd.cli.patience import patience
+from ecr_refreshd.cli.show import look, say
+from ecr_refreshd.cli.words import read_time
+from ecr_refreshd.core import hosts, memory
+from ecr_refreshd.core.clients.families import FAMILIES, Family
+from ecr_refreshd.core.clients.judging import Known
+from ecr_refreshd.core.clients.world import Credential, HelperAnswer, Unreadable, World
+from ecr_refreshd.core.model import EntryKind
+from ecr_refreshd.errors import NoServiceError, UsageError
+from ecr_refreshd.host import clock, control, places, statefile
+from ecr_refreshd.sinks.program import Found, NotFound, StoreProgram
+
+_LARGEST = 1 << 26
+"""Bytes; a config.json with a thousand tokens has a sixteenth of it."""
+_VERSION_WITHIN = 5.0
+"""Seconds. `docker --version` asks nobody."""
+_ASK_WITHIN = 5.0
+"""Seconds; the service answers from memory."""
+
+
+def explain(args: argparse.Namespace) -> int:
+    """Print what clients would send to a host; return 0, 4 or 1: all of those that are there work, some, none.
+
+    Raises:
+        UsageError: no ECR host.
+    """
+    host = hosts.parse(args.host)
+    if host is None:
+        raise UsageError(
+            f"{args.host} is no ECR registry, so there is nothing to explain.",
+            hint="A host is ACCOUNT.dkr.ecr.REGION.amazonaws.com (ACCOUNT: twelve digits), its -fips, .cn, .eu "
+            "or dual-stack form (ACCOUNT.dkr-ecr.REGION.on.aws), or public.ecr.aws.",
+        )
+    with patience("asking the clients' credential helpers"):
+        world, known = gathered(os.environ), _known(host.name)
+        weights = [
+            weighed(
+                family, world, host.name, known, clock.now().wall, installed=installed(family, os.environ)
+            )
+            for family in FAMILIES
+        ]
+    if args.json:
+        print(json.dumps(as_json(host.name, weights), indent=2))
+    else:
+        say(as_text(host.name, weights, clock.now().wall, look()))
+    return _exit_code([each.works for each in weights if each.counts])
+
+
+def gathered(environ: Mapping[str, str]) -> World:
+    """Return this machine as a client with this environment sees it."""
+
+    @cache
+    def ask(suffix: str, server: str) -> HelperAnswer:
+        return _asked(StoreProgram(suffix, environ), server)
+
+    def which(program: str) -> bool:
+        return shutil.which(program, path=environ.get("PATH", os.defpath)) is not None
+
+    return World(
+        env=environ,
+        home=str(places.home(environ)),
+        uid=os.geteuid(),
+        platform=sys.platform,
+        read=cache(_read),
+        ask=ask,
+        which=which,
+        docker=_docker_version(environ),
+    )
+
+
+def installed(family: Family, environ: Mapping[str, str]) -> bool | None:
+    """Return whether a client of this family is on PATH; None if that cannot be told."""
+    if not family.programs:
+        return None
+    path = environ.get("PATH", os.defpath)
+    return any(shutil.which(program, path=path) for program in family.programs)
+
+
+def _exit_code(works: list[str]) -> int:
+    if all(each == "yes" for each in works):
+        return 0
+    return 1 if all(each == "no" for each in works) else 4
+
+
+def _read(path: str) -> bytes | Unreadable | None:
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(_LARGEST)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        return Unreadable((getattr(error, "strerror", "") or "no such path").lower())
+
+
+def _asked(program: StoreProgram, server: str) -> HelperAnswer:
+    answer = program.get(server)
+    if isinstance(answer, NotFound):
+        return HelperAnswer(not_found=True)
+    if not isinstance(answer, Found):
+        return HelperAnswer(error=answer.text.rstrip("."))
+    entry = answer.entry
+    if entry.kind is EntryKind.IDENTITY:
+        return HelperAnswer(Credential("", identity=True))
+    return HelperAnswer(Credential(answer.username, entry.auth, entry.fingerprint, entry.expires_hint))
+
+
+def _docker_version(environ: Mapping[str, str]) -> tuple[int, ...] | None:
+    program = shutil.which("docker", path=environ.get("PATH", os.defpath))
+    if program is None:
+        return None
+    try:
+        done = subprocess.run(
+            [program, "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_VERSION_WITHIN,
+            check=False,
+            env=dict(environ),
+        )
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return None
+    # podman-docker's `docker` is podman, which reads other files.
+    found = re.match(r"Docker version (\d+)\.(\d+)\.(\d+)", done.stdout)
+    return tuple(int(part) for part in found.groups()) if found else None
+
+
+def _known(host: str) -> Known:
+    remembered = statefile.read(places.state_file())
+    try:
+        document: Mapping[str, Any] = control.ask(places.socket_to_ask(), {"op": "status"}, _ASK_WITHIN)
+    except NoServiceError:
+        document = memory.last_document(remembered, clock.now().wall, "")
+    rows = [row for row in document.get("registries", ()) if row.get("host") == host]
+    if not rows:
+        return Known()
+    row = rows[0]
+    grant = remembered.get("grants", {}).get(row.get("grant") or "", {})
+    ends = {
+        each["fingerprint"]: read_time(each.get("expires_at"))
+        for each in (grant, row)
+        if each.get("fingerprint")
+    }
+    return Known(
+        kept=True,
+        ends=ends,
+        past=frozenset(grant.get("past", ())) - set(ends),
+        files=frozenset(sink["path"] for sink in row.get("sinks", ())),
+    )

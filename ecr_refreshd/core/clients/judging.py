@@ -1,0 +1,133 @@
+"""Whether what a client sends will be let in, whose it is, and what to type if it is not.
+
+An end of life is AWS's own statement for our tokens; for others it is what the password says of itself, a hint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from ecr_refreshd.core.clients.world import Credential, Finding, Outcome, Source
+from ecr_refreshd.core.hosts import PUBLIC_HOSTS
+from ecr_refreshd.core.routing import OURS
+
+Works = Literal["yes", "no", "unknown"]
+OUR_PROGRAM = f"docker-credential-{OURS}"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the service, or its state file, says of a host.
+
+    Attributes:
+        kept: the service keeps this host.
+        ends: fingerprint -> end of life, of tokens that are ours and current.
+        past: fingerprints of ours that newer tokens have replaced.
+        files: where it puts this host's token.
+    """
+
+    kept: bool = False
+    ends: Mapping[str, datetime | None] = field(default_factory=dict)
+    past: frozenset[str] = frozenset()
+    files: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A credential, or the lack of one, judged.
+
+    Attributes:
+        whose: ``ours``, ``ours, but older``, ``foreign``, "" if there is none.
+        expires_at: UTC; None if unknown.
+        why: a sentence on `works`.
+    """
+
+    works: Works
+    why: str
+    whose: str = ""
+    expires_at: datetime | None = None
+
+
+def judged(finding: Finding, host: str, known: Known, now: datetime) -> tuple[Judged, ...]:
+    """Return what each possible outcome comes to."""
+    return tuple(_judged(outcome, host, known, now) for outcome in finding.outcomes)
+
+
+def overall(each: tuple[Judged, ...]) -> Works:
+    """Return whether a client works whatever chance brings."""
+    answers = {one.works for one in each}
+    return "no" if "no" in answers else "unknown" if "unknown" in answers else "yes"
+
+
+def remedy(finding: Finding, each: tuple[Judged, ...], host: str, known: Known) -> str:
+    """Return what to do, "" where nothing needs to be done."""
+    if overall(each) == "yes":
+        return ""
+    source = finding.source
+    if not source.place.startswith("/") and source.place:
+        return f"unset {source.place}, or take {host} out of it"
+    if any(outcome.error for outcome in finding.outcomes) and not source.program:
+        return f"Mend {source.place}: nothing reads it as it is."
+    if source.program == OUR_PROGRAM:
+        failing = any(outcome.error for outcome in finding.outcomes)
+        if failing:
+            return f"Put the folder of {OUR_PROGRAM} on PATH, or take {source.key} out of {source.place}"
+        return _keep(host, known)
+    if source.program:
+        return _other_program(source, host, known)
+    if len(finding.outcomes) > 1:
+        return f"docker logout {host} && {_keep(host, known)}"
+    if known.kept and source.key and source.place not in known.files:
+        return (
+            f"Take {source.key} out of {source.place}, or name that file in `files` of [docker] in the "
+            "settings of ecr-refreshd"
+        )
+    return _keep(host, known)
+
+
+def _other_program(source: Source, host: str, known: Known) -> str:
+    if source.key.startswith("credHelpers"):
+        return (
+            f'Take {source.key} out of {source.place}, or set mode = "helper" in [docker] of the settings of '
+            f"ecr-refreshd; then: {_keep(host, known)}"
+        )
+    return f"{_keep(host, known)} (it puts its own helper before {source.program})"
+
+
+def _keep(host: str, known: Known) -> str:
+    if known.kept:
+        return f"ecr-refreshd refresh {host}"
+    return f"Have ecr-refreshd keep {host}: add it as a [[registry]] to the settings, then ecr-refreshd run"
+
+
+def _judged(outcome: Outcome, host: str, known: Known, now: datetime) -> Judged:
+    if outcome.error:
+        return Judged("no", f"it fails: {outcome.error}")
+    sent = outcome.credential
+    if sent is None:
+        if host in PUBLIC_HOSTS:
+            return Judged("yes", "it pulls without a login, as everybody may here, within anonymous limits")
+        return Judged("no", "it sends no credential, and the registry lets nobody in without one")
+    if sent.bearer:
+        return Judged("no", "it sends a registry token, which ECR does not take", "foreign")
+    if not sent.auth:
+        return Judged("no", "it sends an identity token, which ECR does not take", "foreign")
+    if sent.user != "AWS":
+        return Judged("no", f"it sends the user {sent.user!r}; ECR's is AWS", "foreign")
+    return _by_time(sent, known, now)
+
+
+def _by_time(sent: Credential, known: Known, now: datetime) -> Judged:
+    ours = sent.fingerprint in known.ends
+    older = sent.fingerprint in known.past
+    whose = "ours" if ours else "ours, but older" if older else "foreign"
+    end = known.ends.get(sent.fingerprint) or sent.expires_hint
+    if end is None:
+        return Judged("unknown", "nothing says until when its token lives", whose)
+    if end <= now:
+        return Judged("no", "its token has ended", whose, end)
+    told = "by AWS's statement" if ours else "by its own words"
+    return Judged("yes", f"its token lives, {told},", whose, end)
