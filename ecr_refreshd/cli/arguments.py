@@ -52,6 +52,11 @@ def _login_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("profile", nargs="?", metavar="PROFILE", help="an AWS profile, or an sso-session")
 
 
+def _explain_options(parser: argparse.ArgumentParser) -> None:
+    _host_option(parser)
+    parser.add_argument("--json", action="store_true", help="for scripts: one JSON document, times in UTC")
+
+
 def _pause_options(parser: argparse.ArgumentParser) -> None:
     _host_option(parser)
     parser.add_argument("--for", dest="length", metavar="TIME", help="such as 2h or 30m; else until resume")
@@ -134,6 +139,28 @@ with MFA `aws sts get-caller-identity`. Without PROFILE it signs in where a
 registry waits for it or a login is about to end; if none does, it says so and
 opens nothing. A sign-in in any other way is noticed too, such as over ssh with
 `aws sso login --use-device-code`.""",
+    ),
+    Command(
+        "explain",
+        "which file, key, helper and token each client would use, and whether that works",
+        "ecr_refreshd.cli.explain",
+        "explain",
+        (
+            ("ecr-refreshd explain 724013829182.dkr.ecr.us-west-2.amazonaws.com", "for people"),
+            (
+                "ecr-refreshd explain --json public.ecr.aws | jq '.clients[] | select(.works != \"yes\")'",
+                "for scripts",
+            ),
+        ),
+        _explain_options,
+        """\
+Explains docker, compose, buildx, podman, buildah, skopeo, crane, ko, kaniko,
+docker-py, nerdctl, oras, helm, the kubelet, testcontainers and `sudo docker`.
+Run it in the environment of the client: its variables and PATH decide.
+Credential helpers are asked; no secret is shown.
+
+exit codes: 0 every client found on PATH works; 4 some do not; 1 none does;
+2 HOST is no ECR registry.""",
     ),
     Command(
         "pause",
