@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ecr_refreshd.core import report
-from ecr_refreshd.core.events import PauseAsked, ResumeAsked
+from ecr_refreshd.core.events import LoggedOut, PauseAsked, ResumeAsked
 from ecr_refreshd.core.ports import Clock
 from ecr_refreshd.daemon import Service
 from ecr_refreshd.waits import Wait
@@ -28,6 +28,7 @@ def answer(service: Service, clock: Clock, request: Mapping[str, Any]) -> dict[s
     ``{"op": "refresh", "hosts": [...], "timeout": s}`` when these (all, if none is named) have been renewed;
     ``{"op": "ensure", "hosts": [...], "min_ttl": s, "timeout": s}`` when each has so much life in every file;
     ``{"op": "pause", "host": h, "until": ISO-8601 or null}`` and ``{"op": "resume", "host": h}`` once it is so.
+    ``{"op": "logout", "host": h}`` passes on what docker told our credential helper, and is answered at once.
     """
     match request.get("op"):
         case "status":
@@ -39,6 +40,9 @@ def answer(service: Service, clock: Clock, request: Mapping[str, Any]) -> dict[s
             return _refresh(service, clock, request)
         case "ensure":
             return _ensure(service, clock, request)
+        case "logout":
+            service.tell(LoggedOut(str(request.get("host", ""))))
+            return service.document()
         case "pause" | "resume" as op:
             return _pause(service, clock, request, begins=op == "pause")
         case _:

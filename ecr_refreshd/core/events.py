@@ -93,6 +93,13 @@ class ResumeAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class LoggedOut:
+    """A client told our credential helper to forget a host: somebody ran `docker logout`."""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
 class NoticeTold:
     """A notice was given to its channels.
 
@@ -149,6 +156,7 @@ Event = (
     | RefreshAsked
     | PauseAsked
     | ResumeAsked
+    | LoggedOut
     | NoticeTold
     | SignInAsked
     | SignInStarted

@@ -30,6 +30,7 @@ from ecr_refreshd.core.events import (
     FetchFailed,
     FetchSucceeded,
     HookRan,
+    LoggedOut,
     LoginsSeen,
     NoticeTold,
     PauseAsked,
@@ -76,6 +77,8 @@ def absorb(state: State, event: Event, now: Instant, plan: Plan) -> State:
             return _refresh_asked(state, hosts, plan)
         case PauseAsked(host, until):
             return pauses.begin(state, host, until)
+        case LoggedOut(host):
+            return pauses.logged_out(state, plan.registries.get(host))
         case ResumeAsked(host):
             return pauses.end(state, [host])
         case NoticeTold():

@@ -15,6 +15,13 @@ def begin(state: State, host: str, until: datetime | None) -> State:
     return replace(state, pauses={**state.pauses, host: Pause(until, "asked")})
 
 
+def logged_out(state: State, registry: Registry | None) -> State:
+    """Leave a registry alone because somebody logged out of it, where the settings respect that."""
+    if registry is None or not registry.respects_logout or registry.host in state.pauses:
+        return state
+    return replace(state, pauses={**state.pauses, registry.host: Pause(None, "logout")})
+
+
 def end(state: State, hosts: Iterable[str]) -> State:
     """Serve these hosts again."""
     gone = frozenset(hosts)

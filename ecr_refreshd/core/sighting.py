@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from ecr_refreshd.core import pauses
 from ecr_refreshd.core.events import SinkFailed, SinkSeen
 from ecr_refreshd.core.model import Category, Entry, EntryKind, Failure, Instant, Owed, Token, View
-from ecr_refreshd.core.state import GrantFacts, HostFacts, Pause, Plan, Registry, SinkFacts, State
+from ecr_refreshd.core.state import GrantFacts, HostFacts, Plan, Registry, SinkFacts, State
 
 _ZERO = timedelta(0)
 WRITE_LOST = timedelta(seconds=60)
@@ -136,13 +137,15 @@ def _noticed(
     """Take in what a person has done: a logout that is healed or respected, a login that ends such a pause."""
     host = registry.host
     pause = state.pauses.get(host)
-    there = view.entries[host].kind is not EntryKind.ABSENT
-    if pause is not None and pause.by == "logout" and view.entries[host].kind is EntryKind.TOKEN:
+    entry = view.entries[host]
+    there = entry.kind is not EntryKind.ABSENT
+    new = entry.kind is EntryKind.TOKEN and entry.fingerprint != sink.entry(host).fingerprint
+    if pause is not None and pause.by == "logout" and new:
         return replace(state, pauses={h: p for h, p in state.pauses.items() if h != host})
     if there or not facts.held or pause is not None or not _only_entries_went(sink, view):
         return state
     if registry.respects_logout:
-        return replace(state, pauses={**state.pauses, host: Pause(None, "logout")})
+        return pauses.logged_out(state, registry)
     return replace(state, logouts={host: now.wall, **state.logouts})
 
 

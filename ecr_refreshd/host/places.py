@@ -66,6 +66,16 @@ def lock_folder(environ: Mapping[str, str] = os.environ) -> Path:
     return state_folder(environ) / "locks"
 
 
+def helper_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder of what our credential helper answers.
+
+    It is found from HOME alone: the environment of a docker started by cron, sudo or a desktop is not ours.
+    """
+    if _MACOS:
+        return home(environ) / "Library" / "Application Support" / NAME / "helper"
+    return home(environ) / ".local" / "state" / NAME / "helper"
+
+
 def socket(environ: Mapping[str, str] = os.environ) -> Path:
     """Return the socket on which the service listens."""
     runtime = None if _MACOS else _absolute(environ, "XDG_RUNTIME_DIR")

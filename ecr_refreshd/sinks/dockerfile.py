@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ecr_refreshd.core.delivery import Delivery
@@ -23,12 +23,14 @@ from ecr_refreshd.core.routing import (
     pin_for,
     routing,
 )
+from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.errors import SinkError
 from ecr_refreshd.sinks import stage
 from ecr_refreshd.sinks.files import Rewritten, mend, rewrite
 from ecr_refreshd.sinks.means import Machine
 from ecr_refreshd.sinks.places import Place, resolve, shown, work_tree
 from ecr_refreshd.sinks.refusals import converted
+from ecr_refreshd.sinks.store import CredentialStore
 
 _BY_HELPER = frozenset({Way.HELPER, Way.BOTH})
 _NOTHING = frozenset({EntryKind.ABSENT, EntryKind.EMPTY})
@@ -65,6 +67,7 @@ class DockerFile:
         self._kept: tuple[str, ...] = ()
         self._mended = False
         self._owed = Owed()
+        self._stores: dict[str, CredentialStore] = {}
 
     @property
     def path(self) -> str:
@@ -94,6 +97,7 @@ class DockerFile:
         """
         self._hosts = tuple(dict.fromkeys([*self._hosts, *delivery.tokens]))
         self._mended = False
+        self._put_into_stores(delivery)
         done = rewrite(self._path, self._lock_folder, self._file_mode, _Change(self, delivery))
         self._learn(done)
         place = resolve(self._path)
@@ -102,12 +106,36 @@ class DockerFile:
 
     def folders(self) -> frozenset[str]:
         """Return the folders whose changes can change this sink: the path's, its links', its real target's."""
-        return frozenset(os.fsdecode(folder) for folder in resolve(self._path).folders)
+        kept = (store.folders() for store in self._stores.values())
+        return frozenset(os.fsdecode(folder) for folder in resolve(self._path).folders).union(*kept)
+
+    def _put_into_stores(self, delivery: Delivery) -> None:
+        """Put the tokens that belong there into a store, before the file says that they are there."""
+        place = resolve(self._path)
+        with converted(place):
+            found = stage.read(place.real)
+            routes = Config.parse(found.data if found else None).routes()
+        tokens: dict[str, dict[str, Secret]] = {}
+        means = self._means(routes)
+        for host, token in delivery.tokens.items():
+            each = self._routing(host, routes, means)
+            if each.way is Way.STORE:
+                tokens.setdefault(each.store, {})[host] = token
+        for name, some in tokens.items():
+            self._store(name).write(Delivery(some))
+
+    def _store(self, name: str) -> CredentialStore:
+        if name not in self._stores:
+            self._stores[name] = CredentialStore(name, self._lock_folder, os.environ)
+        return self._stores[name]
+
+    def _means(self, routes: Routes) -> Means:
+        return self._machine.means(detects=self._dialect == "docker" and routes.detects)
 
     def edits(self, config: Config, delivery: Delivery) -> Edits:
         """Return what has to change in a file, as it is now, for each token to reach its clients."""
         routes = config.routes()
-        means = self._machine.means(detects=self._dialect == "docker" and routes.detects)
+        means = self._means(routes)
         ways = {host: self._routing(host, routes, means).way for host in delivery.tokens}
         entries = config.read(delivery.tokens).entries
         sent = {host for host, way in ways.items() if way in _BY_HELPER and host in delivery.answered}
@@ -121,11 +149,12 @@ class DockerFile:
         edits = Edits(
             tokens=tokens,
             cleared=delivery.removed | cleared,
+            marked=frozenset(host for host, way in ways.items() if way is Way.STORE),
             helped=frozenset(host for host in sent if not asks_us(host, routes)),
             unhelped=delivery.released | unhelped,
             restored=delivery.restored,
         )
-        if not (edits.tokens or edits.helped):
+        if not (edits.tokens or edits.helped or edits.marked):
             return edits
         pin = pin_for(routes, self._dialect, means)
         displaced = {host: name for host in edits.helped if (name := routes.helpers.get(host)) is not None}
@@ -138,7 +167,7 @@ class DockerFile:
     def _view(self, place: Place, data: bytes | None) -> View:
         reading = read(data, self._hosts)
         routes = reading.routes
-        means = self._machine.means(detects=self._dialect == "docker" and routes.detects)
+        means = self._means(routes)
         routings = {host: self._routing(host, routes, means) for host in self._hosts}
         ignored: dict[str, None] = {}
         if self._mode == "auths":
@@ -147,7 +176,8 @@ class DockerFile:
             ignored = dict.fromkeys(text for text in said if text)
         return View(
             entries={
-                host: _entry(host, reading.entries[host], each.way, routes) for host, each in routings.items()
+                **{h: _entry(h, reading.entries[h], each.way, routes) for h, each in routings.items()},
+                **self._in_stores(routings),
             },
             shadows={h: each.reason for h, each in routings.items() if each.way is Way.ELSEWHERE},
             unread={h: each.reason for h, each in routings.items() if each.way is Way.AUTHS and each.reason},
@@ -160,6 +190,15 @@ class DockerFile:
             rest=reading.rest,
             notes=(*self._notes, *self._kept, *ignored, *_place_notes(place, reading)),
         )
+
+    def _in_stores(self, routings: Mapping[str, Routing]) -> dict[str, Entry]:
+        """Return what stands in stores instead of the file. Raises SinkUnwritable."""
+        hosts: dict[str, list[str]] = {}
+        for host, each in routings.items():
+            if each.way is Way.STORE:
+                hosts.setdefault(each.store, []).append(host)
+        views = [self._store(name).look(some) for name, some in hosts.items()]
+        return {host: entry for view in views for host, entry in view.entries.items()}
 
     def _mend(self) -> None:
         try:

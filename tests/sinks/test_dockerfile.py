@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ecr_refreshd.core.delivery import Delivery
-from ecr_refreshd.core.model import EntryKind, Owed
+from ecr_refreshd.core.model import EntryKind, Owed, fingerprint
 from ecr_refreshd.core.ports import Sink
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.errors import SinkUnwritable
@@ -181,6 +181,44 @@ class TestAStoreThatHidesTheEntries:
         assert sink.look([HOST]).entries[HOST].untidy
         sink.write(everything)
         assert document(sink) == {"auths": {HOST: {"auth": AUTH}}}
+
+
+STORE = """case $1 in
+store) cat > {folder}/kept ;;
+get) cat {folder}/kept 2>/dev/null || {{ echo credentials not found in native keychain; exit 1; }} ;;
+erase) rm -f {folder}/kept ;;
+esac"""
+
+
+class TestModeStore:
+    """The token lies where the user keeps every login, and nothing of it in the file."""
+
+    def test_the_store_gets_it_and_the_file_says_so(self, tmp_path: Path, no_keychain: Path) -> None:
+        program(no_keychain, "docker-credential-desktop", STORE.format(folder=tmp_path))
+        content = {
+            "auths": {HOST: {"auth": AUTH}},
+            "credsStore": "desktop",
+            "credHelpers": {HOST: "ecr-refreshd"},
+        }
+        sink = file_with(tmp_path, json.dumps(content), mode="store")
+        assert sink.look([HOST]).entries[HOST].kind is EntryKind.ABSENT
+        view = sink.write(Delivery(TOKENS))
+        assert document(sink) == {"auths": {HOST: {}}, "credsStore": "desktop"}
+        assert json.loads((tmp_path / "kept").read_text())["Username"] == "AWS"
+        assert (view.entries[HOST].fingerprint, view.stored) == (fingerprint(AUTH), {HOST})
+
+    def test_a_store_that_refuses_leaves_the_file_as_it_was(self, tmp_path: Path, no_keychain: Path) -> None:
+        program(
+            no_keychain,
+            "docker-credential-desktop",
+            "cat >/dev/null; echo The stub received bad data.; exit 1",
+        )
+        content = json.dumps({"auths": {HOST: {"auth": AUTH}}, "credsStore": "desktop"})
+        sink = file_with(tmp_path, content, mode="store")
+        with pytest.raises(SinkUnwritable, match="as long as an ECR token") as refused:
+            sink.write(Delivery(TOKENS))
+        assert "helper" in refused.value.hint
+        assert Path(sink.path).read_text() == content
 
 
 class TestKeychainThatDockerFindsByItself:
