@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ecr_refreshd.core.clients import docker
+from ecr_refreshd.core.clients import (
+    containers,
+    docker,
+    dockerpy,
+    ggcr,
+    kubelet,
+    nerdctl,
+    oras,
+    testcontainers,
+)
 from ecr_refreshd.core.clients.world import Finding, World
 
 
@@ -17,7 +26,7 @@ class Family:
         key: a short and stable name, for scripts.
         name: for people.
         decide: what they send to a host.
-        programs: they are there if one of these is on PATH; none: they are libraries, and nobody can tell.
+        programs: they are there if one of these is on PATH; none: nobody can tell, as of a library.
     """
 
     key: str
@@ -28,5 +37,18 @@ class Family:
 
 FAMILIES = (
     Family("docker", "docker pull, push", docker.pulls, ("docker",)),
-    Family("compose", "docker compose; docker run, create", docker.composes, ("docker",)),
+    Family("docker-run", "docker run, create", docker.runs, ("docker",)),
+    Family("compose", "docker compose", docker.runs, ("docker",)),
+    Family("buildx", "docker build, buildx, BuildKit", docker.builds, ("docker", "buildx", "buildctl")),
+    Family("podman", "podman, buildah, skopeo", containers.decide, ("podman", "buildah", "skopeo")),
+    Family("crane", "crane, ko, cosign", ggcr.decide, ("crane", "ko", "cosign")),
+    Family("kaniko", "kaniko", ggcr.kaniko),
+    Family("docker-py", "docker-py, docker-compose 1, Ansible", dockerpy.decide),
+    Family("nerdctl", "nerdctl", nerdctl.decide, ("nerdctl",)),
+    Family("oras", "oras", oras.oras, ("oras",)),
+    Family("helm", "helm (oci://)", oras.helm, ("helm",)),
+    Family("kubelet", "kubelet", kubelet.decide, ("kubelet",)),
+    Family("testcontainers-java", "Testcontainers for Java", testcontainers.java),
+    Family("testcontainers-go", "Testcontainers for Go", testcontainers.go),
+    Family("sudo-docker", "sudo docker", docker.sudo),
 )

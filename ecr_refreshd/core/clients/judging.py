@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Literal
 
 from ecr_refreshd.core.clients.world import Credential, Finding, Outcome, Source
+from ecr_refreshd.core.dockerconfig import OURS
 from ecr_refreshd.core.hosts import PUBLIC_HOSTS
-from ecr_refreshd.core.routing import OURS
 
 Works = Literal["yes", "no", "unknown"]
 OUR_PROGRAM = f"docker-credential-{OURS}"

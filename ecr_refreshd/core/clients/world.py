@@ -92,7 +92,7 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What decides: a variable or a file, the key in it, and the program that is asked; "" where there is none."""
+    """What decides: a variable or a file, the key in it, the program that is asked; "" where there is none."""
 
     place: str = ""
     key: str = ""

@@ -1,0 +1,91 @@
+"""go-containerregistry's default keychain: crane, ko, cosign, kaniko (pkg/authn/keychain.go).
+
+Rules: one file only. If docker's config.json exists, podman's is never read; a file that cannot be parsed and a
+helper that fails end the command; no keychain is looked for.
+"""
+
+from __future__ import annotations
+
+from ecr_refreshd.core.clients.cliconfig import CliConfig, read_variable
+from ecr_refreshd.core.clients.goconfig import go_config
+from ecr_refreshd.core.clients.world import (
+    ANONYMOUS,
+    Credential,
+    Finding,
+    Outcome,
+    Search,
+    Source,
+    Unreadable,
+    World,
+)
+
+
+def decide(world: World, host: str) -> Finding:
+    """Return what crane, ko and cosign send."""
+    search = Search()
+    path = _file(world, search)
+    if not path:
+        return search.ends(Source(), ANONYMOUS)
+    loaded = load(world, path, search)
+    if isinstance(loaded, Finding):
+        return loaded
+    closer = [key for key in (*loaded.config.entries, *loaded.config.helpers) if key.startswith(f"{host}/")]
+    if closer:
+        search.note(f"{', '.join(closer)} in {path} go before {host} for exactly these repositories.")
+    got = loaded.get(host, search)
+    return search.ends(got.source, *(_used(outcome) for outcome in got.outcomes))
+
+
+def kaniko(world: World, host: str) -> Finding:
+    """Return what kaniko sends, in whose image DOCKER_CONFIG is /kaniko/.docker and an ECR helper is built in."""
+    finding = decide(world, host)
+    notes = (
+        "Kaniko runs in a container of its own: what counts is the config.json mounted at /kaniko/.docker.",
+        "Without a credential there, kaniko's built-in ECR helper asks AWS with the pod's own role.",
+    )
+    return Finding(finding.steps, finding.source, finding.outcomes, (*finding.notes, *notes))
+
+
+def load(world: World, path: str, search: Search) -> CliConfig | Finding:
+    """Read a file strictly, as docker's package does for whoever heeds its errors."""
+    variable = read_variable(world, search, docker=False)
+    data = world.read(path)
+    if data is None:
+        search.saw(path, "there is no such file")
+        return CliConfig(world, path, go_config(b"", whole=False), variable)
+    trouble = data.reason if isinstance(data, Unreadable) else ""
+    config = go_config(b"" if isinstance(data, Unreadable) else data, whole=False)
+    bad = " and ".join(config.undecodable)
+    trouble = trouble or config.syntax or config.mistyped or (bad and f"the auth of {bad} cannot be decoded")
+    if trouble:
+        search.saw(path, trouble)
+        return search.ends(Source(path), Outcome(error=f"{path}: {trouble}"))
+    return CliConfig(world, path, config, variable)
+
+
+def _file(world: World, search: Search) -> str:
+    """Return the one file that is read; "" if there is none."""
+    named = world.env.get("DOCKER_CONFIG")
+    home = f"{world.home}/.docker/config.json"
+    docker = f"{named}/config.json" if named else home
+    if world.read(home) is not None or world.read(docker) is not None:
+        return docker
+    search.saw(docker, "there is no such file")
+    runtime = world.env.get("XDG_RUNTIME_DIR")
+    config_home = world.env.get("XDG_CONFIG_HOME") or f"{world.home}/.config"
+    podman = f"{runtime}/containers/auth.json" if runtime else ""
+    if not podman or world.read(podman) is None:
+        podman = f"{config_home}/containers/auth.json"
+    for path in (world.env.get("REGISTRY_AUTH_FILE", ""), podman):
+        if path and world.read(path) is not None:
+            return path
+    search.saw(podman, "there is no such file")
+    return ""
+
+
+def _used(outcome: Outcome) -> Outcome:
+    """Return what is sent to a registry that asks for a password (transport/basic.go)."""
+    sent = outcome.credential
+    if sent is None or sent.bearer:
+        return Outcome(Credential("", bearer=True)) if sent else outcome
+    return outcome if sent.auth else Outcome(Credential("", identity=True))
