@@ -24,6 +24,7 @@ from ecr_refreshd.host.lookout import Lookout, digest
 from ecr_refreshd.host.watching import Watching
 from ecr_refreshd.notify.herald import Herald
 from ecr_refreshd.sinks.dockerfile import DockerFile
+from ecr_refreshd.sinks.helperfolder import HelperFolder
 from ecr_refreshd.sinks.lane import Lane
 
 
@@ -109,9 +110,12 @@ class Assembly:
 
     def _lane(self, path: str, post: Callable[[Event], None]) -> Lane:
         docker = self._settings.docker
+        locks = str(places.private_folder(places.lock_folder()))
+        if path == str(places.helper_folder()):
+            return Lane(HelperFolder(path, locks), post)
         sink = DockerFile(
             path,
-            str(places.private_folder(places.lock_folder())),
+            locks,
             docker.file_mode,
             _dialect(path),
             cast("Mode", docker.mode),
@@ -132,9 +136,14 @@ def _dialect(path: str) -> Dialect:
 
 def file_plans(settings: Settings) -> tuple[FilePlan, ...]:
     """Return the files to keep: those that are named, else docker's own and podman's (DESIGN 4)."""
+    helper = FilePlan(str(places.helper_folder()), "helper")
     if settings.docker.files:
         named = (str(Path(text).expanduser().absolute()) for text in settings.docker.files)
-        return tuple(FilePlan(path, "named") for path in dict.fromkeys(named))
+        return (*(FilePlan(path, "named") for path in dict.fromkeys(named)), helper)
     default = str(places.docker_config())
     also = (str(path) for path in places.containers_auth_files())
-    return (FilePlan(default, "default"), *(FilePlan(path, "also") for path in also if path != default))
+    return (
+        FilePlan(default, "default"),
+        *(FilePlan(path, "also") for path in also if path != default),
+        helper,
+    )

@@ -28,6 +28,8 @@ from ecr_refreshd.core.jsontext import Deep, Document, JsonObject, Member, fail,
 from ecr_refreshd.core.model import ABSENT, Entry, EntryKind, expiry_hint, fingerprint
 from ecr_refreshd.core.secret import Secret
 
+OURS = "ecr-refreshd"
+"""The suffix by which docker calls our credential helper."""
 OPENED = frozenset({"auths", "credhelpers"})
 
 
@@ -45,6 +47,11 @@ class Routes:
     helpers: dict[str, str]
     store: str
     detects: bool
+
+    def without(self, released: Collection[str]) -> Routes:
+        """Return the routes as they are once our lines for these hosts are gone."""
+        left = {h: n for h, n in self.helpers.items() if not (h in released and n == OURS)}
+        return Routes(left, self.store, self.detects)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from ecr_refreshd.core.dockerconfig import Config
+from ecr_refreshd.core.dockerconfig import OURS, Config
 from ecr_refreshd.core.jsonedit import Fresh, Splice, quoted
-from ecr_refreshd.core.routing import OURS
 from ecr_refreshd.core.secret import Secret
 
 

@@ -212,7 +212,7 @@ class Owed:
 
     Attributes:
         store: was named in the file by us, "" if none was.
-        helpers: host -> the program whose line gave way to ours.
+        helpers: host -> the program whose line gave way to ours, "" where ours is the first.
     """
 
     store: str = ""
@@ -228,6 +228,7 @@ class View:
         shadows: host -> why nothing is written for it there (``credHelpers`` names another program).
         unread: host -> why docker does not read what is written for it there.
         helped: those asked about whose clients are to be sent to our credential helper.
+        spare: those of `helped` that only a line of ours, and nothing else, makes so.
         stored: those asked about whose token belongs into a credential store instead of the file.
         lines: every host whose clients the file sends to our helper; in the helper's folder: that has an answer.
         refusals: in the helper's folder, the answers that are refusals.
@@ -243,6 +244,7 @@ class View:
     shadows: dict[str, str] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
     helped: frozenset[str] = frozenset()
+    spare: frozenset[str] = frozenset()
     stored: frozenset[str] = frozenset()
     lines: frozenset[str] = frozenset()
     refusals: dict[str, Refusal] = field(default_factory=dict)

@@ -10,10 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from ecr_refreshd.core.dockerconfig import Routes
-
-OURS = "ecr-refreshd"
-"""The suffix by which docker calls our credential helper."""
+from ecr_refreshd.core.dockerconfig import OURS, Routes
 
 Mode = Literal["auto", "auths", "helper", "both", "store"]
 Dialect = Literal["docker", "containers"]
@@ -48,11 +45,13 @@ class Routing:
 
     Attributes:
         store: for `Way.STORE`, the suffix of the store's helper.
+        spare: its clients are sent to our helper by a line that nothing but itself calls for.
         reason: for `Way.ELSEWHERE`, why nothing is written; else why docker does not read what is, "" if it does.
     """
 
     way: Way
     store: str = ""
+    spare: bool = False
     reason: str = ""
 
 
@@ -74,7 +73,7 @@ def routing(host: str, routes: Routes, mode: Mode, dialect: Dialect, means: Mean
     store = "" if named == "" else store_for(routes, dialect, means)
     if wants_helper or store == OURS or (mode == "auto" and (named == OURS or store)):
         if not means.helper:
-            return Routing(Way.BOTH if mode == "both" else Way.HELPER)
+            return Routing(Way.BOTH if mode == "both" else Way.HELPER, spare=not (wants_helper or store))
         return Routing(Way.AUTHS, reason=_unread(store, means.helper) if store else "")
     if mode == "store" and store:
         return Routing(Way.STORE, store)

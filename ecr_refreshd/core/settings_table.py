@@ -20,7 +20,6 @@ T = TypeVar("T")
 DEFAULT = "default"
 
 NOT_BUILT: Mapping[str, tuple[object, ...]] = {
-    "docker.mode": ("auto", "auths"),
     "http.listen": ("",),
 }
 """Keys that this version reads but does not act on -> the values for which that makes no difference."""

@@ -58,10 +58,10 @@ class FilePlan:
     """A file to keep.
 
     Attributes:
-        role: ``helper`` is the folder of our credential helper's answers, and carries the hosts whose clients some
-            file sends to it; ``named`` files carry every host; so does the ``default`` one; ``also`` files (podman's) carry only
+        role: ``named`` files carry every host; so does the ``default`` one; ``also`` files (podman's) carry only
             hosts that stand in them already, unless no docker config exists: creating one would hide the
-            logins of an auth.json from crane and ko.
+            logins of an auth.json from crane and ko. ``helper`` is the folder of our credential helper's answers,
+            and carries the hosts whose clients some file sends to it.
     """
 
     path: str

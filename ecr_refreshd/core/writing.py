@@ -158,8 +158,8 @@ def _delivery(
     file: FilePlan, sink: SinkFacts, carriers: Carriers, state: State, now: Instant, plan: Plan, wake: Wake
 ) -> Delivery | None:
     """Return what a sink is to get now, None if it has everything."""
-    tokens = _tokens_for(file, sink, carriers, state, now, plan, wake)
     released = _released(file, sink, carriers, state, plan)
+    tokens = _tokens_for(file, sink, carriers, released, state, now, plan, wake)
     owed = state.owed.get(file.path, Owed()).helpers
     delivery = Delivery(
         tokens={host: token.auth for host, token in tokens.items() if token.auth is not None},
@@ -167,7 +167,7 @@ def _delivery(
         removed=frozenset(_worthless(sink, state, now, plan)) - tokens.keys(),
         answered=carriers.answered,
         released=released,
-        restored={host: name for host, name in owed.items() if host in released},
+        restored={host: name for host, name in owed.items() if name and host in released},
         refusals=refusals(sink.view.refusals, carriers.helped, state, now, plan, wake)
         if sink.view is not None and file.role == "helper"
         else {},
@@ -184,8 +184,11 @@ def _released(
     if file.role == "helper":
         looked = all(state.sink(each.path).view is not None for each in plan.files)
         return sink.view.lines - carriers.helped if looked else frozenset()
-    stray = sink.view.lines - sink.view.helped - state.pauses.keys()
-    return frozenset(host for host in stray if host not in plan.registries or known(sink, host))
+    stray = sink.view.lines - sink.view.helped
+    strays = frozenset(host for host in stray if host not in plan.registries or known(sink, host))
+    # A line that a person wrote stays; one of ours goes with its reason.
+    put = state.owed.get(file.path, Owed()).helpers.keys()
+    return (strays | (sink.view.spare & put)) - state.pauses.keys()
 
 
 def _other_logins(sink: SinkFacts, tokens: Iterable[str], now: Instant) -> dict[str, datetime]:
@@ -222,21 +225,28 @@ def _dead_by_both_clocks(entry: Entry, facts: GrantFacts, host: HostFacts, now: 
 
 
 def _tokens_for(
-    file: FilePlan, sink: SinkFacts, carriers: Carriers, state: State, now: Instant, plan: Plan, wake: Wake
+    file: FilePlan,
+    sink: SinkFacts,
+    carriers: Carriers,
+    released: frozenset[str],
+    state: State,
+    now: Instant,
+    plan: Plan,
+    wake: Wake,
 ) -> dict[str, Token]:
     tokens: dict[str, Token] = {}
     shadows = {} if sink.view is None else sink.view.shadows
     for host, registry in plan.registries.items():
         if host in shadows or not known(sink, host) or not carriers.carries(file, host, sink):
             continue
-        if carriers.waits(file, host, sink):
+        if host not in released and carriers.waits(file, host, sink):
             continue
         judgement = judgement_of(state, sink, registry, now)
         if judgement is None or registry.grant is None:
             continue
         if judgement.until is not None:
             wake.wall(judgement.until)
-        if judgement.verdict is not Verdict.WRITE:
+        if judgement.verdict is not Verdict.WRITE and host not in released:
             continue
         not_before = sink.host(host).not_before
         if not_before is not None and not_before > now.boot:

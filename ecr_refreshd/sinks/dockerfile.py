@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ecr_refreshd.core.delivery import Delivery
-from ecr_refreshd.core.dockerconfig import Config, Reading, Routes, read
+from ecr_refreshd.core.dockerconfig import OURS, Config, Reading, Routes, read
 from ecr_refreshd.core.dockerlines import Edits, edited
 from ecr_refreshd.core.dockermerge import merge, merge_back
 from ecr_refreshd.core.model import Entry, EntryKind, Owed, View
 from ecr_refreshd.core.routing import (
-    OURS,
     Dialect,
     Means,
     Mode,
@@ -134,7 +133,7 @@ class DockerFile:
 
     def edits(self, config: Config, delivery: Delivery) -> Edits:
         """Return what has to change in a file, as it is now, for each token to reach its clients."""
-        routes = config.routes()
+        routes = config.routes().without(delivery.released)
         means = self._means(routes)
         ways = {host: self._routing(host, routes, means).way for host in delivery.tokens}
         entries = config.read(delivery.tokens).entries
@@ -157,7 +156,7 @@ class DockerFile:
         if not (edits.tokens or edits.helped or edits.marked):
             return edits
         pin = pin_for(routes, self._dialect, means)
-        displaced = {host: name for host in edits.helped if (name := routes.helpers.get(host)) is not None}
+        displaced = {host: routes.helpers.get(host, "") for host in edits.helped}
         self._owed = Owed(pin or self._owed.store, {**self._owed.helpers, **displaced})
         return replace(edits, store=pin)
 
@@ -182,6 +181,7 @@ class DockerFile:
             shadows={h: each.reason for h, each in routings.items() if each.way is Way.ELSEWHERE},
             unread={h: each.reason for h, each in routings.items() if each.way is Way.AUTHS and each.reason},
             helped=frozenset(host for host, each in routings.items() if each.way in _BY_HELPER),
+            spare=frozenset(host for host, each in routings.items() if each.spare),
             stored=frozenset(host for host, each in routings.items() if each.way is Way.STORE),
             lines=frozenset(host for host, name in routes.helpers.items() if name == OURS),
             owed=self._owed,

@@ -11,7 +11,8 @@ import subprocess
 import time
 from dataclasses import dataclass
 
-from ecr_refreshd.core.routing import OURS, Means
+from ecr_refreshd.core.dockerconfig import OURS
+from ecr_refreshd.core.routing import Means
 from ecr_refreshd.sinks import keychain
 
 PROGRAM = f"docker-credential-{OURS}"

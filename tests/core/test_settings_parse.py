@@ -279,7 +279,6 @@ on_logout = "respect"
         "c.toml:6: registry.aliases: r.corp.example:5000 is not AWS's: whoever runs it receives the token",
         "c.toml:9: http.listen: has no effect in this version",
         "c.toml:9: http.listen: other machines can reach it and learn your hosts and their health",
-        "c.toml:11: docker.mode: has no effect in this version",
     )
     assert settings_of('[discover]\nadopt = "never"').warnings == (
         "c.toml:2: discover.adopt: nothing is kept: no [[registry]] is named and none is adopted",
