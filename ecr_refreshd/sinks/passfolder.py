@@ -31,12 +31,12 @@ class PassFolder:
 
     def stamp(self, host: str) -> str:
         """Return a text that is another one after every change of a host's logins, "" if there are none."""
-        try:
-            with os.scandir(self._of(host)) as files:
-                found = sorted((each.name, each.stat().st_mtime_ns, each.inode()) for each in files)
-        except OSError:
-            return ""
+        found = [(name, stat.st_mtime_ns, stat.st_ino) for name, stat in self._files(host)]
         return repr(found) if found else ""
+
+    def user(self, host: str) -> str:
+        """Return whose login docker is given: the first one's, by name."""
+        return next((name.removesuffix(".gpg") for name, _ in self._files(host)), "")
 
     def note(self) -> str:
         """Return what is to be said about where it lies, "" if nothing is."""
@@ -46,6 +46,13 @@ class PassFolder:
             f"{self._top} is a git repository, and pass makes a commit of every token that it stores. "
             'mode = "helper" in [docker] makes no more of them.'
         )
+
+    def _files(self, host: str) -> list[tuple[str, os.stat_result]]:
+        try:
+            with os.scandir(self._of(host)) as files:
+                return sorted(((each.name, each.stat()) for each in files), key=lambda file: file[0])
+        except OSError:
+            return []
 
     def _of(self, host: str) -> str:
         return os.path.join(self._logins, encoded(host))

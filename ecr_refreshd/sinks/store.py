@@ -30,8 +30,6 @@ _FIRST_PEACE, _LONGEST_PEACE = 60.0, 3600.0
 _AILS_ALL = frozenset({Ailment.MISSING, Ailment.UNPREPARED, Ailment.LOCKED})
 """What ails one host then ails every other."""
 
-_ERASING_HELPS = frozenset({Ailment.COLLIDING, Ailment.HIDDEN})
-
 
 class CredentialStore:
     """One credential store, implementing `core.ports.Sink`.
@@ -89,17 +87,12 @@ class CredentialStore:
         """
         self._hosts = tuple(dict.fromkeys([*self._hosts, *delivery.tokens]))
         with self._alone():
-            if self._peace.trouble and not self._pass:
-                raise self._refused(self._peace.trouble)
-            last = None
-            for host in sorted(delivery.removed | delivery.tokens.keys()):
-                token = delivery.tokens.get(host)
-                trouble = self._take_out(host) if token is None else self._put(host, token)
-                last = trouble or last
-                if trouble and trouble.state in _AILS_ALL:
-                    break
-            if last:
-                raise self._refused(last)
+            left_alone = None if self._pass else self._peace.trouble
+            if left_alone:
+                raise self._refused(left_alone)
+            troubles = self._deliver(delivery)
+            if troubles:
+                raise self._refused(troubles[-1])
             return self._view(just_read=delivery.tokens)
 
     def folders(self) -> frozenset[str]:
@@ -136,38 +129,59 @@ class CredentialStore:
         if self._pass and not stamp:
             return ABSENT
         self._notes[_unread(answer)] = None
-        return known.entry if known and stamp and known.stamp == stamp else Entry(EntryKind.UNDECODABLE)
+        if known and stamp and known.stamp == stamp:
+            return known.entry
+        others = self._pass is not None and self._pass.user(host) != "AWS"
+        return Entry(EntryKind.OTHER_USER if others else EntryKind.UNDECODABLE)
 
-    def _put(self, host: str, token: Secret) -> Trouble | None:
-        """Store a token; return why that did not go well.
+    def _deliver(self, delivery: Delivery) -> list[Trouble]:
+        """Store everything, then read it back, which may take longer; return what went wrong."""
+        troubles: list[Trouble] = []
+        stored: list[str] = []
+        for host in sorted(delivery.removed | delivery.tokens.keys()):
+            token = delivery.tokens.get(host)
+            trouble = self._take_out(host) if token is None else self._store(host, token)
+            if trouble:
+                troubles.append(trouble)
+                if trouble.state in _AILS_ALL:
+                    break
+            elif token:
+                stored.append(host)
+        for host in stored:
+            trouble = self._read_back(host, delivery.tokens[host])
+            if trouble and trouble.state is Ailment.HIDDEN:
+                # Another user's login lies beside it, and docker is given that one. Its worth was judged before.
+                self._program.erase(host)
+                trouble = self._store(host, delivery.tokens[host])
+                trouble = trouble or self._read_back(host, delivery.tokens[host])
+            if trouble:
+                troubles.append(trouble)
+        return troubles
 
-        What refuses to be replaced, or hides the token from docker (another user's login beside it), is taken
-        out once.
-        """
-        trouble = self._stored(host, token)
-        if trouble and trouble.state in _ERASING_HELPS:
+    def _store(self, host: str, token: Secret) -> Trouble | None:
+        """Store a token; what refuses to be replaced is taken out once."""
+        trouble = self._program.store(host, token)
+        if trouble and trouble.state is Ailment.COLLIDING:
             self._program.erase(host)
-            trouble = self._stored(host, token)
+            trouble = self._program.store(host, token)
         if trouble and trouble.state is Ailment.LOCKED:
             self._peace.keep(trouble)
         return trouble
 
-    def _stored(self, host: str, token: Secret) -> Trouble | None:
-        return self._program.store(host, token) or self._read_back(host, token)
-
     def _read_back(self, host: str, token: Secret) -> Trouble | None:
         """Return in what way the store does not give back what it was just given."""
+        stamp = self._stamp(host)
         answer = self._peace.trouble or self._program.get(host)
-        if isinstance(answer, Trouble) and not (self._pass and answer.state is Ailment.LOCKED):
-            return answer
-        if isinstance(answer, Trouble):
-            self._peace.keep(answer)
-        elif not isinstance(answer, Found) or answer.entry.auth != token:
-            return self._program.lossy(host, token, answer)
-        else:
+        if not isinstance(answer, Trouble):
             self._peace.end()
-        read = not isinstance(answer, Trouble)
-        self._known[host] = _Known(entry_of(token), self._stamp(host), read=read)
+            if not isinstance(answer, Found) or answer.entry.auth != token:
+                return self._program.lossy(host, token, answer)
+        else:
+            if answer.state is Ailment.LOCKED:
+                self._peace.keep(answer)
+            if answer.state is not Ailment.LOCKED or not self._pass:
+                return answer
+        self._known[host] = _Known(entry_of(token), stamp, read=not isinstance(answer, Trouble))
         return None
 
     def _take_out(self, host: str) -> Trouble | None:

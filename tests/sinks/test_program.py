@@ -235,7 +235,7 @@ class TestBounds:
     def test_a_program_that_hangs_is_killed_with_its_children_and_counts_as_locked(
         self, tmp_path: Path
     ) -> None:
-        standin(tmp_path, f"sleep 60 & echo $! >{tmp_path}/pid; wait")
+        standin(tmp_path, f"sleep 600 & echo $! >{tmp_path}/pid; wait")
         program = StoreProgram("x", {"PATH": f"{tmp_path}:{os.environ['PATH']}"}, seconds=0.5)
         trouble = program.get(HOST)
         assert isinstance(trouble, Trouble)
@@ -252,7 +252,7 @@ class TestBounds:
         """As gpg leaves its agent; a daemon that keeps stdout open must not cost five seconds each time."""
         said = json.dumps({"ServerURL": HOST, "Username": "AWS", "Secret": PASSWORD})
         program = standin(tmp_path, f"{answer(tmp_path, said)}; sleep 60 & echo $! >{tmp_path}/pid")
-        program.get(HOST)
+        assert isinstance(program.get(HOST), Found)
         pid = int((tmp_path / "pid").read_text())
         os.kill(pid, 15)  # it was there
 

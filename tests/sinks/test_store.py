@@ -231,6 +231,14 @@ class TestLocked:
         assert (first.value.code, first.value.message) == (second.value.code, second.value.message)
         assert first.value.code == "store.locked"
 
+    def test_one_that_locks_itself_between_two_calls_is_left_alone_too(self, store: Standin) -> None:
+        store.behave(fails=self.LOCKED, verbs="get")
+        with pytest.raises(SinkUnwritable, match="The keyring is locked"):
+            store.sink.write(Delivery({HOST: token(), OTHER: token()}))
+        with pytest.raises(SinkUnwritable, match="The keyring is locked"):
+            store.sink.look([HOST, OTHER])
+        assert store.calls() == [f"store {OTHER}", f"store {HOST}", f"get {OTHER}"]
+
     def test_once_it_is_unlocked_all_is_as_before(self, store: Standin) -> None:
         store.sink.write(Delivery({HOST: token("a")}))
         store.behave(fails=self.LOCKED)
@@ -272,6 +280,12 @@ def test_a_missing_program_is_said_so_and_found_as_soon_as_it_is_there(store: St
     store.program.write_text(content)
     store.program.chmod(0o755)
     assert store.sink.write(Delivery({HOST: token()})).entries[HOST].auth == token()
+
+
+def test_all_are_stored_before_the_first_is_read_back(store: Standin) -> None:
+    """Promise 2: decrypting may take half a second each, and docker needs no proof."""
+    store.sink.write(Delivery({HOST: token(), OTHER: token()}))
+    assert store.calls() == [f"store {OTHER}", f"store {HOST}", f"get {OTHER}", f"get {HOST}"]
 
 
 def test_what_ails_one_host_keeps_no_other_from_its_token(store: Standin) -> None:
@@ -329,13 +343,13 @@ class TestPass:
     def store(self, tmp_path: Path) -> Standin:
         return Standin(tmp_path, "pass")
 
-    def touch(self, store: Standin, host: str, text: str) -> None:
+    def touch(self, store: Standin, host: str, text: str, user: str = "AWS") -> None:
         """Do to the folder what pass does."""
         folder = Path(store.environ["HOME"]) / ".password-store/docker-credential-helpers"
         place = folder / base64.urlsafe_b64encode(host.encode()).decode()
         place.mkdir(parents=True, exist_ok=True)
         (place / "new").write_text(text)
-        (place / "new").rename(place / "AWS.gpg")
+        (place / "new").rename(place / f"{user}.gpg")
 
     def test_its_folders_are_watched(self, store: Standin) -> None:
         sink = store.again("pass")
@@ -378,6 +392,15 @@ class TestPass:
         store.behave()
         view = sink.look([HOST])
         assert (view.entries[HOST].auth, view.notes) == (token(), ())
+
+    def test_whose_login_it_is_can_be_told_while_it_is_locked(self, store: Standin) -> None:
+        """Of an adopted host, another user's login is left alone; that must not hang on a passphrase."""
+        self.touch(store, HOST, "x", "alice")
+        self.touch(store, OTHER, "x", "alice")
+        self.touch(store, OTHER, "x")
+        store.behave(fails=self.LOCKED, verbs="get")
+        entries = store.again("pass").look([HOST, OTHER]).entries
+        assert [entry.kind for entry in entries.values()] == [EntryKind.OTHER_USER, EntryKind.UNDECODABLE]
 
     def test_gpg_is_never_let_ask(self, store: Standin, tmp_path: Path) -> None:
         store.program.write_text(
