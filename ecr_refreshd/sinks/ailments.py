@@ -134,11 +134,12 @@ class Asked:
 
 def diagnosed(asked: Asked, verb: str, said: str) -> Trouble:
     """Return what a program's words mean; they must be clean of secrets, see `sinks.program`."""
+    said = said.rstrip(".")
     words = said.lower()
     for pattern, state, text, hint in _TOLD:
         if re.search(pattern, words):
             return Trouble(state, asked.fill(text, said) + ".", asked.fill(hint))
-    text = f"{asked.program} {verb} failed: {said or 'it gave no reason'}"
+    text = f"{asked.program} {verb} failed: {said or 'it gave no reason'}."
     return Trouble(
         Ailment.FAILED, text, asked.fill("See what it says: echo {host} | {program} get > /dev/null")
     )

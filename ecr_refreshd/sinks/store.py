@@ -193,11 +193,16 @@ class CredentialStore:
 
     def _refused(self, trouble: Trouble) -> SinkUnwritable:
         """Return the error for people: what happened, what still works, what to do."""
-        ends = [known.entry.expires_hint for known in self._known.values() if known.entry.expires_hint]
-        still = "What lies in it was left as it is"
-        if ends:
-            still = f"The tokens last seen in it end at {min(ends).astimezone():%Y-%m-%d %H:%M}"
-        return SinkUnwritable(f"{trouble.text} {still}.", code=f"store.{trouble.state}", hint=trouble.hint)
+        seen = (self._known[host].entry.expires_hint for host in self._hosts if host in self._known)
+        ends = [end for end in seen if end]
+        still = ""
+        if trouble.state is Ailment.MISSING:
+            still = " docker gets no login from it either."
+        elif ends:
+            still = (
+                f" Of the tokens last seen in it, the first ends at {min(ends).astimezone():%Y-%m-%d %H:%M}."
+            )
+        return SinkUnwritable(f"{trouble.text}{still}", code=f"store.{trouble.state}", hint=trouble.hint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ class TestStore:
         (tmp_path / "docker-credential-x").write_text("#!/bin/sh\nexec <&-; echo no; exit 1\n")
         trouble = program.store(HOST, Secret(base64.b64encode(b"AWS:" + b"x" * 300_000).decode()))
         assert trouble is not None
-        assert trouble.text == "docker-credential-x store failed: no"
+        assert trouble.text == "docker-credential-x store failed: no."
 
     def test_six_kilobytes_and_more_are_given_whole(self, tmp_path: Path) -> None:
         long = Secret(base64.b64encode(b"AWS:" + b"x" * 200_000).decode())
@@ -215,7 +215,7 @@ class TestTrouble:
     def test_one_that_crashes(self, tmp_path: Path) -> None:
         trouble = standin(tmp_path, "kill -SEGV $$").get(HOST)
         assert isinstance(trouble, Trouble)
-        assert trouble.text.endswith("it was ended by signal 11")
+        assert trouble.text.endswith("it was ended by signal 11.")
 
     def test_neither_a_token_nor_a_piece_of_one_is_ever_quoted(self, tmp_path: Path) -> None:
         for script in ('echo "$said"', f"echo cannot keep {PASSWORD[100:160]}", f"echo {PASSWORD[5:14]}"):
@@ -224,7 +224,7 @@ class TestTrouble:
             assert not any(PASSWORD[at : at + 8] in trouble.text for at in range(len(PASSWORD) - 8))
         trouble = standin(tmp_path, f"echo half of it: {PASSWORD}; exit 1").get(HOST)
         assert isinstance(trouble, Trouble)
-        assert trouble.text == "docker-credential-x get failed: half of it: ***"
+        assert trouble.text == "docker-credential-x get failed: half of it: ***."
 
     def test_words_are_one_short_line(self) -> None:
         assert quotable("a\n  b\r\n") == "a b"

@@ -243,7 +243,7 @@ class TestLocked:
         store.sink.write(Delivery({HOST: token("a")}))
         store.behave(fails=self.LOCKED)
         for _ in range(3):
-            with pytest.raises(SinkUnwritable, match="last seen in it end at 2030-01-02"):
+            with pytest.raises(SinkUnwritable, match="last seen in it, the first ends at 2030-01-02"):
                 store.sink.look([HOST])
             store.now += 5000
         store.behave()
