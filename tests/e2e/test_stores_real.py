@@ -63,7 +63,7 @@ def sink_of(store: Store, seconds: float = 20.0) -> CredentialStore:
 class Attentive(Request):
     """Reads what is posted: else the connection breaks, and docker logs in at the registry itself."""
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 - http.server calls it so
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         super().do_POST()
 
