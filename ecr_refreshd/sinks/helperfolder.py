@@ -12,16 +12,16 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
-from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from ecr_refreshd.core import helperanswer
 from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.dockerentry import decoded
-from ecr_refreshd.core.helperanswer import Answer
+from ecr_refreshd.core.helperanswer import REFUSES
 from ecr_refreshd.core.hosts import parse
 from ecr_refreshd.core.model import ABSENT, Entry, EntryKind, Refusal, View, fingerprint
+from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.errors import SinkUnwritable
 from ecr_refreshd.sinks.lock import locked
 
@@ -60,12 +60,14 @@ class HelperFolder:
         try:
             with locked(self._lock_folder, os.fsencode(self._path)):
                 for host, auth in delivery.tokens.items():
-                    ends = delivery.ends[host]
-                    self._put(host, helperanswer.token_file(host, auth, ends), ends)
+                    self._put(host, helperanswer.token_line(host, auth), delivery.ends[host])
+                    self._file(host + REFUSES).unlink(missing_ok=True)
                 for host, refusal in delivery.refusals.items():
-                    self._put(host, helperanswer.refusal_file(refusal), refusal.until)
+                    self._put(host + REFUSES, helperanswer.refusal_line(refusal.text), refusal.until)
+                    self._file(host).unlink(missing_ok=True)
                 for host in delivery.removed | delivery.released:
                     self._file(host).unlink(missing_ok=True)
+                    self._file(host + REFUSES).unlink(missing_ok=True)
                 self._sync()
         except OSError as error:
             raise self._refused(error) from error
@@ -75,35 +77,48 @@ class HelperFolder:
         """Return the folder itself; what is above it is seen when it comes."""
         return frozenset({self._path})
 
-    def answer(self, host: str) -> Answer | None:
-        """Return what is ready for a host, None if nothing is. Raises SinkUnwritable."""
+    def answer(self, host: str) -> Refusal | Entry:
+        """Return what is ready for a host: a refusal, or an entry (absent: nothing). Raises SinkUnwritable."""
         try:
             self._judge()
-            descriptor = os.open(self._file(host), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            found = self._read(host)
+            refused = self._read(host + REFUSES) if found is None else None
         except FileNotFoundError:
-            return None
+            return ABSENT
         except OSError as error:
             raise self._refused(error) from error
-        with os.fdopen(descriptor, "rb") as file:
-            return helperanswer.read(file.read(_MOST))
+        if refused is not None:
+            return Refusal(refused[0].decode("utf-8", "replace").strip(), refused[1])
+        return ABSENT if found is None else _entry(helperanswer.token_in(found[0]), found[1])
 
     def _view(self) -> View:
         try:
-            there = frozenset(name for name in os.listdir(self._path) if _is_host(name))
+            files = os.listdir(self._path)
         except FileNotFoundError:
             return View(dict.fromkeys(self._hosts, ABSENT), exists=False)
         except OSError as error:
             raise self._refused(error) from error
+        there = frozenset(host for name in files if (host := _host_of(name)))
         answers = {host: self.answer(host) for host in self._hosts if host in there}
+        refusals = {host: each for host, each in answers.items() if isinstance(each, Refusal)}
+        entries = {host: each for host, each in answers.items() if isinstance(each, Entry)}
         return View(
-            entries={host: _entry(host, answers) for host in self._hosts},
-            refusals={
-                host: Refusal(answer.refusal, answer.ends)
-                for host, answer in answers.items()
-                if answer is not None and answer.auth is None
+            entries={
+                host: Entry(EntryKind.EMPTY) if host in refusals else entries.get(host, ABSENT)
+                for host in self._hosts
             },
+            refusals=refusals,
             lines=there,
         )
+
+    def _read(self, name: str) -> tuple[bytes, datetime] | None:
+        """Return a file's content and the end of what it says (UTC), None if there is none. Raises OSError."""
+        try:
+            descriptor = os.open(self._file(name), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return None
+        with os.fdopen(descriptor, "rb") as file:
+            return file.read(_MOST), datetime.fromtimestamp(os.fstat(descriptor).st_mtime, UTC)
 
     def _prepare(self) -> None:
         try:
@@ -126,10 +141,9 @@ class HelperFolder:
                 hint=f"chmod 700 {self._path}, or remove it if it is not yours",
             )
 
-    def _put(self, host: str, data: bytes, ends: datetime) -> None:
-        fresh = self._file(f"{_NEW}{host}")
-        with suppress(FileNotFoundError):
-            fresh.unlink()
+    def _put(self, name: str, data: bytes, ends: datetime) -> None:
+        fresh = self._file(_NEW + name)
+        fresh.unlink(missing_ok=True)
         descriptor = os.open(
             fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
         )
@@ -139,7 +153,7 @@ class HelperFolder:
             at = int(ends.timestamp())
             os.utime(descriptor, (at, at))
             os.fsync(descriptor)
-        fresh.rename(self._file(host))
+        fresh.rename(self._file(name))
 
     def _sync(self) -> None:
         descriptor = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -159,20 +173,16 @@ class HelperFolder:
         )
 
 
-def _is_host(name: str) -> bool:
-    host = parse(name)
-    return host is not None and host.name == name
+def _host_of(name: str) -> str:
+    """Return the host that a file is about, "" if it is about none."""
+    text = name.removesuffix(REFUSES)
+    host = parse(text)
+    return text if host is not None and host.name == text else ""
 
 
-def _entry(host: str, answers: dict[str, Answer | None]) -> Entry:
-    if host not in answers:
-        return ABSENT
-    answer = answers[host]
-    if answer is None:
+def _entry(auth: Secret | None, ends: datetime) -> Entry:
+    if auth is None:
         return Entry(EntryKind.UNDECODABLE)
-    if answer.auth is None:
-        return Entry(EntryKind.EMPTY)
-    text = answer.auth.reveal()
-    username, _ = decoded(text)
-    kind = EntryKind.TOKEN if username == "AWS" else EntryKind.OTHER_USER
-    return Entry(kind, fingerprint(text), answer.ends, answer.auth)
+    text = auth.reveal()
+    kind = EntryKind.TOKEN if decoded(text)[0] == "AWS" else EntryKind.OTHER_USER
+    return Entry(kind, fingerprint(text), ends, auth)
