@@ -37,7 +37,7 @@ types: $(VENV)/tests
 
 wheel: $(VENV)/wheel
 
-SOURCES := $(shell find ecr_refreshd systemd launchd -type f -not -name '*.pyc') config.example.toml README.md LICENSE
+SOURCES := $(shell find bin ecr_refreshd systemd launchd -type f -not -name '*.pyc') config.example.toml README.md LICENSE
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -82,6 +82,7 @@ ONLY_IN = {
 REVEALS = {
     "ecr_refreshd.aws.probing",
     "ecr_refreshd.core.dockerconfig",
+    "ecr_refreshd.core.helperanswer",  # what docker is told on stdout
     "ecr_refreshd.host.logs",
     "ecr_refreshd.notify.webhook",
     "ecr_refreshd.sinks.program",  # a credential store is given the password on stdin

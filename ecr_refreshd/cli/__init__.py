@@ -19,8 +19,12 @@ INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (DESIGN 3); `argv` is without the program's name."""
+    given = sys.argv[1:] if argv is None else argv
+    if given[:1] == ["credential"]:
+        # What our shell script hands over; its usage errors are docker's protocol, not a person's.
+        return int(importlib.import_module("ecr_refreshd.cli.credential").main(given[1:]))
     try:
-        arguments = read_arguments(sys.argv[1:] if argv is None else argv)
+        arguments = read_arguments(given)
     except SystemExit as asked:  # argparse has said it all: --help, --version or a usage error
         return asked.code if isinstance(asked.code, int) else 2
     try:

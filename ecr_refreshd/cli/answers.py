@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ecr_refreshd.core import report
-from ecr_refreshd.core.events import LoggedOut, PauseAsked, ResumeAsked
+from ecr_refreshd.core.events import AnswerWanted, LoggedOut, PauseAsked, ResumeAsked
 from ecr_refreshd.core.ports import Clock
 from ecr_refreshd.daemon import Service
 from ecr_refreshd.waits import Wait
@@ -17,6 +17,8 @@ LONGEST_WAIT = 300.0
 _LONGEST_TTL = 366 * 86400.0
 _PAUSE_SHOWS = 10.0
 """Seconds until a host that is served again has its token, or its failure, to show."""
+_WORTH_ANSWERING = timedelta(seconds=5)
+"""A token that dies on the way to the registry is no answer."""
 _FIRST_LOOKS = 5.0
 """Seconds until a service that has just started knows which hosts stand in the files."""
 
@@ -28,7 +30,8 @@ def answer(service: Service, clock: Clock, request: Mapping[str, Any]) -> dict[s
     ``{"op": "refresh", "hosts": [...], "timeout": s}`` when these (all, if none is named) have been renewed;
     ``{"op": "ensure", "hosts": [...], "min_ttl": s, "timeout": s}`` when each has so much life in every file;
     ``{"op": "pause", "host": h, "until": ISO-8601 or null}`` and ``{"op": "resume", "host": h}`` once it is so.
-    ``{"op": "logout", "host": h}`` passes on what docker told our credential helper, and is answered at once.
+    ``{"op": "answer", "host": h, "timeout": s}`` when our credential helper has an answer ready for it;
+    ``{"op": "logout", "host": h}`` passes on what docker told our credential helper, and is answered once it is so.
     """
     match request.get("op"):
         case "status":
@@ -40,8 +43,12 @@ def answer(service: Service, clock: Clock, request: Mapping[str, Any]) -> dict[s
             return _refresh(service, clock, request)
         case "ensure":
             return _ensure(service, clock, request)
+        case "answer":
+            return _answer(service, clock, request)
         case "logout":
-            service.tell(LoggedOut(str(request.get("host", ""))))
+            host = str(request.get("host", ""))
+            service.tell(LoggedOut(host))
+            service.wait(Wait(frozenset({host})), _PAUSE_SHOWS)
             return service.document()
         case "pause" | "resume" as op:
             return _pause(service, clock, request, begins=op == "pause")
@@ -62,6 +69,14 @@ def _ensure(service: Service, clock: Clock, request: Mapping[str, Any]) -> dict[
     if not isinstance(named, list) or not isinstance(least, int | float) or not 0 <= least <= _LONGEST_TTL:
         return {"error": "bad-request"}
     wait = Wait(frozenset(str(host) for host in named), min_ttl=timedelta(seconds=float(least)))
+    done = service.wait(wait, _timeout(request))
+    return outcome(service.document(), wait, clock, late=not done)
+
+
+def _answer(service: Service, clock: Clock, request: Mapping[str, Any]) -> dict[str, Any]:
+    host = str(request.get("host", ""))
+    service.tell(AnswerWanted(host))
+    wait = Wait(frozenset({host}), min_ttl=_WORTH_ANSWERING)
     done = service.wait(wait, _timeout(request))
     return outcome(service.document(), wait, clock, late=not done)
 

@@ -6,7 +6,7 @@ import argparse
 import secrets
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -19,6 +19,7 @@ from ecr_refreshd.cli.patience import patience
 from ecr_refreshd.cli.settings import ConfigFile
 from ecr_refreshd.cli.show import print_document
 from ecr_refreshd.core import report
+from ecr_refreshd.core.events import Event
 from ecr_refreshd.daemon import Service
 from ecr_refreshd.errors import LockHeldError, NoServiceError
 from ecr_refreshd.host import clock, control, logs, places, process, statefile
@@ -65,10 +66,21 @@ def run(args: argparse.Namespace) -> int:
             server.stop()
 
 
-def alone(args: argparse.Namespace, wait: Wait, timeout: timedelta = _ALONE) -> Mapping[str, Any]:
-    """Do in this process what somebody waits for, and return what `answers.outcome` says of it."""
+def alone(
+    args: argparse.Namespace, wait: Wait, timeout: timedelta = _ALONE, events: Iterable[Event] = ()
+) -> Mapping[str, Any]:
+    """Do in this process what somebody waits for, and return what `answers.outcome` says of it.
+
+    Args:
+        args: name the configuration.
+        wait: for what.
+        timeout: after which it is given up.
+        events: what the service learns at its start.
+    """
     # The command itself says what went wrong, of the hosts that it is about.
     with _service(args, wait=_ONCE_WAITS, serving=False, level="critical") as service:
+        for event in events:
+            service.tell(event)
         service.run(wait, timeout)
         return answers.outcome(service.document(), wait, clock.SystemClock(), late=not wait.settled)
 

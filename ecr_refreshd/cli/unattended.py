@@ -44,7 +44,7 @@ def remember(args: argparse.Namespace, host: str, operation: str, until: datetim
     Args:
         args: name the configuration.
         host: bare.
-        operation: ``pause`` or ``resume``.
+        operation: ``pause``, ``logout`` (a pause that a login ends) or ``resume``.
         until: when a pause ends (UTC), None if a person ends it.
 
     Raises:
@@ -62,7 +62,8 @@ def remember(args: argparse.Namespace, host: str, operation: str, until: datetim
         known = known_hosts(settings, remembered)
         if host not in known:
             raise unknown_host([host], known)
-        pause = Pause(until, "asked") if operation == "pause" else None
+        begins = {"pause": Pause(until, "asked"), "logout": Pause(None, "logout")}
+        pause = begins.get(operation)
         changed, row = with_pause(remembered, host, pause, clock.now().wall)
         statefile.write(places.state_file(), changed)
     except OSError as error:

@@ -100,6 +100,13 @@ class LoggedOut:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerWanted:
+    """A client asked our credential helper about a host, and nothing lay ready."""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
 class NoticeTold:
     """A notice was given to its channels.
 
@@ -157,6 +164,7 @@ Event = (
     | PauseAsked
     | ResumeAsked
     | LoggedOut
+    | AnswerWanted
     | NoticeTold
     | SignInAsked
     | SignInStarted

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import datetime
 
 from ecr_refreshd.core.dockerentry import decoded
+from ecr_refreshd.core.model import Entry, EntryKind, fingerprint
 from ecr_refreshd.core.secret import Secret
 
 NOT_FOUND = "credentials not found in native keychain"
@@ -36,11 +38,19 @@ def refusal_line(text: str) -> bytes:
     return f"{' '.join(text.split())}\n".encode()
 
 
-def token_in(line: bytes) -> Secret | None:
-    """Return the token, as docker would write it into ``auth``, that an answer gives; None if it gives none."""
+def entry_in(line: bytes, ends: datetime) -> Entry:
+    """Return what an answer gives to docker, as docker would write it into a file.
+
+    Args:
+        line: the answer.
+        ends: when it ends (UTC).
+    """
     try:
         document = json.loads(line)
-        pair = f"{document['Username']}:{document['Secret']}"
+        user, password = str(document["Username"]), str(document["Secret"])
     except (ValueError, TypeError, KeyError, RecursionError):
-        return None
-    return Secret(base64.b64encode(pair.encode("utf-8", "replace")).decode())
+        return Entry(EntryKind.UNDECODABLE)
+    text = base64.b64encode(f"{user}:{password}".encode("utf-8", "replace")).decode()
+    return Entry(
+        EntryKind.TOKEN if user == "AWS" else EntryKind.OTHER_USER, fingerprint(text), ends, Secret(text)
+    )

@@ -25,6 +25,7 @@ from datetime import timedelta
 from ecr_refreshd.core import granting, notices, pauses, probing, sighting
 from ecr_refreshd.core.decisions import Decision
 from ecr_refreshd.core.events import (
+    AnswerWanted,
     CredentialsChanged,
     Event,
     FetchFailed,
@@ -77,6 +78,8 @@ def absorb(state: State, event: Event, now: Instant, plan: Plan) -> State:
             return _refresh_asked(state, hosts, plan)
         case PauseAsked(host, until):
             return pauses.begin(state, host, until)
+        case AnswerWanted(host):
+            return replace(state, wanted={**state.wanted, host: now.boot})
         case LoggedOut(host):
             return pauses.logged_out(state, plan.registries.get(host))
         case ResumeAsked(host):

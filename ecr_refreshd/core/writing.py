@@ -23,7 +23,7 @@ class Carriers:
 
     Attributes:
         default: the file that carries every host although no configuration names it.
-        helped: hosts whose clients some file sends to our helper, or is about to.
+        helped: hosts whose clients some file sends to our helper, or is about to; or have come to it.
         answered: those for which our helper has their newest token ready.
     """
 
@@ -35,7 +35,8 @@ class Carriers:
     def of(cls, state: State, plan: Plan) -> Carriers:
         """Return them, read off the newest looks."""
         views = [view for file in plan.files if (view := state.sink(file.path).view) is not None]
-        helped = frozenset[str]().union(*(view.helped for view in views))
+        # A client that came by another file (a job's own DOCKER_CONFIG) comes again.
+        helped = frozenset(state.wanted.keys() & plan.registries.keys()).union(*(v.helped for v in views))
         return cls(_default_path(state, plan), helped, _answered(state, plan, helped))
 
     def carries(self, file: FilePlan, host: str, sink: SinkFacts) -> bool:

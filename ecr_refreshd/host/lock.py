@@ -22,10 +22,15 @@ _LOOK_AGAIN = timedelta(milliseconds=100)
 
 
 class InstanceLock:
-    """The lock of one folder, which is made if it is missing. Used in one thread."""
+    """A lock in a folder, which is made if it is missing. Used in one thread.
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "instance.lock"
+    Args:
+        folder: where its file lies.
+        name: of the file; the default is the one lock of the service.
+    """
+
+    def __init__(self, folder: Path, name: str = "instance.lock") -> None:
+        self._path = folder / name
         self._descriptor: int | None = None
 
     def acquire(self, wait: timedelta = timedelta(0)) -> None:

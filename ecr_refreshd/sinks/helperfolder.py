@@ -10,6 +10,7 @@ and its mtime is the end of what it says: the helper compares it with that of a 
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -17,17 +18,15 @@ from pathlib import Path
 
 from ecr_refreshd.core import helperanswer
 from ecr_refreshd.core.delivery import Delivery
-from ecr_refreshd.core.dockerentry import decoded
 from ecr_refreshd.core.helperanswer import REFUSES
-from ecr_refreshd.core.hosts import parse
-from ecr_refreshd.core.model import ABSENT, Entry, EntryKind, Refusal, View, fingerprint
-from ecr_refreshd.core.secret import Secret
+from ecr_refreshd.core.model import ABSENT, Entry, EntryKind, Refusal, View
 from ecr_refreshd.errors import SinkUnwritable
 from ecr_refreshd.sinks.lock import locked
 
 _MOST = 1 << 17
 """Bytes: thirty times the longest token seen."""
 _NEW = ".new-"
+_HOST = re.compile(r"[a-z0-9][a-z0-9.-]*(:[0-9]+)?")
 
 
 class HelperFolder:
@@ -89,7 +88,7 @@ class HelperFolder:
             raise self._refused(error) from error
         if refused is not None:
             return Refusal(refused[0].decode("utf-8", "replace").strip(), refused[1])
-        return ABSENT if found is None else _entry(helperanswer.token_in(found[0]), found[1])
+        return ABSENT if found is None else helperanswer.entry_in(*found)
 
     def _view(self) -> View:
         try:
@@ -176,13 +175,4 @@ class HelperFolder:
 def _host_of(name: str) -> str:
     """Return the host that a file is about, "" if it is about none."""
     text = name.removesuffix(REFUSES)
-    host = parse(text)
-    return text if host is not None and host.name == text else ""
-
-
-def _entry(auth: Secret | None, ends: datetime) -> Entry:
-    if auth is None:
-        return Entry(EntryKind.UNDECODABLE)
-    text = auth.reveal()
-    kind = EntryKind.TOKEN if decoded(text)[0] == "AWS" else EntryKind.OTHER_USER
-    return Entry(kind, fingerprint(text), ends, auth)
+    return text if _HOST.fullmatch(text) else ""

@@ -1,0 +1,244 @@
+"""The credential helper's part in Python: what the shell script cannot answer from a prepared file.
+
+The protocol is docker's (docker-config.md 3). Whatever happens, `get` puts exactly one JSON object on stdout or
+exactly the line that every client takes for "no such login"; why is said in one line on stderr. The names of the
+verbs and the texts of the usage errors are the protocol's own.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ecr_refreshd import __version__
+from ecr_refreshd.cli import unattended
+from ecr_refreshd.cli.arguments import read_arguments
+from ecr_refreshd.cli.settings import ConfigFile
+from ecr_refreshd.core import helperanswer, hosts
+from ecr_refreshd.core.delivery import Delivery
+from ecr_refreshd.core.model import Entry, EntryKind, Refusal, expiry_hint
+from ecr_refreshd.core.secret import Secret
+from ecr_refreshd.core.settings import Settings
+from ecr_refreshd.errors import ControlError, NoServiceError, RefreshdError
+from ecr_refreshd.host import clock, control, places, statefile
+from ecr_refreshd.host.lock import InstanceLock
+from ecr_refreshd.sinks.helperfolder import HelperFolder
+
+NAME = "docker-credential-ecr-refreshd"
+_USAGE = f"Usage: {NAME} <store|get|erase|list|version>"
+_MOST = 1 << 20
+"""Bytes of a request; docker's own are a few thousand at most."""
+_SERVICE_TAKES = 20.0
+"""Seconds that docker is kept waiting for the service; it has the token, or asks AWS for it."""
+_TURN = timedelta(seconds=60)
+"""How long one helper waits while another one fetches."""
+_SOON = timedelta(seconds=5)
+"""A token that dies on the way to the registry is no answer."""
+_TOKEN_LIFE = timedelta(hours=12)
+
+Words = tuple[int, str, str]
+"""Exit code, stdout, stderr."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Answer one request; `argv` is the verb alone. Returns the exit code, and raises nothing."""
+    verb = argv[0] if len(argv) == 1 else ""
+    verbs: Mapping[str, Callable[[], Words]] = {
+        "get": _get,
+        "store": _store,
+        "erase": _erase,
+        "list": _list,
+        **dict.fromkeys(("version", "--version", "-v"), _version),
+    }
+    if len(argv) != 1:
+        return _say((1, _USAGE, ""))
+    if verb not in verbs:
+        return _say((1, f"{NAME}: unknown action: {verb}", ""))
+    try:
+        words = verbs[verb]()
+    except RefreshdError as error:
+        words = _failed(verb, f"{error.message} {error.hint}")
+    except Exception as error:  # noqa: BLE001 - any other text on stdout costs old builders every registry's login
+        words = _failed(verb, f"an unforeseen error ({type(error).__name__}). See: ecr-refreshd doctor")
+    return _say(words)
+
+
+def _say(words: Words) -> int:
+    code, said, why = words
+    if why:
+        print(f"{NAME}: {' '.join(why.split())}", file=sys.stderr)
+    if said:
+        print(said)
+    sys.stdout.flush()
+    return code
+
+
+def _failed(verb: str, why: str) -> Words:
+    if verb == "get":
+        return 1, helperanswer.NOT_FOUND, why
+    if verb == "list":
+        return 0, "{}", why
+    return 1, " ".join(why.split()), ""
+
+
+def _version() -> Words:
+    return 0, f"{NAME} (ecr-refreshd) {__version__}", ""
+
+
+def _request() -> str:
+    return sys.stdin.buffer.read(_MOST).decode("utf-8", "replace")
+
+
+def _get() -> Words:
+    server = "".join(_request().split())
+    if not server:
+        return 1, helperanswer.NOT_FOUND, "no credentials server URL"
+    host = hosts.bare(server)
+    ready = _ready(host)
+    if ready is None:
+        ready = _asked(host)
+    if isinstance(ready, Secret):
+        return 0, helperanswer.token_line(host, ready).decode().rstrip("\n"), ""
+    return 1, helperanswer.NOT_FOUND, ready
+
+
+def _folder() -> HelperFolder:
+    return HelperFolder(str(places.helper_folder()), str(places.lock_folder()))
+
+
+def _ready(host: str) -> Secret | str | None:
+    """Return the token that lies ready for a host, or why there is none; None if neither does."""
+    found: Entry | Refusal = _folder().answer(host)
+    now = clock.now().wall
+    if isinstance(found, Refusal):
+        return found.text if found.until > now else None
+    living = found.expires_hint is not None and found.expires_hint > now + _SOON
+    return found.auth if living and found.kind is EntryKind.TOKEN else None
+
+
+def _asked(host: str) -> Secret | str:
+    """Have the service, or in its place this process, get an answer ready; return it, or why there is none."""
+    if not _may_be_ours(host):
+        return ""  # a client asks about every registry there is; nothing is wrong
+    request = {"op": "answer", "host": host, "timeout": _SERVICE_TAKES}
+    try:
+        answer: Mapping[str, Any] = control.ask(places.socket_to_ask(), request, _SERVICE_TAKES + 2)
+    except NoServiceError:
+        answer = _fetched(host)
+    except ControlError as error:
+        return f"{error.message} {error.hint}"
+    return _ready(host) or _why(host, answer)
+
+
+def _may_be_ours(host: str) -> bool:
+    """Return whether a host is worth asking about: ECR's, or another name that is in the settings."""
+    return hosts.parse(host) is not None or host in _known()
+
+
+def _known() -> list[str]:
+    remembered, _ = statefile.load(places.state_file())
+    return unattended.known_hosts(ConfigFile.chosen(read_arguments(["status"])).load(), remembered)
+
+
+def _fetched(host: str) -> Mapping[str, Any]:
+    """Fetch for a host in this process; of many that want to, one does, and the others find what it left."""
+    # Imported only now: with a service the answer comes without the service's libraries.
+    from ecr_refreshd.cli.run import alone  # noqa: PLC0415 - see above
+    from ecr_refreshd.core.events import AnswerWanted  # noqa: PLC0415 - see above
+    from ecr_refreshd.waits import Wait  # noqa: PLC0415 - see above
+
+    turn = InstanceLock(places.lock_folder(), "credential.lock")
+    turn.acquire(_TURN)
+    try:
+        if _ready(host) is not None:
+            return {}
+        wait = Wait(frozenset({host}), min_ttl=_SOON)
+        return alone(read_arguments(["run"]), wait, _TURN, [AnswerWanted(host)])
+    finally:
+        turn.release()
+
+
+def _why(host: str, answer: Mapping[str, Any]) -> str:
+    """Return why a host has no answer, from what the service said of it."""
+    if answer.get("error") == "unknown-host":
+        return f"{host} is no registry that ecr-refreshd keeps. Add it to config.toml: ecr-refreshd init"
+    for row in answer.get("registries", []):
+        error = row["last_error"]
+        if error:
+            return (
+                f"{host} has no valid token: {error['message']} {error['hint'] or 'See: ecr-refreshd status'}"
+            )
+    return f"{host} has no valid token yet. See: ecr-refreshd status"
+
+
+def _store() -> Words:
+    try:
+        document = {key.lower(): value for key, value in json.loads(_request()).items()}
+        server, user, password = (str(document.get(key, "")) for key in ("serverurl", "username", "secret"))
+    except (ValueError, AttributeError):
+        return 1, "what is to be stored is no JSON object", ""
+    if not server:
+        return 1, "no credentials server URL", ""
+    if not user:
+        return 1, "no credentials username", ""
+    host = hosts.bare(server)
+    if host not in _known() and not isinstance(_folder().answer(host), Refusal):
+        return 1, f"{NAME} keeps logins of the registries of ecr-refreshd only, and {host} is none", ""
+    if user != "AWS":
+        return 1, f"{host} takes no user but AWS, with a token of Amazon ECR as the password", ""
+    auth = base64.b64encode(f"{user}:{password}".encode()).decode()
+    ends = expiry_hint(auth) or datetime.now(UTC) + _TOKEN_LIFE
+    _folder().write(Delivery({host: Secret(auth)}, {host: ends}))
+    return 0, "", ""
+
+
+def _erase() -> Words:
+    server = "".join(_request().split())
+    host = hosts.bare(server)
+    if not host or host not in _known():
+        return 0, "", ""
+    if not _logged_out(host) and server == host:  # docker asks for each form of the name
+        return (
+            0,
+            "",
+            f"{host} stays logged in by ecr-refreshd. To have it left alone: ecr-refreshd pause {host}",
+        )
+    return 0, "", ""
+
+
+def _logged_out(host: str) -> bool:
+    """Pass a logout on; returns whether the host is left alone from now on."""
+    try:
+        answer = control.ask(places.socket_to_ask(), {"op": "logout", "host": host}, _SERVICE_TAKES)
+    except NoServiceError:
+        args = read_arguments(["status"])
+        if _respected(ConfigFile.chosen(args).load(), host):
+            unattended.remember(args, host, "logout", None)
+            _folder().write(Delivery(released=frozenset({host})))
+            return True
+        return False
+    return any(row["host"] == host and row["phase"] == "paused" for row in answer.get("registries", []))
+
+
+def _respected(settings: Settings, host: str) -> bool:
+    heals = [each.heal for each in settings.registries if host in {each.host, *each.aliases}]
+    return (heals or [settings.heal])[0].on_logout == "respect"
+
+
+def _list() -> Words:
+    folder = _folder()
+    names = sorted(folder.look(()).lines)
+    now = clock.now().wall
+    living = [
+        host
+        for host in names
+        if isinstance(found := folder.answer(host), Entry)
+        and found.kind is EntryKind.TOKEN
+        and found.expires_hint is not None
+        and found.expires_hint > now
+    ]
+    return 0, json.dumps({f"https://{host}": "AWS" for host in living}), ""
