@@ -31,7 +31,7 @@ def answer(service: Service, clock: Clock, request: Mapping[str, Any]) -> dict[s
     ``{"op": "ensure", "hosts": [...], "min_ttl": s, "timeout": s}`` when each has so much life in every file;
     ``{"op": "pause", "host": h, "until": ISO-8601 or null}`` and ``{"op": "resume", "host": h}`` once it is so.
     ``{"op": "answer", "host": h, "timeout": s}`` when our credential helper has an answer ready for it;
-    ``{"op": "logout", "host": h}`` passes on what docker told our credential helper, and is answered once it is so.
+    ``{"op": "logout", "host": h}`` passes on what docker told our helper, and is answered once it is so.
     """
     match request.get("op"):
         case "status":

@@ -20,7 +20,7 @@ from ecr_refreshd.cli.arguments import read_arguments
 from ecr_refreshd.cli.settings import ConfigFile
 from ecr_refreshd.core import helperanswer, hosts
 from ecr_refreshd.core.delivery import Delivery
-from ecr_refreshd.core.model import Entry, EntryKind, Refusal, expiry_hint
+from ecr_refreshd.core.model import ABSENT, Entry, EntryKind, Refusal, expiry_hint
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.errors import ControlError, NoServiceError, RefreshdError
@@ -144,6 +144,19 @@ def _known() -> list[str]:
     return unattended.known_hosts(ConfigFile.chosen(read_arguments(["status"])).load(), remembered)
 
 
+def _is_ours(host: str) -> bool:
+    """Return whether a registry is kept; the running service knows of what has just been adopted."""
+    if not host:
+        return False
+    if _folder().answer(host) != ABSENT or host in _known():
+        return True
+    try:
+        status = control.ask(places.socket_to_ask(), {"op": "status"}, _SERVICE_TAKES)
+    except ControlError:
+        return False
+    return any(row["host"] == host for row in status.get("registries", []))
+
+
 def _fetched(host: str) -> Mapping[str, Any]:
     """Fetch for a host in this process; of many that want to, one does, and the others find what it left."""
     # Imported only now: with a service the answer comes without the service's libraries.
@@ -186,7 +199,7 @@ def _store() -> Words:
     if not user:
         return 1, "no credentials username", ""
     host = hosts.bare(server)
-    if host not in _known() and not isinstance(_folder().answer(host), Refusal):
+    if not _is_ours(host):
         return 1, f"{NAME} keeps logins of the registries of ecr-refreshd only, and {host} is none", ""
     if user != "AWS":
         return 1, f"{host} takes no user but AWS, with a token of Amazon ECR as the password", ""
@@ -199,7 +212,7 @@ def _store() -> Words:
 def _erase() -> Words:
     server = "".join(_request().split())
     host = hosts.bare(server)
-    if not host or host not in _known():
+    if not _is_ours(host):
         return 0, "", ""
     if not _logged_out(host) and server == host:  # docker asks for each form of the name
         return (
