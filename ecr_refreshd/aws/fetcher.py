@@ -254,7 +254,8 @@ class Fetcher:
 
     def _start_over(self, error: Exception) -> None:
         for child in self._children:
-            child.end(0.0)
+            if not child.ending:
+                child.end(self._limits.grace)  # one of them may just be renewing a login
         what = f"Asking AWS failed unexpectedly: {type(error).__name__}."
         self._fail_all(list(self._open.values()), outcomes.passing("bug.fetcher", what))
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import queue
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from ecr_refreshd.aws.running import python
 from ecr_refreshd.core.events import Probed
 from ecr_refreshd.core.secret import Secret
 
@@ -96,7 +96,7 @@ class Prober:
                 return {}
             try:
                 self._child = subprocess.Popen(
-                    [sys.executable, "-I", "-m", "ecr_refreshd.aws.probe_child"],
+                    python("ecr_refreshd.aws.probe_child"),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,

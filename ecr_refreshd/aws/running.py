@@ -26,15 +26,15 @@ _MODULE = "ecr_refreshd.aws.child"
 _READ = 65536
 
 
-def command(descriptor: int) -> list[str]:
-    """Return the child's command line.
+def python(module: str) -> list[str]:
+    """Return the command line that runs a module of ours.
 
     Isolated from the environment's PYTHON variables and from the current folder, but for a package that pip has
     installed for this user only: the isolated mode would not find it.
     """
     own = Path(__file__).resolve()
     user = site.ENABLE_USER_SITE and Path(site.getusersitepackages()).resolve() in own.parents
-    return [sys.executable, *(["-E", "-P"] if user else ["-I"]), "-m", _MODULE, str(descriptor)]
+    return [sys.executable, *(["-E", "-P"] if user else ["-I"]), "-m", module]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Running:
         with theirs:
             try:
                 self._process = subprocess.Popen(
-                    command(theirs.fileno()),
+                    [*python(_MODULE), str(theirs.fileno())],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,

@@ -11,6 +11,7 @@ import json
 import os
 import select
 import time
+from collections import deque
 from contextlib import suppress
 from typing import Any
 
@@ -35,10 +36,13 @@ class Server:
         self._bus = bus
         self._keys: dict[int, str] = {}
         self._capabilities: frozenset[str] | None = None
+        # What comes while an answer is awaited would be lost without a filter (jeepney send_and_get_reply).
+        self._between: deque[Message] = deque()
         for signal in ("ActionInvoked", "NotificationClosed"):
             rule = MatchRule(
                 type="signal", interface=_SERVER.interface, member=signal, path=_SERVER.object_path
             )
+            self._bus.filter(rule, queue=self._between)
             unwrap_msg(self._bus.send_and_get_reply(message_bus.AddMatch(rule), timeout=_CALL))
         (self._bus_id,) = unwrap_msg(self._bus.send_and_get_reply(message_bus.GetId(), timeout=_CALL))
 
@@ -102,6 +106,12 @@ class Server:
             return self._keys.get(message.body[0], "")
         return ""
 
+    def missed(self) -> list[str]:
+        """Return the keys of the notices whose button was pressed while an answer was awaited."""
+        messages = list(self._between)
+        self._between.clear()
+        return [key for message in messages if (key := self.pressed(message))]
+
     def _can(self) -> frozenset[str]:
         if self._capabilities is None:
             (names,) = self._call("GetCapabilities", "", ())
@@ -136,6 +146,8 @@ def main() -> None:
             *lines, pending = (pending + data).split(b"\n")
             for line in lines:
                 _say(_answer(server, json.loads(line)))
+                for key in server.missed():
+                    _say({"pressed": key})
                 asked = True
                 until = time.monotonic() + _LIVES
 

@@ -10,7 +10,8 @@ import json
 import queue
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -24,6 +25,8 @@ from ecr_refreshd.notify.desktop import Desktop
 from ecr_refreshd.notify.programs import Programs
 
 Post = Callable[[Event], None]
+_ENDS_WITHIN = 0.5
+"""Seconds for all channels together, once their programs have been killed."""
 _MOST_WAITING = 100
 """Tellings that one channel may be behind with; more are not delivered, and that is said."""
 
@@ -68,8 +71,9 @@ class Herald:
         if not channels:
             self._post(NoticeTold(notice.key, event))
         for name, deliver in channels.items():
-            if not self._lines[name].put(partial(self._deliver, telling, deliver)):
-                self._told(telling, f"Too many notices are waiting for {name}.")
+            refused = self._lines[name].put(partial(self._deliver, telling, deliver))
+            if refused:
+                self._told(telling, f"A notice could not be given to {name}: {refused}.")
 
     def _channels(self, event: str, notice: Notice, place: str) -> dict[str, Callable[[], str]]:
         """Return how to deliver this by each channel that is switched on."""
@@ -85,11 +89,7 @@ class Herald:
         return channels
 
     def _deliver(self, telling: _Telling, deliver: Callable[[], str]) -> None:
-        try:
-            problem = deliver()
-        except Exception as error:  # noqa: BLE001 - a bug in one channel must not silence it for good
-            problem = f"An unforeseen error ({type(error).__name__}) while a notice was delivered."
-        self._told(telling, problem)
+        self._told(telling, _problem(deliver, "a notice was delivered"))
 
     def _told(self, telling: _Telling, problem: str) -> None:
         with self._guard:
@@ -106,30 +106,44 @@ class Herald:
         argv = self._hooks.on_renewed
         if argv:
             text = json.dumps(document) + "\n"
-            if not self._lines["hook"].put(lambda: self._run_hook(argv, text)):
-                self._post(HookRan("hooks.on_renewed is too far behind; a renewal was not told to it."))
-
-    def _run_hook(self, argv: Sequence[str], text: str) -> None:
-        self._post(HookRan(self._programs.run(argv, text, name="hooks.on_renewed")))
+            run = partial(self._programs.run, argv, text, name="hooks.on_renewed")
+            refused = self._lines["hook"].put(
+                lambda: self._post(HookRan(_problem(run, "hooks.on_renewed ran")))
+            )
+            if refused:
+                self._post(HookRan(f"A renewal could not be told to hooks.on_renewed: {refused}."))
 
     def sign_in(self, command: str) -> None:
         """Start a sign-in outside of this service; returns at once."""
-        self._lines["sign-in"].put(
-            lambda: self._post(SignInStarted(signin.start(self._programs, command, self._environ)))
+        start = partial(signin.start, self._programs, command, self._environ)
+        refused = self._lines["sign-in"].put(
+            lambda: self._post(SignInStarted(_problem(start, "a sign-in was started")))
         )
+        if refused:
+            self._post(SignInStarted(f"A sign-in could not be started: {refused}."))
 
     def finish(self, seconds: float) -> None:
         """Wait until everything has been told, for so long at most."""
+        end = time.monotonic() + seconds
         for line in self._lines.values():
-            line.finish(seconds)
+            line.finish(end - time.monotonic())
 
     def stop(self) -> None:
         """End what is under way, in about a second."""
         for line in self._lines.values():
             line.stop()
         self._programs.stop()
+        end = time.monotonic() + _ENDS_WITHIN
         for line in self._lines.values():
-            line.join(0.5)
+            line.join(max(0.0, end - time.monotonic()))
+
+
+def _problem(do: Callable[[], str], what: str) -> str:
+    """Do something that says why it did not go well; a bug in one channel must not silence it for good."""
+    try:
+        return do()
+    except Exception as error:  # noqa: BLE001 - see above
+        return f"An unforeseen error ({type(error).__name__}) while {what}."
 
 
 class _Line:
@@ -141,25 +155,29 @@ class _Line:
         self._thread: threading.Thread | None = None
         self._stopping = False
 
-    def put(self, work: Callable[[], None]) -> bool:
-        """Have something done; False if too much waits already."""
+    def put(self, work: Callable[[], None]) -> str:
+        """Have something done; return why it will not be, "" if it will."""
         if self._stopping:
-            return True
+            return ""
+        if self._thread is None:
+            thread = threading.Thread(target=self._run, name=f"notify {self._name}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the system has no more threads just now
+                return "no thread could be started for it"
+            self._thread = thread
         try:
             self._work.put_nowait(work)
         except queue.Full:
-            return False
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name=f"notify {self._name}", daemon=True)
-            self._thread.start()
-        return True
+            return "too much is waiting for it already"
+        return ""
 
     def finish(self, seconds: float) -> None:
         """Wait for what has been put, for so long at most."""
         if self._thread is not None and not self._stopping:
             done = threading.Event()
-            if self.put(done.set):
-                done.wait(seconds)
+            if not self.put(done.set):
+                done.wait(max(0.0, seconds))
 
     def stop(self) -> None:
         """Do nothing more after what is under way."""

@@ -19,6 +19,10 @@ SECONDS = 10.0
 """DESIGN 4: a program that is told of something has ten seconds."""
 
 
+_DIES_WITHIN = 0.5
+"""Seconds, for what the kernel does at once unless a disk hangs."""
+
+
 def python(module: str) -> list[str]:
     """Return the command line that runs a module of ours, isolated from PYTHON variables and the current folder.
 
@@ -87,7 +91,10 @@ class Programs:
     def end(self, program: subprocess.Popen[bytes]) -> None:
         """End a program, and everything that it started and left in its group."""
         _kill(program)
-        program.wait()
+        with suppress(
+            subprocess.TimeoutExpired
+        ):  # killed, but stuck in a disk that hangs: nobody waits for that
+            program.wait(_DIES_WITHIN)
         self._close(program)
 
     def _close(self, program: subprocess.Popen[bytes]) -> None:
@@ -100,11 +107,14 @@ class Programs:
 
     def stop(self) -> None:
         """End them all."""
-        with self._guard:
-            self._stopping = True
-            running = list(self._running)
-        for program in running:
-            _kill(program)
+        self._stopping = True  # first: a program that is being started from a disk that hangs holds the guard
+        if self._guard.acquire(timeout=_DIES_WITHIN):
+            try:
+                running = list(self._running)
+            finally:
+                self._guard.release()
+            for program in running:
+                _kill(program)
 
 
 def _kill(program: subprocess.Popen[bytes]) -> None:

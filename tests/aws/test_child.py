@@ -243,7 +243,7 @@ def test_what_the_child_prints_or_logs_goes_nowhere(aws, tmp_path) -> None:
 def test_a_package_installed_for_one_user_only_is_found(monkeypatch) -> None:
     """Python's isolated mode leaves out where ``pip install --user`` puts it."""
     monkeypatch.setattr(running.site, "ENABLE_USER_SITE", True)
-    assert running.command(5)[1] == "-I"
+    assert running.python("x")[1] == "-I"
     here = Path(running.__file__).resolve().parents[2]
     monkeypatch.setattr(running.site, "getusersitepackages", lambda: str(here))
-    assert running.command(5)[1:3] == ["-E", "-P"]
+    assert running.python("x")[1:3] == ["-E", "-P"]

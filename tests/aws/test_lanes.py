@@ -294,3 +294,28 @@ def test_what_a_person_got_with_an_mfa_code_serves_us_and_is_not_written(asking,
     assert (cached.read_bytes(), cached.stat().st_mtime_ns) == before
     assert [path.name for path in cached.parent.iterdir()] == [cached.name]
     assert len(aws.calls("AssumeRole")) == 1
+
+
+def test_a_mistake_of_ours_while_it_is_refreshed_does_not_cost_the_login(asking, aws, tmp_path) -> None:
+    """Promise 8: the child is ended with its seconds of grace, whatever went wrong beside it."""
+    two_profiles(aws, tmp_path, ttl=NEAR)
+    aws.fault("CreateToken", delay_after=1.0)
+    post, failed = asking.fetcher._post, []
+
+    def fails_once(answer) -> None:
+        if not failed:
+            failed.append(answer)
+            raise ZeroDivisionError
+        post(answer)
+
+    asking.fetcher._post = fails_once
+    homes.static_keys(tmp_path, "quick", homes.access_key(), aws=aws, account="555555555555")
+    asking.begin(ecr("a"))
+    wait_until(lambda: aws.calls("CreateToken"))
+    asking.begin(ecr("quick"))
+    answer = asking.answer()
+    assert isinstance(answer, FetchFailed)
+    assert answer.failure.code == "bug.fetcher"
+    wait_until(lambda: list(children()) == [])
+    token = json.loads(homes.token_file(tmp_path, "corp").read_text())["refreshToken"]
+    assert aws.sso_renews(token), "the new token was written before the child ended"

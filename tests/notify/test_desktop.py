@@ -174,3 +174,36 @@ def test_a_child_that_hangs_is_ended_and_said(desktop: Desktop, monkeypatch: pyt
         assert "does not answer" in problem
         monkeypatch.setattr(desktop_module, "_ANSWERS_WITHIN", 10.0)
         assert made.tell() == ()
+
+
+HURRIED = """
+import sys
+from jeepney import DBusAddress, HeaderFields, message_bus, new_method_return, new_signal
+from jeepney.io.blocking import open_dbus_connection
+from jeepney.wrappers import unwrap_msg
+here = DBusAddress("/org/freedesktop/Notifications", interface="org.freedesktop.Notifications")
+bus = open_dbus_connection(bus="SESSION")
+unwrap_msg(bus.send_and_get_reply(message_bus.RequestName("org.freedesktop.Notifications")))
+answers = {"GetCapabilities": ("as", (["actions"],)), "Notify": ("u", (7,)), "CloseNotification": (None, ())}
+told = 0
+while True:
+    asked = bus.receive()
+    member = asked.header.fields.get(HeaderFields.member)
+    if member in answers:
+        told += member == "Notify"
+        if told == 2:
+            bus.send(new_signal(here, "ActionInvoked", "us", (7, "sign-in")))
+        bus.send(new_method_return(asked, *answers[member]))
+"""
+
+
+def test_a_button_that_is_pressed_while_a_reminder_is_shown_counts(tmp_path: Path) -> None:
+    """Whoever presses it in that instant is not made to press it twice."""
+    need(not missing(), f"{missing()} is not installed (apt-get install {PACKAGES})")
+    with Bus(tmp_path) as bus:
+        bus.start(sys.executable, "-c", HURRIED)
+        with Heralding(bus.environment) as made:
+            made.configure(desktop=True)
+            until(lambda: made.tell() == (), "the server is up")
+            made.herald.tell("reminded", notice())
+            assert {type(made.next()).__name__, type(made.next()).__name__} == {"NoticeTold", "SignInAsked"}

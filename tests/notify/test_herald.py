@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -287,3 +288,60 @@ def test_a_sign_in_that_does_not_start_says_what_to_run(tmp_path: Path, *, there
         problem = made.next().problem  # type: ignore[union-attr] # a SignInStarted
     assert said in problem
     assert problem.endswith(f"In a terminal, run: {COMMAND}")
+
+
+def test_a_channel_whose_thread_could_not_start_is_said_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A system without threads for a moment must not silence a channel for good, nor hinder the end."""
+    kept = tmp_path / "kept"
+    told = program(tmp_path, f'open("{kept}", "w").write(sys.stdin.read())')
+    start, refused = threading.Thread.start, []
+
+    def none_left(self: threading.Thread) -> None:
+        if self.name.startswith("notify") and not refused:
+            refused.append(self.name)
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", none_left)
+    with Heralding() as made:
+        (problem,) = made.configure(command=(told,)).tell()
+        assert "no thread could be started" in problem
+        assert made.tell("reminded") == ()
+        assert kept.exists()
+
+
+def test_a_text_that_cannot_be_given_is_said_and_the_channel_goes_on(tmp_path: Path) -> None:
+    """Whatever goes wrong in a hook, the next renewal is told to it."""
+    hook = program(tmp_path, "sys.stdin.read()")
+    with Heralding() as made:
+        made.configure(on_renewed=(hook,))
+        made.herald._programs.run = _fails_once(made.herald._programs.run)  # type: ignore[method-assign]
+        made.herald.renewed({"hosts": []})
+        assert "ZeroDivisionError" in made.next().problem  # type: ignore[union-attr]
+        made.herald.renewed({"hosts": []})
+        assert made.next().problem == ""  # type: ignore[union-attr]
+
+
+def _fails_once(run: Any) -> Any:
+    calls: list[object] = []
+
+    def ran(*words: Any, **more: Any) -> Any:
+        calls.append(words)
+        return 1 // 0 if len(calls) == 1 else run(*words, **more)
+
+    return ran
+
+
+def test_everything_is_waited_for_together_and_not_one_after_another(tmp_path: Path) -> None:
+    """`run --once` waits for its notices once, however many channels hang."""
+    hangs = program(tmp_path, "time.sleep(60)")
+    with Heralding() as made:
+        made.configure(command=(hangs,), on_renewed=(hangs,))
+        made.herald.tell("raised", notice())
+        made.herald.renewed({})
+        began = time.monotonic()
+        made.herald.finish(1.0)
+        waited = time.monotonic() - began
+    assert waited < 2 * 0.95, "one bound for both"
