@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.dockerconfig import OURS, Config, Reading, Routes, read
@@ -29,7 +30,9 @@ from ecr_refreshd.sinks.files import Rewritten, mend, rewrite
 from ecr_refreshd.sinks.means import Machine
 from ecr_refreshd.sinks.places import Place, resolve, shown, work_tree
 from ecr_refreshd.sinks.refusals import converted
-from ecr_refreshd.sinks.store import CredentialStore
+
+if TYPE_CHECKING:
+    from ecr_refreshd.sinks.store import CredentialStore
 
 _BY_HELPER = frozenset({Way.HELPER, Way.BOTH})
 _NOTHING = frozenset({EntryKind.ABSENT, EntryKind.EMPTY})
@@ -124,6 +127,9 @@ class DockerFile:
             self._store(name).write(Delivery(some))
 
     def _store(self, name: str) -> CredentialStore:
+        # Imported only now: a service that puts nothing into stores is smaller without (DESIGN 11).
+        from ecr_refreshd.sinks.store import CredentialStore  # noqa: PLC0415 - see above
+
         if name not in self._stores:
             self._stores[name] = CredentialStore(name, self._lock_folder, os.environ)
         return self._stores[name]

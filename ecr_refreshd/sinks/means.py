@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from ecr_refreshd.core.dockerconfig import OURS
 from ecr_refreshd.core.routing import Means
-from ecr_refreshd.sinks import keychain
 
 PROGRAM = f"docker-credential-{OURS}"
 _KEYCHAIN_MEMORY = 60.0
@@ -52,6 +51,9 @@ class Machine:
 
     def _keychain_with_logins(self) -> str:
         """Return the keychain that docker would find by itself, if it holds a login; else ""."""
+        # Imported only where docker would look for one: it brings what speaks with its program.
+        from ecr_refreshd.sinks import keychain  # noqa: PLC0415 - see above
+
         name = keychain.detected()
         if name is None:
             return ""
