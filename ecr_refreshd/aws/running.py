@@ -37,6 +37,11 @@ def python(module: str) -> list[str]:
     return [sys.executable, *(["-E", "-P"] if user else ["-I"]), "-m", module]
 
 
+def command(descriptor: int) -> list[str]:
+    """Return the command line of a child that answers on this descriptor."""
+    return [*python(_MODULE), str(descriptor)]
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How long things may take, in seconds.
@@ -110,7 +115,7 @@ class Running:
         with theirs:
             try:
                 self._process = subprocess.Popen(
-                    [*python(_MODULE), str(theirs.fileno())],
+                    command(theirs.fileno()),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
