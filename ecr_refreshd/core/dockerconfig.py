@@ -63,12 +63,15 @@ class Reading:
         routes: what clients turn to before these.
         ecr_hosts: ECR hosts under ``auths`` or ``credHelpers``, canonical, in order of appearance.
         rest: see `core.model.View.rest`.
+        closer: keys of single namespaces (``host/team``) that hold another login: podman, buildah and skopeo take
+            those before the host's own.
     """
 
     entries: dict[str, Entry]
     routes: Routes
     ecr_hosts: tuple[str, ...]
     rest: str
+    closer: tuple[str, ...] = ()
 
 
 def read(data: bytes | None, hosts: Collection[str]) -> Reading:
@@ -162,8 +165,16 @@ class Config:
             entries={host: self.entry(host, forms[host]) for host in hosts},
             routes=routes,
             ecr_hosts=tuple(dict.fromkeys(name for name in map(ecr_name, keys) if name)),
+            closer=tuple(self._closer(frozenset(hosts))),
             rest=self._rest({id(member) for members in forms.values() for member in members}),
         )
+
+    def _closer(self, hosts: Collection[str]) -> Iterator[str]:
+        for member in self.entries():
+            if "/" in member.name and is_namespace(member.name) and bare(member.name) in hosts:
+                user = self._user_of(member)
+                if user and user != "AWS":
+                    yield member.name
 
     def _rest(self, ours: Collection[int]) -> str:
         """Return a digest of all but these entries, the same however docker lays the file out at a logout.

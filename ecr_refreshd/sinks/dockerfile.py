@@ -194,7 +194,13 @@ class DockerFile:
             ecr_hosts=reading.ecr_hosts,
             exists=data is not None,
             rest=reading.rest,
-            notes=(*self._notes, *self._kept, *ignored, *_place_notes(place, reading)),
+            notes=(
+                *self._notes,
+                *self._kept,
+                *ignored,
+                *_closer_notes(reading),
+                *_place_notes(place, reading),
+            ),
         )
 
     def _in_stores(self, routings: Mapping[str, Routing]) -> dict[str, Entry]:
@@ -255,6 +261,14 @@ def _entry(host: str, entry: Entry, way: Way, routes: Routes) -> Entry:
     if way is Way.AUTHS and routes.helpers.get(host) == OURS:
         return replace(entry, untidy=True)
     return entry
+
+
+def _closer_notes(reading: Reading) -> tuple[str, ...]:
+    return tuple(
+        f"{key} holds another login, which podman, buildah and skopeo take for what lies below it. To have it "
+        f"served from here: podman logout {key}"
+        for key in reading.closer
+    )
 
 
 def _place_notes(place: Place, reading: Reading) -> tuple[str, ...]:

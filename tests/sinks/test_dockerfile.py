@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import sys
@@ -81,6 +82,20 @@ def test_podman_ignores_a_store_and_heeds_a_helper(tmp_path: Path) -> None:
     view = sink.write(Delivery({**TOKENS, OTHER: Secret(AUTH)}))
     assert (view.shadows.keys(), view.unread) == ({OTHER}, {})
     assert set(document(sink)["auths"]) == {HOST}
+
+
+def test_a_closer_key_with_another_login_is_left_and_named(tmp_path: Path) -> None:
+    """Podman takes it for all that lies below; one with a dead token of ECR's is brought along instead."""
+    other = base64.b64encode(b"me:mine").decode()
+    keys = {f"{HOST}/team": {"auth": other}, f"{HOST}/app": {"auth": base64.b64encode(b"AWS:dead").decode()}}
+    sink = file_with(tmp_path, json.dumps({"auths": keys}), dialect="containers")
+    view = sink.write(Delivery(TOKENS))
+    assert document(sink)["auths"] == {
+        f"{HOST}/team": {"auth": other},
+        f"{HOST}/app": {"auth": AUTH},
+        HOST: {"auth": AUTH},
+    }
+    assert any(f"{HOST}/team" in note for note in view.notes)
 
 
 def test_mode_auths_writes_even_where_docker_asks_elsewhere(tmp_path: Path, no_keychain: Path) -> None:
