@@ -184,11 +184,13 @@ def _released(
         return frozenset()
     if file.role == "helper":
         looked = all(state.sink(each.path).view is not None for each in plan.files)
-        return sink.view.lines - carriers.helped if looked else frozenset()
-    stray = sink.view.lines - sink.view.helped
-    strays = frozenset(host for host in stray if host not in plan.registries or known(sink, host))
-    # A line that a person wrote stays; one of ours goes with its reason.
+        # What another service of this user keeps ready, with other settings, is its own business.
+        ours = (h for h in sink.view.lines if h in plan.registries or sink.host(h).wrote_at is not None)
+        return frozenset(ours) - carriers.helped if looked else frozenset()
     put = state.owed.get(file.path, Owed()).helpers.keys()
+    stray = sink.view.lines - sink.view.helped
+    strays = frozenset(h for h in stray if (known(sink, h) if h in plan.registries else h in put))
+    # A line that a person wrote stays; one of ours goes with its reason.
     return (strays | (sink.view.spare & put)) - state.pauses.keys()
 
 
