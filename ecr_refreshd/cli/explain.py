@@ -34,7 +34,7 @@ from ecr_refreshd.sinks.program import Found, NotFound, StoreProgram
 _LARGEST = 1 << 26
 """Bytes; a config.json with a thousand tokens has a sixteenth of it."""
 _VERSION_WITHIN = 5.0
-"""Seconds. `docker --version` asks nobody."""
+"""Seconds. `docker --version` asks nobody, and neither does anybody else's."""
 _ASK_WITHIN = 5.0
 """Seconds; the service answers from memory."""
 
@@ -85,7 +85,7 @@ def gathered(environ: Mapping[str, str]) -> World:
         read=cache(_read),
         ask=ask,
         which=which,
-        docker=_docker_version(environ),
+        version=cache(lambda program: _version(program, environ)),
     )
 
 
@@ -125,8 +125,8 @@ def _asked(program: StoreProgram, server: str) -> HelperAnswer:
     return HelperAnswer(Credential(answer.username, entry.auth, entry.fingerprint, entry.expires_hint))
 
 
-def _docker_version(environ: Mapping[str, str]) -> tuple[int, ...] | None:
-    program = shutil.which("docker", path=environ.get("PATH", os.defpath))
+def _version(name: str, environ: Mapping[str, str]) -> tuple[int, ...] | None:
+    program = shutil.which(name, path=environ.get("PATH", os.defpath))
     if program is None:
         return None
     try:
@@ -141,8 +141,8 @@ def _docker_version(environ: Mapping[str, str]) -> tuple[int, ...] | None:
         )
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return None
-    # podman-docker's `docker` is podman, which reads other files.
-    found = re.match(r"Docker version (\d+)\.(\d+)\.(\d+)", done.stdout)
+    # podman-docker's `docker` is podman, and names itself so.
+    found = re.match(rf"{name} version (\d+)\.(\d+)\.(\d+)", done.stdout, re.IGNORECASE)
     return tuple(int(part) for part in found.groups()) if found else None
 
 

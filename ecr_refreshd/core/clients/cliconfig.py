@@ -133,13 +133,14 @@ def read_variable(world: World, search: Search, *, docker: bool) -> dict[str, st
     text = world.env.get(VARIABLE)
     if not text:
         return {}
-    if docker and world.docker is not None and world.docker < _VARIABLE_SINCE:
+    version = world.version("docker") if docker else None
+    if version is not None and version < _VARIABLE_SINCE:
         search.saw(VARIABLE, "is set, but docker reads it only since 28.3")
         return {}
     entries, trouble = _entries(text)
     if trouble:
         search.saw(VARIABLE, f"is set and ignored: {trouble}")
-    elif not docker or world.docker is None:
+    elif version is None:
         search.note(f"{VARIABLE} is set; only programs built on docker 28.3 or later read it.")
     return entries
 

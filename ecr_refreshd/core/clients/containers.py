@@ -1,8 +1,8 @@
 """podman, buildah, skopeo (containers/image pkg/docker/config): several files, the first credential wins.
 
-Rules: REGISTRY_AUTH_FILE, else DOCKER_CONFIG, is then the only file. ``credHelpers[host]`` is final for its file,
-``credsStore`` is ignored, an entry without a login is as if absent. A file that cannot be parsed ends the command
-if the search comes to it.
+Rules: REGISTRY_AUTH_FILE, for podman else DOCKER_CONFIG, names the first file, since 2023 the only one.
+``credHelpers[host]`` is final for its file, ``credsStore`` is ignored, an entry without a login is as if absent.
+A file that cannot be parsed ends the command if the search comes to it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from ecr_refreshd.core.clients.goconfig import GoConfig, go_config, go_map
 from ecr_refreshd.core.clients.world import (
     ANONYMOUS,
-    Credential,
     Finding,
     Outcome,
     Search,
@@ -20,8 +19,12 @@ from ecr_refreshd.core.clients.world import (
     Unreadable,
     World,
     credential,
+    for_password,
 )
 from ecr_refreshd.core.dockerentry import decoded, is_namespace, legacy
+
+_ONLY_ONE_SINCE = {"podman": (4, 4), "skopeo": (1, 11), "buildah": (1, 29)}
+"""Since containers/image 5.24; before, a named file came first and the others after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +33,20 @@ class _Place:
     legacy: bool = False
 
 
-def decide(world: World, host: str) -> Finding:
-    """Return what podman, buildah and skopeo send for a repository that no key in a file names closer."""
+def podman(world: World, host: str) -> Finding:
+    """Return what podman and buildah send for a repository that no key in a file names closer."""
+    folder = world.env.get("DOCKER_CONFIG")
+    return _decide(world, host, f"{folder}/config.json" if folder else "")
+
+
+def skopeo(world: World, host: str) -> Finding:
+    """Return what skopeo sends; to all but its login, DOCKER_CONFIG names only where docker's own file is."""
+    return _decide(world, host, "")
+
+
+def _decide(world: World, host: str, docker_first: str) -> Finding:
     search = Search()
-    places = _places(world, search)
+    places = _places(world, docker_first, search)
     last = Source(places[0].path)
     for place in places:
         data = world.read(place.path)
@@ -53,25 +66,31 @@ def decide(world: World, host: str) -> Finding:
     return search.ends(last, ANONYMOUS)
 
 
-def _places(world: World, search: Search) -> list[_Place]:
+def _places(world: World, docker_first: str, search: Search) -> list[_Place]:
     """Return the files in their order (getAuthFilePaths; common/pkg/auth GetDefaultAuthFile)."""
-    named = world.env.get("REGISTRY_AUTH_FILE")
-    if named:
-        search.saw("REGISTRY_AUTH_FILE", f"is set: {named} is the only file")
-        return [_Place(named)]
-    if world.env.get("DOCKER_CONFIG"):
-        path = f"{world.env['DOCKER_CONFIG']}/config.json"
-        search.saw("DOCKER_CONFIG", f"is set: {path} is the only file")
-        return [_Place(path)]
-    if world.platform == "darwin":
+    named, folder = world.env.get("REGISTRY_AUTH_FILE"), world.env.get("DOCKER_CONFIG")
+    first = named or docker_first
+    if first:
+        only = _only_one(world)
+        rank = "only" if only else "first"
+        search.saw("REGISTRY_AUTH_FILE" if named else "DOCKER_CONFIG", f"is set: {first} is the {rank} file")
+        if only:
+            return [_Place(first)]
+    elif world.platform == "darwin":
         first = f"{world.home}/.config/containers/auth.json"
     elif world.env.get("XDG_RUNTIME_DIR"):
         first = f"{world.env['XDG_RUNTIME_DIR']}/containers/auth.json"
     else:
         first = f"/run/containers/{world.uid}/auth.json"
     config_home = world.env.get("XDG_CONFIG_HOME") or f"{world.home}/.config"
-    paths = [first, f"{config_home}/containers/auth.json", f"{world.home}/.docker/config.json"]
+    docker = f"{folder}/config.json" if folder else f"{world.home}/.docker/config.json"
+    paths = [first, f"{config_home}/containers/auth.json", docker]
     return [*(_Place(path) for path in dict.fromkeys(paths)), _Place(f"{world.home}/.dockercfg", legacy=True)]
+
+
+def _only_one(world: World) -> bool:
+    known = ((world.version(program), since) for program, since in _ONLY_ONE_SINCE.items())
+    return all(version >= since for version, since in known if version is not None)
 
 
 def _read(data: bytes | Unreadable, place: _Place) -> tuple[GoConfig, str]:
@@ -123,7 +142,7 @@ def _helped(
         )
         return source, (ANONYMOUS,)
     search.saw(source.program, f"(named by {path}) answers with a credential")
-    return source, (_basic(answer.credential),)
+    return source, (for_password(Outcome(answer.credential)),)
 
 
 def _entry(config: GoConfig, key: str, path: str, search: Search) -> Outcome:
@@ -144,11 +163,6 @@ def _is_base64(auth: str) -> bool:
     return len("".join(auth.split())) % 4 == 0 and all(
         letter.isascii() and (letter.isalnum() or letter in "+/=\r\n") for letter in auth
     )
-
-
-def _basic(given: Credential) -> Outcome:
-    """Return what is sent to a registry that asks for a password: an identity token is none."""
-    return Outcome(given) if given.auth else Outcome(Credential("", identity=True))
 
 
 def _stands_for(key: str, place: _Place) -> str:

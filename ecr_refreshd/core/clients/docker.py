@@ -10,17 +10,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ecr_refreshd.core.clients.cliconfig import CliConfig, read_variable
-from ecr_refreshd.core.clients.goconfig import GoConfig, go_config
+from ecr_refreshd.core.clients.goconfig import GoConfig, go_config, go_map
 from ecr_refreshd.core.clients.world import Credential, Finding, Outcome, Search, Source, Unreadable, World
 
 _STRICT_SINCE = (29,)
+_NO_OLD_FILE_SINCE = (23,)
 
 
 def pulls(world: World, host: str) -> Finding:
     """Return what ``docker pull`` sends."""
     search = Search()
     got = _loaded(world, search).get(host, search)
-    strict = world.docker is not None and world.docker >= _STRICT_SINCE
+    strict = (world.version("docker") or ()) >= _STRICT_SINCE
     if got.failed and not strict:
         search.note(
             "The helper fails. This version's pull then takes the file's own entry by accident; docker 29 and "
@@ -84,7 +85,7 @@ def _read(world: World, path: str, search: Search) -> GoConfig:
     data = world.read(path)
     if data is None:
         search.saw(path, "there is no such file")
-        return GoConfig()
+        return _old(world, search)
     if isinstance(data, Unreadable):
         search.saw(path, f"cannot be read: {data.reason}; docker warns and goes on without it")
         return GoConfig()
@@ -99,6 +100,16 @@ def _read(world: World, path: str, search: Search) -> GoConfig:
             "there, and takes the entries in no order: whether the others work is chance. Remove it."
         )
     return config
+
+
+def _old(world: World, search: Search) -> GoConfig:
+    """Read the file of docker 1.6 and before, which docker did until 23."""
+    version, path = world.version("docker"), f"{world.home}/.dockercfg"
+    data = world.read(path) if version is not None and version < _NO_OLD_FILE_SINCE else None
+    if not isinstance(data, bytes):
+        return GoConfig()
+    search.saw(path, "is read instead: this docker is older than 23")
+    return go_map(data)
 
 
 def _detected(world: World) -> str:

@@ -43,9 +43,12 @@ def decide(world: World, host: str) -> Finding:
         search.saw(path, str(error))
         return search.ends(Source(path), Outcome(error=f"docker-py cannot be used at all: {error}"))
     helpers, store = document.get("credHelpers") or {}, document.get("credsStore") or ""
-    suffix = (helpers.get(host) if isinstance(helpers, dict) else "") or store
+    if not isinstance(helpers, dict):
+        search.saw(path, "credHelpers is no object")
+        return search.ends(Source(path), Outcome(error="AttributeError: credHelpers is no object"))
+    suffix = helpers.get(host) or store
     if suffix:
-        key = f"credHelpers.{host}" if isinstance(helpers, dict) and helpers.get(host) else "credsStore"
+        key = f"credHelpers.{host}" if helpers.get(host) else "credsStore"
         source = Source(path, key, f"docker-credential-{suffix}")
         answer = world.ask(str(suffix), host)
         if answer.error:

@@ -17,6 +17,7 @@ from ecr_refreshd.core.clients.world import (
     Source,
     Unreadable,
     World,
+    for_password,
 )
 
 
@@ -32,7 +33,11 @@ def decide(world: World, host: str) -> Finding:
     closer = [key for key in (*loaded.config.entries, *loaded.config.helpers) if key.startswith(f"{host}/")]
     if closer:
         search.note(f"{', '.join(closer)} in {path} go before {host} for exactly these repositories.")
-    got = loaded.get(host, search)
+    # The whole repository's name is asked for first; a file seldom has it, but a store may answer to anything.
+    names = [f"{host}/REPOSITORY", host] if loaded.config.store else [host]
+    got = loaded.get(names[0], search)
+    if not got.failed and not any(outcome.credential for outcome in got.outcomes) and len(names) > 1:
+        got = loaded.get(host, search)
     return search.ends(got.source, *(_used(outcome) for outcome in got.outcomes))
 
 
@@ -84,8 +89,7 @@ def _file(world: World, search: Search) -> str:
 
 
 def _used(outcome: Outcome) -> Outcome:
-    """Return what is sent to a registry that asks for a password (transport/basic.go)."""
-    sent = outcome.credential
-    if sent is None or sent.bearer:
-        return Outcome(Credential("", bearer=True)) if sent else outcome
-    return outcome if sent.auth else Outcome(Credential("", identity=True))
+    """Return what is sent to a registry that asks for a password: a registry token all the same (basic.go)."""
+    if outcome.credential and outcome.credential.bearer:
+        return Outcome(Credential("", bearer=True))
+    return for_password(outcome)

@@ -14,6 +14,7 @@ from ecr_refreshd.core.dockerentry import TEXT_FIELDS, decoded, legacy
 from ecr_refreshd.core.jsontext import Document, JsonError, JsonObject, Member, folded, scan, scan_object
 
 _OPENED = frozenset({"auths", "credhelpers"})
+_EXACT = frozenset({"auths", "credHelpers", "credsStore"})
 Fields = dict[str, str]
 
 
@@ -25,6 +26,7 @@ class GoConfig:
         entries: key -> the texts of an entry by folded name.
         syntax: why nothing could be read, "" if it could.
         mistyped: the first value of a wrong type, "" if there is none.
+        spoilt: the keys of entries that hold a value of a wrong type.
     """
 
     entries: dict[str, Fields] = field(default_factory=dict)
@@ -32,6 +34,7 @@ class GoConfig:
     store: str = ""
     syntax: str = ""
     mistyped: str = ""
+    spoilt: set[str] = field(default_factory=set)
 
     @property
     def configured(self) -> bool:
@@ -44,13 +47,14 @@ class GoConfig:
         return [key for key, fields in self.entries.items() if not decodes(fields)]
 
 
-def go_config(data: bytes, *, whole: bool) -> GoConfig:
+def go_config(data: bytes, *, whole: bool, exact: bool = False) -> GoConfig:
     """Return what a Go program makes of a file.
 
     Args:
         data: its bytes.
         whole: json.Unmarshal, which wants one document and no more (podman); else json.Decoder (docker), which
             stops reading behind the first, and takes an empty file for nothing.
+        exact: the names at the top do not fold case, and the last of two equal ones replaces the first (oras).
     """
     config = GoConfig()
     if whole and not data.strip():
@@ -65,7 +69,12 @@ def go_config(data: bytes, *, whole: bool) -> GoConfig:
             return config
         document = Document(data, data.decode("latin-1"), root, 0, 0)
     for member in document.root.members if document.root else ():
-        _fill(config, document.text, member)
+        if not exact:
+            _fill(config, document.text, member)
+        elif member.name in _EXACT:
+            if member.name == "auths":
+                config.entries.clear()
+            _fill(config, document.text, member)
     return config
 
 
@@ -116,24 +125,27 @@ def _fill(config: GoConfig, text: str, member: Member) -> None:
     if name not in _OPENED or member.value is None:
         return
     if not isinstance(member.value, JsonObject):
-        _mistype(config, member.name)
+        _mistype(config, "auths" if name == "auths" else "credHelpers")
         return
     for each in member.value.members:
         if name == "auths":
-            config.entries[each.name] = _fields(config, text, each)
+            _enter(config, text, each)
         elif isinstance(each.value, str | None):
             config.helpers[each.name] = each.value or ""
         else:
             _mistype(config, f"credHelpers[{each.name}]")
 
 
-def _fields(config: GoConfig, text: str, member: Member) -> Fields:
+def _enter(config: GoConfig, text: str, member: Member) -> None:
     fields: Fields = {}
+    config.entries[member.name] = fields
+    config.spoilt.discard(member.name)
     if member.value is None:
-        return fields
+        return
     if not isinstance(member.value, tuple) and text[member.at] != "{":
         _mistype(config, f"auths[{member.name}]")
-        return fields
+        config.spoilt.add(member.name)
+        return
     pairs: list[tuple[str, Any]] = [(m.name, m.value) for m in scan_object(text, member.at).members]
     for name, value in pairs:
         if folded(name) not in TEXT_FIELDS or value is None:
@@ -142,7 +154,7 @@ def _fields(config: GoConfig, text: str, member: Member) -> Fields:
             fields[folded(name)] = value
         else:
             _mistype(config, f"{name} of auths[{member.name}]")
-    return fields
+            config.spoilt.add(member.name)
 
 
 def _mistype(config: GoConfig, what: str) -> None:

@@ -15,6 +15,7 @@ from ecr_refreshd.core.clients.world import (
     Source,
     Unreadable,
     World,
+    for_password,
 )
 
 
@@ -54,8 +55,9 @@ def _store(
     if isinstance(data, Unreadable):
         search.saw(path, f"cannot be read: {data.reason}")
         return Source(path), (Outcome(error=f"failed to open config file at {path}: {data.reason}"),)
-    config = go_config(data or b"", whole=False)
-    if config.syntax or config.mistyped.startswith("credsStore"):
+    config = go_config(data or b"", whole=False, exact=True)
+    # Entries are read one by one, when they are asked for.
+    if config.syntax or config.mistyped.startswith(("credsStore", "credHelpers", "auths is")):
         search.saw(path, config.syntax or config.mistyped)
         return Source(path), (Outcome(error=f"failed to decode config file {path}"),)
     helper = config.helpers.get(host, "")
@@ -83,7 +85,7 @@ def _asked(
         "answers with a credential" if answer.credential else "has no credential; the entries are not read"
     )
     search.saw(source.program, f"(named by {source.place}) {found}")
-    return source, (Outcome(answer.credential),)
+    return source, (for_password(Outcome(answer.credential)),)
 
 
 def _entry(config: GoConfig, path: str, host: str, search: Search) -> tuple[Source, tuple[Outcome, ...]]:
@@ -94,12 +96,12 @@ def _entry(config: GoConfig, path: str, host: str, search: Search) -> tuple[Sour
     outcomes: list[Outcome] = []
     for key in keys:
         fields = config.entries[key]
-        if not decodes(fields):
+        if not decodes(fields) or key in config.spoilt:
             search.saw(f"{path}: auths.{key}", "its auth cannot be decoded")
             outcomes.append(Outcome(error="failed to decode auth field"))
             continue
         search.saw(f"{path}: auths.{key}", "holds a credential" if sent(fields) else "is there, and empty")
-        outcomes.append(Outcome(sent(fields)))
+        outcomes.append(for_password(Outcome(sent(fields))))
     if len(keys) > 1:
         search.note(f"{path} holds {' and '.join(keys)}, but no {host}: one of them is taken at random.")
     return Source(path, " or ".join(f"auths.{key}" for key in keys)), tuple(dict.fromkeys(outcomes))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ecr_refreshd.core.model import expiry_hint, fingerprint
@@ -77,7 +77,7 @@ class World:
         read: gives a file's bytes, None if there is no such file.
         ask: gives a helper's answer to ``get``: its suffix (the X of docker-credential-X), a server.
         which: tells whether a program is on PATH.
-        docker: the docker client's version; None if there is none or it cannot be told.
+        version: gives a program's version; None if it is not on PATH or does not tell.
     """
 
     env: Mapping[str, str]
@@ -87,7 +87,7 @@ class World:
     read: Callable[[str], bytes | Unreadable | None]
     ask: Callable[[str, str], HelperAnswer]
     which: Callable[[str], bool]
-    docker: tuple[int, ...] | None = None
+    version: Callable[[str], tuple[int, ...] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +116,14 @@ class Outcome:
 
 
 ANONYMOUS = Outcome()
+
+
+def for_password(outcome: Outcome) -> Outcome:
+    """Return what is sent to a registry that asks for a password, as ECR does: no token of another kind."""
+    sent = outcome.credential
+    if sent is None:
+        return outcome
+    return Outcome(replace(sent, identity=False, bearer=False)) if sent.auth else ANONYMOUS
 
 
 @dataclass(frozen=True, slots=True)
