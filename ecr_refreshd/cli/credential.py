@@ -11,7 +11,7 @@ import base64
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from ecr_refreshd import __version__
@@ -204,7 +204,7 @@ def _store() -> Words:
     if user != "AWS":
         return 1, f"{host} takes no user but AWS, with a token of Amazon ECR as the password", ""
     auth = base64.b64encode(f"{user}:{password}".encode()).decode()
-    ends = expiry_hint(auth) or datetime.now(UTC) + _TOKEN_LIFE
+    ends = expiry_hint(auth) or clock.now().wall + _TOKEN_LIFE
     _folder().write(Delivery({host: Secret(auth)}, {host: ends}))
     return 0, "", ""
 

@@ -118,13 +118,16 @@ class DockerFile:
             found = stage.read(place.real)
             routes = Config.parse(found.data if found else None).routes()
         tokens: dict[str, dict[str, Secret]] = {}
+        removed: dict[str, set[str]] = {}
         means = self._means(routes)
-        for host, token in delivery.tokens.items():
+        for host in delivery.tokens.keys() | delivery.removed:
             each = self._routing(host, routes, means)
-            if each.way is Way.STORE:
-                tokens.setdefault(each.store, {})[host] = token
-        for name, some in tokens.items():
-            self._store(name).write(Delivery(some))
+            if each.way is Way.STORE and host in delivery.tokens:
+                tokens.setdefault(each.store, {})[host] = delivery.tokens[host]
+            elif each.way is Way.STORE:
+                removed.setdefault(each.store, set()).add(host)
+        for name in tokens.keys() | removed.keys():
+            self._store(name).write(Delivery(tokens.get(name, {}), removed=frozenset(removed.get(name, ()))))
 
     def _store(self, name: str) -> CredentialStore:
         # Imported only now: a service that puts nothing into stores is smaller without (DESIGN 11).
@@ -174,6 +177,7 @@ class DockerFile:
         routes = reading.routes
         means = self._means(routes)
         routings = {host: self._routing(host, routes, means) for host in self._hosts}
+        stored = self._in_stores(routings)
         ignored: dict[str, None] = {}
         if self._mode == "auths":
             # What the user asked for is no fault of the registry; but status must not promise more than that.
@@ -182,7 +186,7 @@ class DockerFile:
         return View(
             entries={
                 **{h: _entry(h, reading.entries[h], each.way, routes) for h, each in routings.items()},
-                **self._in_stores(routings),
+                **stored.entries,
             },
             shadows={h: each.reason for h, each in routings.items() if each.way is Way.ELSEWHERE},
             unread={h: each.reason for h, each in routings.items() if each.way is Way.AUTHS and each.reason},
@@ -197,20 +201,24 @@ class DockerFile:
             notes=(
                 *self._notes,
                 *self._kept,
+                *stored.notes,
                 *ignored,
                 *_closer_notes(reading),
                 *_place_notes(place, reading),
             ),
         )
 
-    def _in_stores(self, routings: Mapping[str, Routing]) -> dict[str, Entry]:
-        """Return what stands in stores instead of the file. Raises SinkUnwritable."""
+    def _in_stores(self, routings: Mapping[str, Routing]) -> View:
+        """Return what stands in stores instead of the file, and what is to be said of it. Raises SinkError."""
         hosts: dict[str, list[str]] = {}
         for host, each in routings.items():
             if each.way is Way.STORE:
                 hosts.setdefault(each.store, []).append(host)
         views = [self._store(name).look(some) for name, some in hosts.items()]
-        return {host: entry for view in views for host, entry in view.entries.items()}
+        return View(
+            {host: entry for view in views for host, entry in view.entries.items()},
+            notes=tuple(note for view in views for note in view.notes),
+        )
 
     def _mend(self) -> None:
         try:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,8 +26,6 @@ from ecr_refreshd.sinks.lock import locked
 _MOST = 1 << 17
 """Bytes: thirty times the longest token seen."""
 _NEW = ".new-"
-_KEPT = 86400.0
-"""Seconds that an answer stays after its end."""
 _HOST = re.compile(r"[a-z0-9][a-z0-9.-]*(:[0-9]+)?")
 
 
@@ -126,12 +123,9 @@ class HelperFolder:
         try:
             Path(self._path).mkdir(0o700, parents=True, exist_ok=True)
             self._judge()
-            long_ago = time.time() - _KEPT
             for name in os.listdir(self._path):
-                file = self._file(name)
-                # A new one was left by a crash and is made anew; what ended long ago is of no use to anybody.
-                if name.startswith(_NEW) or (_host_of(name) and os.lstat(file).st_mtime < long_ago):
-                    file.unlink(missing_ok=True)
+                if name.startswith(_NEW):  # of a crash; it holds nothing that is not made anew
+                    self._file(name).unlink(missing_ok=True)
         except OSError as error:
             raise self._refused(error) from error
 
