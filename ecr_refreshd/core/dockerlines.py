@@ -5,7 +5,7 @@ Entries are the business of `dockerconfig`; here is what stands beside them, and
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from ecr_refreshd.core.dockerconfig import OURS, Config
@@ -37,22 +37,32 @@ class Edits:
 
 
 def edited(data: bytes | None, edits: Edits) -> bytes | None:
-    """Return the file with these edits, and nothing else changed; None if there is no file and nothing to put.
+    """Return a file with these edits; see `changed`. Raises JsonError."""
+    return changed(Config.parse(data), edits, exists=data is not None)
 
-    Raises:
-        JsonError: docker or podman would not accept the file.
+
+def changed(config: Config, edits: Edits, *, exists: bool) -> bytes | None:
+    """Return the file with these edits, and nothing else changed; None if there is none and nothing to put.
+
+    Args:
+        config: the file, scanned: of one with a thousand logins that takes longer than the edits.
+        edits: what is to change.
+        exists: there is such a file.
     """
-    if data is not None and (edits.cleared or edits.marked):
-        config = Config.parse(data)
-        data = config.without_auths(edits.cleared | _untidily_marked(config, edits.marked))
+    steps: list[Callable[[Config], bytes]] = []
+    if exists and (edits.cleared or edits.marked):
+        steps.append(lambda c: c.without_auths(edits.cleared | _untidily_marked(c, edits.marked)))
     if edits.marked:
-        data = _with_marks(Config.parse(data), edits.marked)
+        steps.append(lambda c: _with_marks(c, edits.marked))
     if edits.tokens:
-        data = Config.parse(data).with_auths(edits.tokens)
-    if edits.helped or (edits.unhelped and data is not None):
-        data = _with_lines(Config.parse(data), edits)
+        steps.append(lambda c: c.with_auths(edits.tokens))
+    if edits.helped or (edits.unhelped and exists):
+        steps.append(lambda c: _with_lines(c, edits))
     if edits.store:
-        data = _with_store(Config.parse(data), edits.store)
+        steps.append(lambda c: _with_store(c, edits.store))
+    data = config.document.data if exists else None
+    for number, step in enumerate(steps):
+        data = step(config if number == 0 else Config.parse(data))
     return data
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.dockerconfig import OURS, Config, Reading, Routes, read
-from ecr_refreshd.core.dockerlines import Edits, edited
+from ecr_refreshd.core.dockerlines import Edits, changed
 from ecr_refreshd.core.dockermerge import merge, merge_back
 from ecr_refreshd.core.model import Entry, EntryKind, Owed, View
 from ecr_refreshd.core.routing import (
@@ -99,7 +99,8 @@ class DockerFile:
         """
         self._hosts = tuple(dict.fromkeys([*self._hosts, *delivery.tokens]))
         self._mended = False
-        self._put_into_stores(delivery)
+        if self._mode == "store":
+            self._put_into_stores(delivery)
         done = rewrite(self._path, self._lock_folder, self._file_mode, _Change(self, delivery))
         self._learn(done)
         place = resolve(self._path)
@@ -142,24 +143,27 @@ class DockerFile:
 
     def edits(self, config: Config, delivery: Delivery) -> Edits:
         """Return what has to change in a file, as it is now, for each token to reach its clients."""
-        routes = config.routes().without(delivery.released)
+        there = config.routes()
+        lines = frozenset(host for host, name in there.helpers.items() if name == OURS)
+        routes = there.without(delivery.released)
         means = self._means(routes)
         ways = {host: self._routing(host, routes, means).way for host in delivery.tokens}
-        entries = config.read(delivery.tokens).entries
         sent = {host for host, way in ways.items() if way in _BY_HELPER and host in delivery.answered}
         tokens = {
             host: token
             for host, token in delivery.tokens.items()
             if ways[host] is Way.AUTHS or (ways[host] is Way.BOTH and host in sent)
         }
-        cleared = {host for host in sent if ways[host] is Way.HELPER and entries[host].kind not in _NOTHING}
+        to_helper = [host for host in sent if ways[host] is Way.HELPER]
+        entries = {host: config.entry(host, forms) for host, forms in config.forms(to_helper).items()}
+        cleared = {host for host, entry in entries.items() if entry.kind not in _NOTHING}
         unhelped = {host for host, way in ways.items() if way in {Way.AUTHS, Way.STORE}}
         edits = Edits(
             tokens=tokens,
             cleared=delivery.removed | cleared,
             marked=frozenset(host for host, way in ways.items() if way is Way.STORE),
             helped=frozenset(host for host in sent if not asks_us(host, routes)),
-            unhelped=delivery.released | unhelped,
+            unhelped=(delivery.released | unhelped) & lines,
             restored=delivery.restored,
         )
         if not (edits.tokens or edits.helped or edits.marked):
@@ -244,7 +248,8 @@ class _Change:
 
     def wanted(self, data: bytes | None) -> bytes | None:
         """Return the file as it is to be; None if there is none and nothing to put."""
-        return edited(data, self.file.edits(Config.parse(data), self.delivery))
+        config = Config.parse(data)
+        return changed(config, self.file.edits(config, self.delivery), exists=data is not None)
 
     def merged(self, base: bytes, ours: bytes, theirs: bytes) -> bytes:
         """Return the three-way merge, with all of it."""

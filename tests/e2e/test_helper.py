@@ -124,7 +124,7 @@ class TestReadyAnswers:
     ) -> None:
         put(folder)
         put(folder, -HOUR, name="old.example")
-        (tmp_path / ".local/state/ecr-refreshd/helper/.now").mkdir()
+        (tmp_path / ".local/state/ecr-refreshd/.now").mkdir()
         assert call([*shell, alone, "get"], HOST, home=tmp_path).stdout == LINE
         assert call([*shell, alone, "get"], "old.example", home=tmp_path).stdout == NOT_FOUND
 
