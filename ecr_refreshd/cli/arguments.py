@@ -57,6 +57,11 @@ def _explain_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="for scripts: one JSON document, times in UTC")
 
 
+def _init_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--scan", metavar="DIR", help="also look for images in the files of this folder")
+    parser.add_argument("--write", action="store_true", help="put it where the service looks for it")
+
+
 def _pause_options(parser: argparse.ArgumentParser) -> None:
     _host_option(parser)
     parser.add_argument("--for", dest="length", metavar="TIME", help="such as 2h or 30m; else until resume")
@@ -161,6 +166,24 @@ Credential helpers are asked; no secret is shown.
 
 exit codes: 0 every client found on PATH works; 4 some do not; 1 none does;
 2 HOST is no ECR registry.""",
+    ),
+    Command(
+        "init",
+        "find registries and profiles, and propose a configuration",
+        "ecr_refreshd.cli.init",
+        "init",
+        (
+            ("ecr-refreshd init", "what stands in docker's and podman's files"),
+            (
+                "ecr-refreshd init --scan ~/src > config.toml",
+                "and in Dockerfiles, compose files and workflows",
+            ),
+            ("ecr-refreshd init --scan . --write", "into place; a file that is there is never overwritten"),
+        ),
+        _init_options,
+        """\
+Asks neither AWS nor a credential_process: profiles are matched by the accounts
+in ~/.aws/config. The configuration goes to stdout, remarks to stderr.""",
     ),
     Command(
         "pause",

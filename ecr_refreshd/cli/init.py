@@ -1,0 +1,186 @@
+"""`init`: finds registries in people's files, and profiles that fit, and proposes a configuration."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ecr_refreshd.aws.partitions import regions
+from ecr_refreshd.aws.profiles import Profiles
+from ecr_refreshd.cli.patience import patience
+from ecr_refreshd.cli.settings import ConfigFile
+from ecr_refreshd.cli.show import say
+from ecr_refreshd.core import dockerconfig, hosts, imagenames
+from ecr_refreshd.core.draft import Candidate, draft
+from ecr_refreshd.core.jsontext import JsonError
+from ecr_refreshd.core.model import ChosenBy
+from ecr_refreshd.errors import RefreshdError, UsageError
+from ecr_refreshd.host import places
+
+_SKIPPED = frozenset(
+    {".git", ".hg", ".svn", "node_modules", "vendor", ".venv", "venv", "__pycache__", ".tox", ".terraform"}
+)
+_NAMES = ("dockerfile", "containerfile", "jenkinsfile", "docker-bake.")
+_ENDINGS = (".dockerfile", ".containerfile", ".yml", ".yaml")
+_MOST_FILES = 20_000
+_LARGEST = 1 << 20
+"""Bytes. Nobody writes a Dockerfile of a megabyte by hand."""
+
+
+@dataclass(slots=True)
+class _Found:
+    """What was found, and what could not be looked at.
+
+    Attributes:
+        registries: host -> where it was found.
+        unresolved: where names with variables stand.
+        looked: how many files.
+        remarks: sentences about what was passed over.
+    """
+
+    registries: dict[str, list[str]] = field(default_factory=dict)
+    unresolved: list[str] = field(default_factory=list)
+    looked: int = 0
+    remarks: list[str] = field(default_factory=list)
+
+    def add(self, host: str, place: str) -> None:
+        """Take note of a registry."""
+        known = self.registries.setdefault(host, [])
+        if place not in known:
+            known.append(place)
+
+
+def init(args: argparse.Namespace) -> int:
+    """Print a configuration on stdout, or with ``--write`` put it where the service looks for it.
+
+    Raises:
+        UsageError: there is a configuration already, or nothing to scan.
+        RefreshdError: it could not be written.
+    """
+    target = ConfigFile.chosen(args).path
+    if args.write and os.path.lexists(target):
+        raise UsageError(
+            f"{target} is there already, and is not overwritten.",
+            hint=f"Compare with what `ecr-refreshd init` prints, or move it away: mv {target} {target}.old",
+        )
+    found = _Found()
+    _in_docker_files(found)
+    if args.scan is not None:
+        folder = Path(args.scan)
+        if not folder.is_dir():
+            raise UsageError(f"{folder} is no folder.", hint="ecr-refreshd init --scan .")
+        with patience(f"looking for images in {folder}"):
+            _in_tree(folder, found)
+    text = draft(_candidates(found), found.unresolved)
+    for remark in [*found.remarks, *_summary(found, scanned=args.scan is not None)]:
+        say(remark, sys.stderr)
+    if args.write:
+        _write(target, text)
+        say(f"{target} is written. Check it, then: ecr-refreshd run")
+    else:
+        sys.stdout.write(text)
+    return 0
+
+
+def _in_docker_files(found: _Found) -> None:
+    for path in (places.docker_config(), *places.containers_auth_files()):
+        try:
+            reading = dockerconfig.read(path.read_bytes(), ())
+        except FileNotFoundError:
+            continue
+        except (OSError, JsonError) as error:
+            found.remarks.append(f"{path} was passed over: {error}.")
+            continue
+        for host in reading.ecr_hosts:
+            found.add(host, str(path))
+
+
+def _in_tree(folder: Path, found: _Found) -> None:
+    for path in _worth_reading(folder, found):
+        try:
+            with path.open("rb") as file:
+                data = file.read(_LARGEST + 1)
+        except OSError:
+            found.remarks.append(f"{path} could not be read.")
+            continue
+        if len(data) > _LARGEST:
+            found.remarks.append(f"{path} is larger than 1 MiB, and was passed over.")
+            continue
+        found.looked += 1
+        shown = path.relative_to(folder)
+        for mention in imagenames.mentions(data.decode("utf-8", "replace")):
+            if mention.host:
+                found.add(mention.host, f"{shown}:{mention.line}")
+            else:
+                found.unresolved.append(f"{shown}:{mention.line}: {mention.text}")
+
+
+def _worth_reading(folder: Path, found: _Found) -> Iterator[Path]:
+    """Yield the files that may name images, in order; links to other folders are not followed."""
+    count = 0
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(each for each in folders if each not in _SKIPPED)
+        for name in sorted(files):
+            small = name.lower()
+            if not (small.startswith(_NAMES) or small.endswith(_ENDINGS)):
+                continue
+            path = Path(root, name)
+            if not path.is_file():
+                continue  # a pipe would hold us up, and a dead link is nothing
+            count += 1
+            if count > _MOST_FILES:
+                found.remarks.append(
+                    f"Only the first {_MOST_FILES:,} files were looked at; scan a smaller folder."
+                )
+                return
+            yield path
+
+
+def _candidates(found: _Found) -> list[Candidate]:
+    profiles, known = Profiles.load(os.environ), regions()
+    candidates = []
+    for name, where in found.registries.items():
+        host = hosts.parse(name)
+        if host is None:
+            continue
+        partition = known.get(host.region, "")
+        choices = profiles.choices(host)
+        best = choices[0] if choices else None
+        candidates.append(
+            Candidate(
+                name,
+                tuple(where),
+                None if best is None else best.principal.profile,
+                ChosenBy.ACCOUNT if best is None else best.chosen_by,
+                tuple(c.principal.profile for c in choices[1:] if c.chosen_by is ChosenBy.ACCOUNT),
+                partition if partition in host.partitions else "",
+            )
+        )
+    return candidates
+
+
+def _summary(found: _Found, *, scanned: bool) -> Sequence[str]:
+    where = f"docker's and podman's files{f', and {found.looked:,} files of the tree' if scanned else ''}"
+    if found.registries:
+        return [f"{len(found.registries)} registries found in {where}."]
+    more = "" if scanned else " To look into Dockerfiles and compose files: ecr-refreshd init --scan DIR"
+    return [f"No ECR registry was found in {where}.{more}"]
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        if path == places.config_file():
+            places.private_folder(
+                path.parent
+            )  # elsewhere the folder is somebody's own, with modes of its own
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise UsageError(f"{path} is there already, and is not overwritten.") from error
+    except OSError as error:
+        raise RefreshdError(f"{path} could not be written: {error.strerror}.") from error

@@ -1,0 +1,138 @@
+"""`init`: registries from people's files, profiles by account, nothing overwritten unasked."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+WEST = "111111111111.dkr.ecr.us-west-2.amazonaws.com"
+EAST = "111111111111.dkr.ecr.eu-west-1.amazonaws.com"
+OTHER = "222222222222.dkr.ecr.us-west-2.amazonaws.com"
+AWS = """\
+[profile dev]
+sso_session = corp
+sso_account_id = 111111111111
+sso_role_name = Developer
+[sso-session corp]
+sso_start_url = https://corp.awsapps.com/start
+sso_region = us-east-1
+[profile tool]
+credential_process = touch ran
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws/config").write_text(AWS)
+    (tmp_path / ".docker").mkdir()
+    (tmp_path / ".docker/config.json").write_text(json.dumps({"auths": {WEST: {}}, "credsStore": "desktop"}))
+    return tmp_path
+
+
+def run(home: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ecr_refreshd", *words],
+        cwd=home,
+        env={"HOME": str(home), "PATH": os.defpath, "LANG": "C.UTF-8", **more},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def tree(home: Path) -> Path:
+    src = home / "src"
+    (src / "app/node_modules/dep").mkdir(parents=True)
+    (src / ".github/workflows").mkdir(parents=True)
+    (src / "app/Dockerfile").write_text(f"FROM {EAST}/node:18\nFROM ${{ACCOUNT}}.dkr.ecr.x.amazonaws.com/y\n")
+    (src / "app/node_modules/dep/Dockerfile").write_text(
+        "FROM 999999999999.dkr.ecr.us-west-2.amazonaws.com/x\n"
+    )
+    (src / "compose.yaml").write_text(f"services:\n  web:\n    image: {OTHER}/web:1\n")
+    (src / ".github/workflows/ci.yml").write_text(f"container: {WEST}/ci:1\n")
+    (src / "README.md").write_text("888888888888.dkr.ecr.us-west-2.amazonaws.com/not-an-image-file\n")
+    (src / "loop").symlink_to(src)
+    os.mkfifo(src / "pipe.yml")
+    (src / "binary.yml").write_bytes(b"\xff\xfe\x00" + WEST.encode() + b"\n")
+    (src / "huge.yml").write_bytes(b"#" * (1 << 20) + b"##")
+    return src
+
+
+def test_what_stands_in_dockers_files_comes_with_its_profile(home: Path) -> None:
+    done = run(home, "init")
+    assert done.returncode == 0, done.stderr
+    assert 'account = "111111111111"' in done.stdout
+    assert 'profile = "dev"   # its account is this one' in done.stdout
+    assert "1 registries found" in done.stderr or "1 registry" in done.stderr
+
+
+def test_a_tree_is_searched_and_what_cannot_be_told_is_said(home: Path) -> None:
+    done = run(home, "init", "--scan", str(tree(home)))
+    assert done.returncode == 0, done.stderr
+    assert 'regions = ["eu-west-1", "us-west-2"]' in done.stdout
+    assert f"# {OTHER}: compose.yaml:3" in done.stdout
+    assert "app/Dockerfile:2: ${ACCOUNT}.dkr.ecr.x.amazonaws.com/y" in done.stdout
+    assert "999999999999" not in done.stdout + done.stderr
+    assert "888888888888" not in done.stdout
+    assert "huge.yml is larger than 1 MiB" in done.stderr
+
+
+def test_it_is_written_only_when_asked_and_never_over_another(home: Path) -> None:
+    place = home / ".config/ecr-refreshd/config.toml"
+    printed = run(home, "init", "--scan", str(tree(home))).stdout
+    assert not place.exists()
+    done = run(home, "init", "--scan", "src", "--write")
+    assert done.returncode == 0, done.stderr
+    assert place.read_text() == printed
+    assert stat.S_IMODE(place.stat().st_mode) == 0o600
+    assert stat.S_IMODE(place.parent.stat().st_mode) == 0o700
+    assert run(home, "config", "check").returncode == 0
+    again = run(home, "init", "--write")
+    assert again.returncode == 2
+    assert "not overwritten" in again.stderr
+    assert place.read_text() == printed
+
+
+def test_a_named_place_keeps_the_modes_of_its_folder(home: Path) -> None:
+    folder = home / "mine"
+    folder.mkdir(0o755)
+    done = run(home, "--config", str(folder / "ecr.toml"), "init", "--write")
+    assert done.returncode == 0, done.stderr
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+    assert run(home, "--config", str(folder / "ecr.toml"), "config", "check").returncode == 0
+
+
+def test_nobody_is_asked_merely_to_find_out(home: Path) -> None:
+    """Neither AWS nor a credential_process (DESIGN 4)."""
+    run(home, "init", AWS_PROFILE="tool")
+    assert not (home / "ran").exists()
+
+
+def test_nothing_found_is_no_failure(home: Path) -> None:
+    (home / ".docker/config.json").unlink()
+    done = run(home, "init")
+    assert done.returncode == 0
+    assert "--scan DIR" in done.stderr
+    (home / "config.toml").write_text(done.stdout)
+    (home / "config.toml").chmod(0o600)
+    assert run(home, "--config", "config.toml", "config", "check").returncode == 0
+
+
+@pytest.mark.parametrize("words", [("--scan", "nowhere"), ("--scan", ".aws/config")])
+def test_a_folder_that_is_none(home: Path, words: tuple[str, ...]) -> None:
+    assert run(home, "init", *words).returncode == 2
+
+
+def test_a_file_that_does_not_parse_is_passed_over_and_said(home: Path) -> None:
+    (home / ".docker/config.json").write_text("{")
+    done = run(home, "init")
+    assert done.returncode == 0
+    assert "config.json was passed over" in done.stderr

@@ -1,0 +1,81 @@
+"""`init` finds every registry that a person's files name, and takes nothing else for one."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ecr_refreshd.core import hosts
+from ecr_refreshd.core.imagenames import Mention, mentions
+
+HOST = "724013829182.dkr.ecr.us-west-2.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"FROM {HOST}/node:18-slim AS build",
+        f"COPY --from={HOST}/tools@sha256:0123 /bin /bin",
+        f'    image: "{HOST}/app"',
+        f"image: '{HOST}'",
+        f"ARG BASE={HOST}/base:1",
+        f"- uses: docker://{HOST}/app:1",
+        f'tags = ["{HOST}/app:latest"]',
+        f"docker login {HOST}, then",
+        f"see {HOST}.",
+        f"# {HOST}/commented:1",
+    ],
+)
+def test_an_image_in_any_file(line: str) -> None:
+    assert list(mentions(f"first\n{line}\n")) == [Mention(HOST, 2, HOST)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "public.ecr.aws",
+        "724013829182.dkr-ecr.us-west-2.on.aws",
+        "724013829182.dkr.ecr-fips.us-east-1.amazonaws.com",
+        "724013829182.dkr.ecr.cn-north-1.amazonaws.com.cn",
+    ],
+)
+def test_every_form_of_a_host(name: str) -> None:
+    assert [each.host for each in mentions(f"FROM {name}/x:1")] == [name]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"x{HOST}/a",
+        f"1{HOST}/a",
+        f"{HOST}x/a",
+        "not-public.ecr.aws/x",
+        "public.ecr.aws.example.com/x",
+        "12345.dkr.ecr.us-west-2.amazonaws.com/x",
+        "724013829182.dkr.ecr.us-west-2.example.com/x",
+        "the secretary",
+    ],
+)
+def test_what_only_looks_like_one(line: str) -> None:
+    assert [each for each in mentions(line) if each.host] == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "${ACCOUNT}.dkr.ecr.us-west-2.amazonaws.com/app",
+        "$ACCOUNT.dkr.ecr.$REGION.amazonaws.com/app:1",
+        "{{ .Values.account }}.dkr.ecr.us-west-2.amazonaws.com/x",
+        "724013829182.dkr.ecr.${AWS_REGION}.amazonaws.com/app",
+    ],
+)
+def test_a_name_with_variables_is_named_as_such(name: str) -> None:
+    (found,) = mentions(f"FROM {name}")
+    assert (found.host, found.line) == ("", 1)
+
+
+@given(st.text())
+def test_any_text_is_read_to_its_end(text: str) -> None:
+    for each in mentions(f"{text}\nFROM {HOST}/x"):
+        assert each.host == "" or hosts.parse(each.host)
