@@ -166,7 +166,8 @@ def _candidates(found: _Found) -> list[Candidate]:
 def _summary(found: _Found, *, scanned: bool) -> Sequence[str]:
     where = f"docker's and podman's files{f', and {found.looked:,} files of the tree' if scanned else ''}"
     if found.registries:
-        return [f"{len(found.registries)} registries found in {where}."]
+        count = "1 registry" if len(found.registries) == 1 else f"{len(found.registries)} registries"
+        return [f"{count} found in {where}."]
     more = "" if scanned else " To look into Dockerfiles and compose files: ecr-refreshd init --scan DIR"
     return [f"No ECR registry was found in {where}.{more}"]
 

@@ -71,7 +71,7 @@ def test_what_stands_in_dockers_files_comes_with_its_profile(home: Path) -> None
     assert done.returncode == 0, done.stderr
     assert 'account = "111111111111"' in done.stdout
     assert 'profile = "dev"   # its account is this one' in done.stdout
-    assert "1 registries found" in done.stderr or "1 registry" in done.stderr
+    assert "1 registry found" in done.stderr
 
 
 def test_a_tree_is_searched_and_what_cannot_be_told_is_said(home: Path) -> None:
