@@ -44,6 +44,10 @@ _CHOSEN = {
 _HEADER = ("REGISTRY", "PHASE", "TOKEN", "NEXT", "PRINCIPAL")
 
 
+_WAYS = {("helper", "written"): "by our credential helper", ("store", "written"): "in the credential store"}
+"""What is said instead of "written" where a token does not stand in the file itself."""
+
+
 class Look(NamedTuple):
     """What the place can show.
 
@@ -249,8 +253,10 @@ class _Page:
         counts: dict[str, dict[str, int]] = {}
         for row in registries:
             for sink in row.get("sinks", ()):
-                states = counts.setdefault(sink.get("path", ""), {})
-                states[sink.get("state", "")] = states.get(sink.get("state", ""), 0) + 1
+                # Our helper has a file for each host; three hundred of them are one folder to a person.
+                states = counts.setdefault(str(sink.get("path", "")).removesuffix(f"/{row.get('host')}"), {})
+                told = _WAYS.get((str(sink.get("kind")), str(sink.get("state"))), str(sink.get("state", "")))
+                states[told] = states.get(told, 0) + 1
         notes = {file.get("path"): file.get("notes", ()) for file in self._document.get("files", ())}
         if not counts:
             yield "No file carries a token."

@@ -195,3 +195,20 @@ def test_any_text_fits_any_width(width: int, host: str, message: str) -> None:
     text = render(document(row), NOW, Look(width=width))
 
     assert max(map(len, text.splitlines())) <= max(width, 20)
+
+
+def test_hosts_behind_our_helper_are_one_line_however_many_they_are() -> None:
+    """The platform engineer with 300 registries and Docker Desktop."""
+    folder = "/home/dev/.local/state/ecr-refreshd/helper"
+    rows = []
+    for number in range(300):
+        name = f"{number:012}.dkr.ecr.us-west-2.amazonaws.com"
+        sinks = [
+            {"path": FILE, "kind": "helper", "state": "written", "detail": ""},
+            {"path": f"{folder}/{name}", "kind": "helper", "state": "written", "detail": ""},
+        ]
+        rows.append(registry(host=name, sinks=sinks))
+    text = render(document(*rows), NOW, Look(width=None))
+    assert f"{FILE}: 300 by our credential helper" in text
+    assert f"{folder}: 300 by our credential helper" in text
+    assert text.count(folder) == 1
