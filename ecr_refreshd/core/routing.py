@@ -33,10 +33,12 @@ class Means:
     Attributes:
         helper: why our helper cannot be run by its name, "" if it can.
         keychain: the store that docker finds by itself and that holds logins, "" if there is none.
+        remark: what is to be said of our helper although it can be run, "" if nothing is.
     """
 
     helper: str = ""
     keychain: str = ""
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,11 +182,13 @@ class DockerFile:
         means = self._means(routes)
         routings = {host: self._routing(host, routes, means) for host in self._hosts}
         stored = self._in_stores(routings)
-        ignored: dict[str, None] = {}
+        said: dict[str, None] = {}
+        if means.remark and any(each.way in _BY_HELPER for each in routings.values()):
+            said[means.remark] = None
         if self._mode == "auths":
             # What the user asked for is no fault of the registry; but status must not promise more than that.
-            said = (ignored_by_docker(host, routes, self._dialect, means) for host in self._hosts)
-            ignored = dict.fromkeys(text for text in said if text)
+            texts = (ignored_by_docker(host, routes, self._dialect, means) for host in self._hosts)
+            said.update(dict.fromkeys(text for text in texts if text))
         return View(
             entries={
                 **{h: _entry(h, reading.entries[h], each.way, routes) for h, each in routings.items()},
@@ -206,7 +208,7 @@ class DockerFile:
                 *self._notes,
                 *self._kept,
                 *stored.notes,
-                *ignored,
+                *said,
                 *_closer_notes(reading),
                 *_place_notes(place, reading),
             ),

@@ -17,6 +17,8 @@ from ecr_refreshd.core.routing import Means
 PROGRAM = f"docker-credential-{OURS}"
 _KEYCHAIN_MEMORY = 60.0
 """Seconds. A login made meanwhile is written into the file by docker itself, which ends its search."""
+_BARE_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+"""What programs get that no shell has started."""
 _ANSWERS_WITHIN = 5.0
 """Seconds. Where the shell part has to ask Python, an answer takes a fraction of one."""
 
@@ -31,7 +33,8 @@ class Machine:
 
     def means(self, *, detects: bool) -> Means:
         """Return what is there now; a keychain is looked for only where docker does so too (`detects`)."""
-        return Means(self._helper_problem(), self._keychain_with_logins() if detects else "")
+        problem = self._helper_problem()
+        return Means(problem, self._keychain_with_logins() if detects else "", "" if problem else _remark())
 
     def _helper_problem(self) -> str:
         """Return why our helper cannot be run by its name, "" if it can."""
@@ -62,6 +65,16 @@ class Machine:
         if known is None or known.name != name or now - known.asked_at > _KEYCHAIN_MEMORY:
             known = self._keychain = _Keychain(name, keychain.holds_logins(name), now)
         return name if known.holds_logins else ""
+
+
+def _remark() -> str:
+    """Return what is to be said where programs that a desktop starts do not find our helper, "" if they do."""
+    if shutil.which(PROGRAM, path=_BARE_PATH):
+        return ""
+    return (
+        f"Programs that no shell has started (an IDE, cron) may not find {PROGRAM}, and docker then fails there: "
+        f'sudo ln -s "$(command -v {PROGRAM})" /usr/local/bin/'
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,13 @@ class TestAStoreThatHidesTheEntries:
         assert (view.entries[HOST].kind, view.lines) == (EntryKind.HELPER, {HOST})
         assert sink.look([HOST]) == view
 
+    def test_who_else_may_not_find_our_helper_is_said(self, tmp_path: Path, no_keychain: Path) -> None:
+        """A desktop starts its programs with a bare PATH, and a helper that is not found breaks docker there."""
+        helper_on(no_keychain)
+        notes = file_with(tmp_path, '{"credsStore": "desktop"}').look([HOST]).notes
+        assert any("sudo ln -s" in note for note in notes)
+        assert file_with(tmp_path, "{}").look([HOST]).notes == ()
+
     def test_not_before_the_helper_has_an_answer(self, tmp_path: Path, no_keychain: Path) -> None:
         helper_on(no_keychain)
         sink = file_with(tmp_path, '{"credsStore": "desktop"}')
