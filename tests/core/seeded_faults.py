@@ -107,8 +107,8 @@ FAULTS = (
     Fault(
         "a foreign login is overwritten",
         "healing.py",
-        "    return Judgement(Verdict.KEEP, until)",
-        "    return Judgement(Verdict.WRITE)",
+        "    return Judgement(Verdict.KEEP, min(",
+        "    return Judgement(Verdict.WRITE, min(",
     ),
     Fault("another kind of login is fought", "healing.py", "and not again else", "else"),
     Fault(
@@ -130,6 +130,31 @@ FAULTS = (
         "    return True",
     ),
     Fault("what we take away counts as undone", "writing.py", "held=False, spoiled=False)", "held=True)"),
+    # the ways to clients
+    Fault(
+        "clients are sent to a helper that has nothing",
+        "writing.py",
+        "return sends and host not in self.answered",
+        "return False",
+    ),
+    Fault(
+        "a dead line of ours stays",
+        "writing.py",
+        "    return (strays | ",
+        "    return frozenset() & (strays | ",
+    ),
+    Fault(
+        "a line that a person wrote is taken away", "writing.py", "(sink.view.spare & put)", "sink.view.spare"
+    ),
+    Fault("what gave way to us is forgotten", "writing.py", "if name and host in released", "if False"),
+    Fault("a refusal is never renewed", "refusing.py", "known.until - now.wall > _RENEWED", "True"),
+    Fault("a paused host is answered", "refusing.py", "    if pause is not None:", "    if False:"),
+    Fault(
+        "a line of ours is not enough",
+        "healing.py",
+        "        return Judgement(Verdict.RIGHT)\n    if entry.kind is EntryKind.TOKEN",
+        "        pass\n    if entry.kind is EntryKind.TOKEN",
+    ),
     # pauses and logouts
     Fault("a paused host is healed", "writing.py", "or registry.host in state.pauses:", "or False:"),
     Fault("a paused host is renewed", "pauses.py", "if registry.host not in state.pauses]", "if True]"),

@@ -186,6 +186,8 @@ def test_our_own_dead_public_token_is_removed_too_and_comes_back_with_the_login(
     house.settle()
     house.live(MINUTE)
     assert house.row(PUBLIC)["sinks"][0]["state"] == "written"
+    assert house.row(PUBLIC)["heals"] == 0, "nobody undid it"
+    assert house.herald.events("logout:") == []
 
 
 def test_a_store_that_appears_is_said() -> None:

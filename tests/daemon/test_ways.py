@@ -130,6 +130,7 @@ def test_a_machine_as_docker_desktop_leaves_it_is_served_by_nothing_but_the_serv
     kinds = {sink["kind"]: sink["state"] for sink in home.row(HOST)["sinks"]}
     assert kinds == {"helper": "written"}
     assert home.service.document()["overall"] == "ok"
+    assert home.row(HOST)["heals"] == 0, "the line was written once, after the answer"
 
 
 def test_a_store_that_appears_is_answered_within_the_heal(tmp_path: Path) -> None:
