@@ -242,12 +242,13 @@ def _request(stream: Any) -> tuple[str, dict[str, str]] | None:
 Client = Callable[[Mapping[str, str]], str]
 
 
-def docker_client(program: str, daemon: DockerSocket) -> Client:
-    """A docker client that pulls; what it sent, or that it gave up before."""
+def docker_client(program: str, daemon: DockerSocket, *command: str) -> Client:
+    """A docker client that pulls, or does what else pulls; what it sent, or that it gave up before."""
 
     def pull(environment: Mapping[str, str]) -> str:
         daemon.seen.clear()
-        _run([program, "pull", f"{HOST}/node:18"], {**environment, "DOCKER_HOST": f"unix://{daemon.path}"})
+        argv = [program, *(command or ("pull",)), f"{HOST}/node:18"]
+        _run(argv, {**environment, "DOCKER_HOST": f"unix://{daemon.path}"})
         assert len(daemon.seen) <= 1, daemon.seen
         return daemon.seen[0] if daemon.seen else FAILS
 

@@ -301,6 +301,17 @@ def test_docker_sends_what_is_said(state: State, program: str, daemon: DockerSoc
     agree("docker", docker_client(program, daemon), state, tmp_path, "docker", program)
 
 
+@pytest.mark.parametrize("program", docker_programs())
+@pytest.mark.parametrize(
+    "state", [one for one in STATES if one.helpers or "missing" in one.name], ids=lambda state: state.name
+)
+def test_docker_run_sends_what_is_said(
+    state: State, program: str, daemon: DockerSocket, tmp_path: Path
+) -> None:
+    client = docker_client(program, daemon, "create", "--pull=always")
+    agree("docker-run", client, state, tmp_path, "docker", program)
+
+
 @ALL
 def test_skopeo_sends_what_is_said(state: State, proxy: Proxy, tmp_path: Path) -> None:
     skopeo = shutil.which("skopeo")

@@ -1,8 +1,8 @@
 """The docker command line, and what runs with it: compose, buildx, and all of it under ``sudo``.
 
 Rules: whatever is wrong with config.json is a warning, and what was read of it counts; with nothing said about
-credentials a keychain on PATH is looked for at every command. Where a helper fails, docker's pull before 29 falls
-back to the file by accident, and everything else fails.
+credentials a keychain on PATH is looked for at every command. Where a helper fails, docker's pull before 29 (and
+its run, long ago) falls back to the file by accident, and everything else fails.
 """
 
 from __future__ import annotations
@@ -13,28 +13,38 @@ from ecr_refreshd.core.clients.cliconfig import CliConfig, read_variable
 from ecr_refreshd.core.clients.goconfig import GoConfig, go_config, go_map
 from ecr_refreshd.core.clients.world import Credential, Finding, Outcome, Search, Source, Unreadable, World
 
-_STRICT_SINCE = (29,)
+_PULL_FAILS_SINCE = (29,)
+_RUN_FAILS_SINCE = (23,)
+"""The real 20.10 forgives, and 28.2 does not; nothing between them was tried."""
 _NO_OLD_FILE_SINCE = (23,)
 
 
 def pulls(world: World, host: str) -> Finding:
     """Return what ``docker pull`` sends."""
-    search = Search()
-    got = _loaded(world, search).get(host, search)
-    strict = (world.version("docker") or ()) >= _STRICT_SINCE
-    if got.failed and not strict:
-        search.note(
-            "The helper fails. This version's pull then takes the file's own entry by accident; docker 29 and "
-            "later fail instead."
-        )
-        return search.ends(got.source, *got.kept)
-    return search.ends(got.source, *got.outcomes)
+    return _forgiving(world, host, "pull", _PULL_FAILS_SINCE)
 
 
 def runs(world: World, host: str) -> Finding:
-    """Return what ``docker run`` and ``docker compose`` send: where a helper fails, so do they."""
+    """Return what ``docker run`` and ``docker create`` send when they pull."""
+    return _forgiving(world, host, "run", _RUN_FAILS_SINCE)
+
+
+def composes(world: World, host: str) -> Finding:
+    """Return what ``docker compose`` sends: where a helper fails, so does it, whatever docker's own version."""
     search = Search()
     got = _loaded(world, search).get(host, search)
+    return search.ends(got.source, *got.outcomes)
+
+
+def _forgiving(world: World, host: str, verb: str, fails_since: tuple[int, ...]) -> Finding:
+    search = Search()
+    got = _loaded(world, search).get(host, search)
+    if got.failed and (world.version("docker") or ()) < fails_since:
+        search.note(
+            f"The helper fails. This version's {verb} then takes the file's own entry by accident; docker "
+            f"{fails_since[0]} and later fail instead."
+        )
+        return search.ends(got.source, *got.kept)
     return search.ends(got.source, *got.outcomes)
 
 

@@ -38,7 +38,7 @@ class Family:
 FAMILIES = (
     Family("docker", "docker pull, push", docker.pulls, ("docker",)),
     Family("docker-run", "docker run, create", docker.runs, ("docker",)),
-    Family("compose", "docker compose", docker.runs, ("docker",)),
+    Family("compose", "docker compose", docker.composes, ("docker",)),
     Family("buildx", "docker build, buildx, BuildKit", docker.builds, ("docker", "buildx", "buildctl")),
     Family("podman", "podman, buildah", containers.podman, ("podman", "buildah")),
     Family("skopeo", "skopeo", containers.skopeo, ("skopeo",)),
