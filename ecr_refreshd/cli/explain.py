@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -29,7 +30,7 @@ from ecr_refreshd.core.clients.world import Credential, HelperAnswer, Unreadable
 from ecr_refreshd.core.model import EntryKind
 from ecr_refreshd.errors import NoServiceError, UsageError
 from ecr_refreshd.host import clock, control, places, statefile
-from ecr_refreshd.sinks.program import Found, NotFound, StoreProgram
+from ecr_refreshd.sinks.program import SECONDS, Found, NotFound, StoreProgram
 
 _LARGEST = 1 << 26
 """Bytes; a config.json with a thousand tokens has a sixteenth of it."""
@@ -69,10 +70,19 @@ def explain(args: argparse.Namespace) -> int:
 
 def gathered(environ: Mapping[str, str]) -> World:
     """Return this machine as a client with this environment sees it."""
+    silent: dict[str, HelperAnswer] = {}
 
     @cache
     def ask(suffix: str, server: str) -> HelperAnswer:
-        return _asked(StoreProgram(suffix, environ), server)
+        if (
+            suffix in silent
+        ):  # what waits for somebody's passphrase is not waited for in every form of the name
+            return silent[suffix]
+        began = time.monotonic()
+        answer = _asked(StoreProgram(suffix, environ), server)
+        if answer.error and time.monotonic() - began >= SECONDS:
+            silent[suffix] = answer
+        return answer
 
     def which(program: str) -> bool:
         return shutil.which(program, path=environ.get("PATH", os.defpath)) is not None

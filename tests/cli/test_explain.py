@@ -1,0 +1,122 @@
+"""`explain`: which login each client would send, and never the login itself (promises 5 to 7)."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HOST = "724013829182.dkr.ecr.us-west-2.amazonaws.com"
+
+
+def auth(ends: float) -> str:
+    inner = base64.b64encode(json.dumps({"expiration": int(ends)}).encode()).decode()
+    return base64.b64encode(f"AWS:{inner}".encode()).decode()
+
+
+LIVING, DEAD = auth(time.time() + 36000), auth(time.time() - 36000)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home, and a PATH with nothing but a docker client that tells its version."""
+    for name in (".docker", "bin"):
+        (tmp_path / name).mkdir()
+    docker = tmp_path / "bin/docker"
+    docker.write_text("#!/bin/sh\necho Docker version 28.2.2, build e6534b4\n")
+    docker.chmod(0o755)
+    return tmp_path
+
+
+def explain(home: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ecr_refreshd", "explain", *words],
+        cwd=home,
+        env={"HOME": str(home), "PATH": f"{home}/bin", "LANG": "C.UTF-8", **more},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def put(home: Path, **document: Any) -> None:
+    (home / ".docker/config.json").write_text(json.dumps(document))
+
+
+def test_what_works_is_said_with_its_end(home: Path) -> None:
+    put(home, auths={HOST: {"auth": LIVING}})
+    done = explain(home, HOST)
+    told = done.stdout.partition("podman")[0]
+    assert "works" in told
+    assert f"auths.{HOST}" in told
+    assert "in 9 h 59 min" in told or "in 10 h" in told
+
+
+def test_a_dead_token_is_said_to_be_dead_with_what_to_do(home: Path) -> None:
+    put(home, auths={HOST: {"auth": DEAD}})
+    done = explain(home, HOST)
+    assert done.returncode in {1, 4}
+    assert "does not work" in done.stdout
+    assert "ecr-refreshd" in done.stdout.partition("do: ")[2]
+
+
+def test_no_secret_is_shown(home: Path) -> None:
+    """Promise 6: a login is known by its fingerprint, whosever it is."""
+    mine = base64.b64encode(b"me:a very secret password").decode()
+    put(home, auths={HOST: {"auth": LIVING}, f"{HOST}/team": {"auth": mine}})
+    variable = json.dumps({"auths": {HOST: {"auth": DEAD}}})
+    for words in ((HOST,), ("--json", HOST)):
+        done = explain(home, *words, DOCKER_AUTH_CONFIG=variable)
+        shown = done.stdout + done.stderr
+        for secret in (LIVING, DEAD, mine, "very secret", base64.b64decode(LIVING).decode()[4:]):
+            assert secret not in shown
+
+
+def test_for_scripts_every_client_is_one_object(home: Path) -> None:
+    put(home, auths={HOST: {"auth": LIVING}})
+    document = json.loads(explain(home, "--json", HOST).stdout)
+    by_name = {
+        client["client"] if "client" in client else client["key"]: client for client in document["clients"]
+    }
+    assert document["host"] == HOST
+    assert {client["works"] for client in document["clients"]} <= {"yes", "no", "unknown"}
+    assert len(by_name) == len(document["clients"]) > 10
+
+
+def test_a_form_of_the_host_is_the_host(home: Path) -> None:
+    put(home, auths={HOST: {"auth": LIVING}})
+    assert json.loads(explain(home, "--json", f"https://{HOST.upper()}/team/app:1").stdout)["host"] == HOST
+
+
+@pytest.mark.parametrize("host", ["ghcr.io", "12345.dkr.ecr.us-west-2.amazonaws.com", ""])
+def test_what_is_no_ecr_registry(host: str, home: Path) -> None:
+    done = explain(home, host)
+    assert done.returncode == 2
+    assert "ACCOUNT.dkr.ecr.REGION.amazonaws.com" in done.stderr
+
+
+def test_a_helper_that_hangs_is_not_waited_for(home: Path) -> None:
+    helper = home / "bin/docker-credential-slow"
+    helper.write_text("#!/bin/sh\nexec /bin/sleep 60\n")
+    helper.chmod(0o755)
+    put(home, credsStore="slow")
+    began = time.monotonic()
+    done = explain(home, HOST)
+    assert done.returncode in {1, 4}
+    assert time.monotonic() - began < 15, "once, and not for each client and each form of the name"
+
+
+def test_nothing_is_changed_by_looking(home: Path) -> None:
+    put(home, auths={HOST: {"auth": DEAD}})
+    before = {path: path.stat().st_mtime_ns for path in home.rglob("*")}
+    explain(home, HOST)
+    assert {path: path.stat().st_mtime_ns for path in home.rglob("*")} == before
+    assert not os.path.lexists(home / ".local")
