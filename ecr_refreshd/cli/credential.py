@@ -183,7 +183,7 @@ def _why(host: str, answer: Mapping[str, Any]) -> str:
         error = row["last_error"]
         if error:
             return (
-                f"{host} has no valid token: {error['message']} {error['hint'] or 'See: ecr-refreshd status'}"
+                f"{host} has no valid token: {error['message']} -> {error['hint'] or 'ecr-refreshd status'}"
             )
     return f"{host} has no valid token yet. See: ecr-refreshd status"
 

@@ -118,7 +118,8 @@ class _Page:
         registries = self._document.get("registries", [])
         if not registries:
             yield from self._wrapped(
-                "No registries: the config names none, and no ECR host stands in the docker and podman files."
+                "No registries: the config names none, and no ECR host stands in the docker and podman files. "
+                "To find some: ecr-refreshd init --scan DIR"
             )
             return
         yield from self._registries(registries)

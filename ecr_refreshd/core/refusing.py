@@ -64,5 +64,5 @@ def refusal_of(state: State, host: str, plan: Plan, now: Instant) -> str:
 
 
 def _said(host: str, failure: Failure) -> str:
-    text = f"{host} has no valid token: {failure.message} {failure.hint or 'See: ecr-refreshd status'}"
+    text = f"{host} has no valid token: {failure.message} -> {failure.hint or 'ecr-refreshd status'}"
     return " ".join(text.split())
