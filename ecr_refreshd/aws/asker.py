@@ -39,7 +39,7 @@ class Asker:
     def edit_hint(self) -> str:
         """Return where what it is made of is corrected."""
         if self.ambient:
-            return "Correct the environment of the service: ecr-refreshd service install"
+            return "Correct the environment of the service, and start it again."
         return "Correct the files in ~/.aws; they are read again when they change."
 
     @property

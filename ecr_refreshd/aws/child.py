@@ -226,7 +226,7 @@ def serve(wire: Wire) -> None:
         sessions, refreshes = _load()
     except Exception as error:  # noqa: BLE001 - an installation can be broken in any way
         what = f"The process that asks AWS does not start: {type(error).__name__}: {error}."
-        hint = "Install ecr-refreshd again, and start the service anew: ecr-refreshd service install"
+        hint = "Install ecr-refreshd again, and start the service anew."
         wire.say(Broken(Failure(Category.CONFIG, "child.broken", what, hint)))
         return
     requests = wire.requests()

@@ -85,7 +85,7 @@ def _no_credentials(_error: Exception, asker: Asker) -> tuple[Category, str, str
 def _no_file(error: Exception, asker: Asker) -> tuple[Category, str, str]:
     path = first_line(str(getattr(error, "filename", None) or error))
     if asker.ran_program:
-        hint = "Correct credential_process in ~/.aws/config, or the PATH of the service: ecr-refreshd doctor"
+        hint = "Correct credential_process in ~/.aws/config, or the PATH of the service, and start it again."
         return _CONFIG, f"the credential_process of {asker.name} cannot be started: {path}", hint
     problem = getattr(error, "strerror", None) or "cannot be read"
     return (

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -34,11 +36,14 @@ _MOST = 1 << 20
 """Bytes of a request; docker's own are a few thousand at most."""
 _SERVICE_TAKES = 20.0
 """Seconds that docker is kept waiting for the service; it has the token, or asks AWS for it."""
-_TURN = timedelta(seconds=60)
-"""How long one helper waits while another one fetches."""
+_TURN = timedelta(seconds=25)
+"""How long one helper waits while another one fetches; some clients give up after 30 s."""
+_FETCH_TAKES = timedelta(seconds=_SERVICE_TAKES)
 _SOON = timedelta(seconds=5)
 """A token that dies on the way to the registry is no answer."""
 _TOKEN_LIFE = timedelta(hours=12)
+_UNDATED_LIFE = timedelta(minutes=1)
+"""Long enough for the command after a `docker login`."""
 
 Words = tuple[int, str, str]
 """Exit code, stdout, stderr."""
@@ -63,25 +68,30 @@ def main(argv: Sequence[str]) -> int:
     except RefreshdError as error:
         words = _failed(verb, f"{error.message} {error.hint}")
     except Exception as error:  # noqa: BLE001 - any other text on stdout costs old builders every registry's login
-        words = _failed(verb, f"an unforeseen error ({type(error).__name__}). See: ecr-refreshd doctor")
+        words = _failed(verb, f"an unforeseen error ({type(error).__name__}). See: ecr-refreshd status")
     return _say(words)
 
 
 def _say(words: Words) -> int:
     code, said, why = words
-    if why:
-        print(f"{NAME}: {' '.join(why.split())}", file=sys.stderr)
-    if said:
-        print(said)
-    sys.stdout.flush()
+    with suppress(OSError):
+        if why and sys.stderr is not None:  # closed, print would take stdout in its place
+            print(f"{NAME}: {' '.join(why.split())}", file=sys.stderr)
+    try:
+        if said and sys.stdout is not None:
+            print(said, flush=True)
+    except OSError:
+        # Whoever asked has gone. What is still buffered must go nowhere, or the interpreter complains at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return code or 1
     return code
 
 
 def _failed(verb: str, why: str) -> Words:
     if verb == "get":
         return 1, helperanswer.NOT_FOUND, why
-    if verb == "list":
-        return 0, "{}", why
+    if verb in {"list", "erase"}:
+        return 0, "{}" if verb == "list" else "", why
     return 1, " ".join(why.split()), ""
 
 
@@ -136,7 +146,12 @@ def _asked(host: str) -> Secret | str:
 
 def _may_be_ours(host: str) -> bool:
     """Return whether a host is worth asking about: ECR's, or another name that is in the settings."""
-    return hosts.parse(host) is not None or host in _known()
+    if hosts.parse(host) is not None:
+        return True
+    try:
+        return host in _known()
+    except RefreshdError:
+        return False  # what is wrong with the settings is told to who asks about a registry of ours
 
 
 def _known() -> list[str]:
@@ -170,7 +185,7 @@ def _fetched(host: str) -> Mapping[str, Any]:
         if _ready(host) is not None:
             return {}
         wait = Wait(frozenset({host}), min_ttl=_SOON)
-        return alone(read_arguments(["run"]), wait, _TURN, [AnswerWanted(host)])
+        return alone(read_arguments(["run"]), wait, _FETCH_TAKES, [AnswerWanted(host)])
     finally:
         turn.release()
 
@@ -204,7 +219,9 @@ def _store() -> Words:
     if user != "AWS":
         return 1, f"{host} takes no user but AWS, with a token of Amazon ECR as the password", ""
     auth = base64.b64encode(f"{user}:{password}".encode()).decode()
-    ends = expiry_hint(auth) or clock.now().wall + _TOKEN_LIFE
+    now = clock.now().wall
+    # As of any foreign token: kept for no longer than a token can live, and not at all if nothing says its end.
+    ends = min(expiry_hint(auth) or now + _UNDATED_LIFE, now + _TOKEN_LIFE)
     _folder().write(Delivery({host: Secret(auth)}, {host: ends}))
     return 0, "", ""
 

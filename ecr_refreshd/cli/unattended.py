@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -13,12 +14,16 @@ from ecr_refreshd.cli.settings import ConfigFile
 from ecr_refreshd.cli.show import say
 from ecr_refreshd.cli.words import read_time
 from ecr_refreshd.core import memory
+from ecr_refreshd.core.delivery import Delivery
+from ecr_refreshd.core.model import ABSENT, Refusal
+from ecr_refreshd.core.refusing import BELIEVED
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.state import Pause
 from ecr_refreshd.core.times import timestamp
-from ecr_refreshd.errors import RefreshdError
+from ecr_refreshd.errors import RefreshdError, SinkError
 from ecr_refreshd.host import clock, places, statefile
 from ecr_refreshd.host.lock import InstanceLock
+from ecr_refreshd.sinks.helperfolder import HelperFolder
 
 BLANK: dict[str, Any] = {
     "phase": "renewing",
@@ -66,11 +71,25 @@ def remember(args: argparse.Namespace, host: str, operation: str, until: datetim
         pause = begins.get(operation)
         changed, row = with_pause(remembered, host, pause, clock.now().wall)
         statefile.write(places.state_file(), changed)
+        _tell_helper(host, pause)
     except OSError as error:
         raise RefreshdError(f"{places.state_file()}: cannot be written: {error.strerror}") from error
     finally:
         lock.release()
     return row
+
+
+def _tell_helper(host: str, pause: Pause | None) -> None:
+    """Have our credential helper refuse a host that is left alone, if it has an answer for it; or ask anew."""
+    folder = HelperFolder(str(places.helper_folder()), str(places.lock_folder()))
+    with suppress(SinkError):  # then it says so itself, to who asks it
+        if folder.answer(host) == ABSENT:
+            return
+        if pause is None:
+            folder.write(Delivery(released=frozenset({host})))
+        else:
+            text = f"{host} is paused. Run: ecr-refreshd resume {host}"
+            folder.write(Delivery(refusals={host: Refusal(text, clock.now().wall + BELIEVED)}))
 
 
 def known_hosts(settings: Settings, remembered: Mapping[str, Any]) -> list[str]:

@@ -15,7 +15,7 @@ from ecr_refreshd.core.schedule import alive
 from ecr_refreshd.core.state import Plan, State
 from ecr_refreshd.core.times import timestamp
 
-_BELIEVED = timedelta(hours=1)
+BELIEVED = timedelta(hours=1)
 _RENEWED = timedelta(minutes=20)
 
 
@@ -41,8 +41,8 @@ def refusals(
         if known is not None and known.text == text and known.until - now.wall > _RENEWED:
             wake.wall(known.until - _RENEWED)
             continue
-        wanted[host] = Refusal(text, now.wall + _BELIEVED)
-        wake.wall(now.wall + _BELIEVED - _RENEWED)
+        wanted[host] = Refusal(text, now.wall + BELIEVED)
+        wake.wall(now.wall + BELIEVED - _RENEWED)
     return wanted
 
 

@@ -123,6 +123,7 @@ class HelperFolder:
         try:
             Path(self._path).mkdir(0o700, parents=True, exist_ok=True)
             self._judge()
+            Path(self._path).chmod(0o700)
             for name in os.listdir(self._path):
                 if name.startswith(_NEW):  # of a crash; it holds nothing that is not made anew
                     self._file(name).unlink(missing_ok=True)
@@ -130,12 +131,12 @@ class HelperFolder:
             raise self._refused(error) from error
 
     def _judge(self) -> None:
-        """Refuse a folder that somebody else can enter. Raises OSError, SinkUnwritable."""
+        """Refuse a folder into which somebody else can put an answer. Raises OSError, SinkUnwritable."""
         status = os.lstat(self._path)
-        private = stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o077
+        private = stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o022
         if not private or status.st_uid != os.geteuid():
             raise SinkUnwritable(
-                f"{self._path} is not a folder that only you can enter; the credential helper does not use it.",
+                f"{self._path} is no folder in which only you can write; the credential helper does not use it.",
                 code="helper.open",
                 hint=f"chmod 700 {self._path}, or remove it if it is not yours",
             )

@@ -113,6 +113,16 @@ class TestReadyAnswers:
         assert (done.returncode, done.stdout) == (1, NOT_FOUND)
         assert done.stderr.count(b"\n") == 1, "why, in one line"
 
+    def test_an_empty_file_is_no_answer(
+        self, shell: list[str], alone: str, folder: HelperFolder, tmp_path: Path
+    ) -> None:
+        """As a disk leaves it that lost its power; what is asked next is Python."""
+        put(folder)
+        path = tmp_path / ".local/state/ecr-refreshd/helper" / HOST
+        os.truncate(path, 0)
+        os.utime(path, (2**33, 2**33))
+        assert call([*shell, alone, "get"], HOST, home=tmp_path).stdout == NOT_FOUND
+
     def test_a_refusal_that_nobody_renews_is_not_believed(
         self, shell: list[str], alone: str, folder: HelperFolder, tmp_path: Path
     ) -> None:
@@ -388,6 +398,56 @@ def test_a_logout_that_is_healed_names_the_pause(home: Home) -> None:
     assert f"ecr-refreshd pause {HOST}".encode() in done.stderr
     assert helper(home, "erase", f"https://{HOST}").stderr == b"", "docker asks for every form of the name"
     assert helper(home, "erase", "ghcr.io").stderr == b""
+
+
+def test_a_pause_with_no_service_is_heeded_at_once(home: Home) -> None:
+    """DESIGN 3: the helper answers not-found; it works with no service running."""
+    kept(home)
+    desktop(home)
+    assert password(helper(home, "get", HOST))
+    assert home.run("pause", HOST).returncode == 0
+    done = helper(home, "get", HOST)
+    assert (done.returncode, done.stdout) == (1, NOT_FOUND)
+    assert f"ecr-refreshd resume {HOST}".encode() in done.stderr
+    assert home.run("resume", HOST).returncode == 0
+    assert password(helper(home, "get", HOST))
+
+
+@pytest.mark.parametrize("ends", [None, 2**37])
+def test_a_login_that_says_nothing_of_its_end_or_too_much_is_not_believed_for_long(
+    home: Home, ends: int | None
+) -> None:
+    """As of every foreign token: twelve hours at most, and not kept at all without a readable end (DESIGN 6)."""
+    kept(home)
+    inner = {} if ends is None else {"expiration": ends}
+    secret = base64.b64encode(json.dumps(inner).encode()).decode()
+    done = helper(home, "store", json.dumps({"ServerURL": HOST, "Username": "AWS", "Secret": secret}))
+    assert done.returncode == 0, done.stdout
+    left = (home.folder / ".local/state/ecr-refreshd/helper" / HOST).stat().st_mtime - time.time()
+    assert left <= (60 if ends is None else 12 * 3600)
+
+
+def test_broken_settings_are_told_to_nobody_who_asks_about_other_registries(home: Home) -> None:
+    kept(home)
+    home.write_config("nonsense")
+    for verb in ("get", "erase"):
+        done = helper(home, verb, "ghcr.io")
+        assert done.stdout == (NOT_FOUND if verb == "get" else b"")
+        assert done.returncode == (1 if verb == "get" else 0)
+    assert helper(home, "get", "ghcr.io").stderr == b""
+
+
+@pytest.mark.parametrize("target", ["2>&-", ">/dev/full", ">&-"])
+def test_where_nobody_listens_nothing_else_is_said_in_its_place(home: Home, target: str) -> None:
+    """With stderr closed, no sentence of ours may come by stdout."""
+    need(Path("/dev/full").exists(), "no /dev/full here")
+    kept(home)
+    done = subprocess.run(
+        ["sh", "-c", f'"$0" erase {target}', SCRIPT], input=HOST.encode(), env=home.environment,
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert b"Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("word", ["version", "--version", "-v"])
