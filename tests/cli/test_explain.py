@@ -21,7 +21,7 @@ def auth(ends: float) -> str:
     return base64.b64encode(f"AWS:{inner}".encode()).decode()
 
 
-LIVING, DEAD = auth(time.time() + 36000), auth(time.time() - 36000)
+LIVING, DEAD = auth(time.time() + 35900), auth(time.time() - 36000)
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_what_works_is_said_with_its_end(home: Path) -> None:
     told = done.stdout.partition("podman")[0]
     assert "works" in told
     assert f"auths.{HOST}" in told
-    assert "in 9 h 59 min" in told or "in 10 h" in told
+    assert "in 9 h " in told, "it was made when the tests were collected"
 
 
 def test_a_dead_token_is_said_to_be_dead_with_what_to_do(home: Path) -> None:

@@ -78,7 +78,7 @@ def test_a_program_is_told_once_and_told_when_it_is_over_and_the_hook_of_each_re
         + f"[hooks]\non_renewed = ['{keeps}', '{renewed}']\n"
     )
     home.start()
-    until(renewed.exists, "the first renewal is told")
+    until(lambda: renewed.exists() and renewed.read_text(), "the first renewal is told")
     first = json.loads(renewed.read_text().splitlines()[0])
     assert set(first) == {"hosts", "expires_at"}
     home.aws.sso_end(session="corp")
