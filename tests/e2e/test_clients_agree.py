@@ -6,8 +6,10 @@ Where a client itself leaves it to chance, what it sent is one of what is said t
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -276,6 +278,14 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
 
 
 @pytest.fixture(scope="module")
+def storage() -> Iterator[list[str]]:
+    """Options for an image store that is nobody's. podman takes no run root of more than 50 characters."""
+    need(os.geteuid() == 0, "root: without it podman wants a user namespace before it looks at any login")
+    with tempfile.TemporaryDirectory() as folder:
+        yield ["--root", f"{folder}/root", "--runroot", f"{folder}/run", "--storage-driver", "vfs"]
+
+
+@pytest.fixture(scope="module")
 def python_client() -> Iterator[Client]:
     python = python_with_docker_py()
     need(python, "docker-py")
@@ -318,6 +328,23 @@ def test_skopeo_sends_what_is_said(state: State, proxy: Proxy, tmp_path: Path) -
     need(skopeo, "skopeo")
     argv = [str(skopeo), "inspect", "--tls-verify=false", f"docker://{HOST}/node:18"]
     agree("skopeo", registry_client(argv, proxy), state, tmp_path, "skopeo", str(skopeo))
+
+
+@ALL
+def test_podman_sends_what_is_said(state: State, proxy: Proxy, storage: list[str], tmp_path: Path) -> None:
+    podman = shutil.which("podman")
+    need(podman, "podman")
+    elsewhere = [*storage, "--tmpdir", f"{tmp_path}/tmp", "--network-config-dir", f"{tmp_path}/cni"]
+    argv = [str(podman), *elsewhere, "pull", "--tls-verify=false", f"{HOST}/node:18"]
+    agree("podman", registry_client(argv, proxy), state, tmp_path, "podman", str(podman))
+
+
+@ALL
+def test_buildah_sends_what_is_said(state: State, proxy: Proxy, storage: list[str], tmp_path: Path) -> None:
+    buildah = shutil.which("buildah")
+    need(buildah, "buildah")
+    argv = [str(buildah), *storage, "pull", "--tls-verify=false", f"{HOST}/node:18"]
+    agree("buildah", registry_client(argv, proxy), state, tmp_path, "buildah", str(buildah))
 
 
 @ALL

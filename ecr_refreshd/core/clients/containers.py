@@ -1,8 +1,9 @@
 """podman, buildah, skopeo (containers/image pkg/docker/config): several files, the first credential wins.
 
-Rules: REGISTRY_AUTH_FILE, for podman else DOCKER_CONFIG, names the first file, since 2023 the only one.
-``credHelpers[host]`` is final for its file, ``credsStore`` is ignored, an entry without a login is as if absent.
-A file that cannot be parsed ends the command if the search comes to it.
+Rules: REGISTRY_AUTH_FILE, for podman and buildah else DOCKER_CONFIG, names the first file, since 2023 the only
+one; podman before 4.7 and buildah give up if it is not there. ``credHelpers[host]`` is final for its file,
+``credsStore`` is ignored, an entry without a login is as if absent. A file that cannot be parsed ends the command
+if the search comes to it.
 """
 
 from __future__ import annotations
@@ -23,35 +24,69 @@ from ecr_refreshd.core.clients.world import (
 )
 from ecr_refreshd.core.dockerentry import decoded, is_namespace, legacy
 
-_ONLY_ONE_SINCE = {"podman": (4, 4), "skopeo": (1, 11), "buildah": (1, 29)}
-"""Since containers/image 5.24; before, a named file came first and the others after it."""
+NAMING = ("REGISTRY_AUTH_FILE", "DOCKER_CONFIG")
+"""The variables that name a file, the first before the second."""
+_Version = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Program:
+    """One of the family, and what it makes of a file that a variable names.
+
+    Attributes:
+        only_one: since this version it reads no other (containers/image 5.24); before, it read that one first.
+        bears_absence: since this version it goes on if there is no such file; () always, None never.
+        docker_first: DOCKER_CONFIG is such a variable too (common/pkg/auth GetDefaultAuthFile).
+    """
+
+    name: str
+    only_one: _Version
+    bears_absence: _Version | None
+    docker_first: bool = True
+
+
+# podman pull, run, push and search look for the file themselves (podman #18405, mended by #19391); buildah pull,
+# from and push do to this day (buildah #3259).
+_PODMAN = _Program("podman", (4, 4), (4, 7))
+_BUILDAH = _Program("buildah", (1, 29), None)
+# To all of skopeo but its login, DOCKER_CONFIG names only where docker's own file is.
+_SKOPEO = _Program("skopeo", (1, 11), (), docker_first=False)
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
     path: str
     legacy: bool = False
+    named_by: str = ""
 
 
 def podman(world: World, host: str) -> Finding:
-    """Return what podman and buildah send for a repository that no key in a file names closer."""
-    folder = world.env.get("DOCKER_CONFIG")
-    return _decide(world, host, f"{folder}/config.json" if folder else "")
+    """Return what podman sends for a repository that no key in a file names closer."""
+    return _decide(world, host, _PODMAN)
+
+
+def buildah(world: World, host: str) -> Finding:
+    """Return what buildah sends for such a repository."""
+    return _decide(world, host, _BUILDAH)
 
 
 def skopeo(world: World, host: str) -> Finding:
-    """Return what skopeo sends; to all but its login, DOCKER_CONFIG names only where docker's own file is."""
-    return _decide(world, host, "")
+    """Return what skopeo sends for such a repository."""
+    return _decide(world, host, _SKOPEO)
 
 
-def _decide(world: World, host: str, docker_first: str) -> Finding:
+def _decide(world: World, host: str, program: _Program) -> Finding:
     search = Search()
-    places = _places(world, docker_first, search)
+    places = _places(world, program, search)
     last = Source(places[0].path)
     for place in places:
         data = world.read(place.path)
         if data is None:
             search.saw(place.path, "there is no such file")
+            if place.named_by and not _since(world, program, program.bears_absence):
+                return search.ends(
+                    Source(place.named_by), Outcome(error=f"stat {place.path}: no such file or directory")
+                )
             continue
         config, trouble = _read(data, place)
         if trouble:
@@ -66,31 +101,51 @@ def _decide(world: World, host: str, docker_first: str) -> Finding:
     return search.ends(last, ANONYMOUS)
 
 
-def _places(world: World, docker_first: str, search: Search) -> list[_Place]:
-    """Return the files in their order (getAuthFilePaths; common/pkg/auth GetDefaultAuthFile)."""
-    named, folder = world.env.get("REGISTRY_AUTH_FILE"), world.env.get("DOCKER_CONFIG")
-    first = named or docker_first
-    if first:
-        only = _only_one(world)
-        rank = "only" if only else "first"
-        search.saw("REGISTRY_AUTH_FILE" if named else "DOCKER_CONFIG", f"is set: {first} is the {rank} file")
+def _places(world: World, program: _Program, search: Search) -> list[_Place]:
+    """Return the files in their order (getAuthFilePaths)."""
+    folder = world.env.get("DOCKER_CONFIG")
+    named = _named(world, program)
+    if named is not None:
+        only = _since(world, program, program.only_one)
+        search.saw(named.named_by, f"is set: {named.path} is the {'only' if only else 'first'} file")
         if only:
-            return [_Place(first)]
-    elif world.platform == "darwin":
-        first = f"{world.home}/.config/containers/auth.json"
-    elif world.env.get("XDG_RUNTIME_DIR"):
-        first = f"{world.env['XDG_RUNTIME_DIR']}/containers/auth.json"
-    else:
-        first = f"/run/containers/{world.uid}/auth.json"
+            return [named]
     config_home = world.env.get("XDG_CONFIG_HOME") or f"{world.home}/.config"
     docker = f"{folder}/config.json" if folder else f"{world.home}/.docker/config.json"
-    paths = [first, f"{config_home}/containers/auth.json", docker]
-    return [*(_Place(path) for path in dict.fromkeys(paths)), _Place(f"{world.home}/.dockercfg", legacy=True)]
+    first = named or _Place(_first(world))
+    others = dict.fromkeys((f"{config_home}/containers/auth.json", docker))
+    return [
+        first,
+        *(_Place(path) for path in others if path != first.path),
+        _Place(f"{world.home}/.dockercfg", legacy=True),
+    ]
 
 
-def _only_one(world: World) -> bool:
-    known = ((world.version(program), since) for program, since in _ONLY_ONE_SINCE.items())
-    return all(version >= since for version, since in known if version is not None)
+def _named(world: World, program: _Program) -> _Place | None:
+    """Return the file that a variable names."""
+    whole, folder = NAMING
+    if path := world.env.get(whole):
+        return _Place(path, named_by=whole)
+    if program.docker_first and (path := world.env.get(folder)):
+        return _Place(f"{path}/config.json", named_by=folder)
+    return None
+
+
+def _first(world: World) -> str:
+    """Return the file that a login is written to, where no variable names one."""
+    if world.platform == "darwin":
+        return f"{world.home}/.config/containers/auth.json"
+    if world.env.get("XDG_RUNTIME_DIR"):
+        return f"{world.env['XDG_RUNTIME_DIR']}/containers/auth.json"
+    return f"/run/containers/{world.uid}/auth.json"
+
+
+def _since(world: World, program: _Program, version: _Version | None) -> bool:
+    """Tell whether the program on PATH is of this version or later; if none is there, whether the newest is."""
+    if version is None:
+        return False
+    there = world.version(program.name)
+    return there is None or there >= version
 
 
 def _read(data: bytes | Unreadable, place: _Place) -> tuple[GoConfig, str]:

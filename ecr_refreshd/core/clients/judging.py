@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from ecr_refreshd.core.clients.cliconfig import VARIABLE
+from ecr_refreshd.core.clients.containers import NAMING
 from ecr_refreshd.core.clients.world import Credential, Finding, Outcome, Source
 from ecr_refreshd.core.dockerconfig import OURS
 from ecr_refreshd.core.hosts import PUBLIC_HOSTS
@@ -67,13 +69,15 @@ def remedy(finding: Finding, each: tuple[Judged, ...], host: str, known: Known) 
     if overall(each) == "yes":
         return ""
     source = finding.source
-    if not source.place.startswith("/") and source.place:
+    fails = any(outcome.error for outcome in finding.outcomes)
+    if source.place == VARIABLE:
         return f"unset {source.place}, or take {host} out of it"
-    if any(outcome.error for outcome in finding.outcomes) and not source.program:
+    if source.place in NAMING:
+        return f"unset {source.place}, or make the file that it names"
+    if fails and not source.program:
         return f"Mend {source.place}: nothing reads it as it is."
     if source.program == OUR_PROGRAM:
-        failing = any(outcome.error for outcome in finding.outcomes)
-        if failing:
+        if fails:
             return f"Put the folder of {OUR_PROGRAM} on PATH, or take {source.key} out of {source.place}"
         return _keep(host, known)
     if source.program:
