@@ -12,6 +12,7 @@ import ssl
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http.client import HTTPException
@@ -26,7 +27,7 @@ _MOST = 65536
 _REFUSALS = frozenset({400, 401, 403})
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
+class NoRedirect(urllib.request.HTTPRedirectHandler):
     """Follows nothing: the token is for that host alone."""
 
     def redirect_request(self, *_args: object, **_more: object) -> None:
@@ -35,7 +36,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 def ask(host: str, auth: str, context: ssl.SSLContext) -> tuple[str, str]:
     """Return ``accepted``, ``refused`` or ``unknown``, and what the registry said."""
-    handlers = (_NoRedirect, urllib.request.HTTPSHandler(context=context))
+    handlers = (NoRedirect, urllib.request.HTTPSHandler(context=context))
     # Not add_header: then a CONNECT to a proxy would carry it too.
     request = urllib.request.Request(f"https://{host}/v2/")
     request.add_unredirected_header("Authorization", f"Basic {auth}")
@@ -47,9 +48,9 @@ def ask(host: str, auth: str, context: ssl.SSLContext) -> tuple[str, str]:
         with error:
             return _refusal(error.code, error.read(_MOST))
     except urllib.error.URLError as error:
-        return "unknown", _words(error.reason)
+        return "unknown", words(error.reason)
     except (OSError, ValueError, HTTPException) as error:
-        return "unknown", _words(error)
+        return "unknown", words(error)
 
 
 def _refusal(code: int, body: bytes) -> tuple[str, str]:
@@ -61,20 +62,27 @@ def _refusal(code: int, body: bytes) -> tuple[str, str]:
     return "refused", f"HTTP {code}: {said}"
 
 
-def _words(error: object) -> str:
+def words(error: object) -> str:
+    """Return what kept a question from being asked, in the system's words; nothing that it carried."""
     if isinstance(error, ssl.SSLError):
         return "its certificate is not trusted"
     text = error.strerror if isinstance(error, OSError) else ""
     return text or type(error).__name__
 
 
-def main() -> None:
-    """Ask about each."""
+def trusting(environ: Mapping[str, str]) -> ssl.SSLContext:
+    """Return whom to trust: whom the system does, and whom AWS_CA_BUNDLE names."""
     context = ssl.create_default_context()
-    bundle = os.environ.get("AWS_CA_BUNDLE")
+    bundle = environ.get("AWS_CA_BUNDLE")
     if bundle:
         with suppress(OSError):
             context.load_verify_locations(bundle)
+    return context
+
+
+def main() -> None:
+    """Ask about each."""
+    context = trusting(os.environ)
 
     def tell(each: dict[str, Any]) -> None:
         answer, detail = ask(each["host"], each["auth"], context)

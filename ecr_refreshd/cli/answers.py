@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from ecr_refreshd.cli.environment import telling
 from ecr_refreshd.core import report
 from ecr_refreshd.core.events import AnswerWanted, LoggedOut, PauseAsked, ResumeAsked
 from ecr_refreshd.core.ports import Clock
@@ -31,11 +33,14 @@ def answer(service: Service, clock: Clock, request: Mapping[str, Any]) -> dict[s
     ``{"op": "ensure", "hosts": [...], "min_ttl": s, "timeout": s}`` when each has so much life in every file;
     ``{"op": "pause", "host": h, "until": ISO-8601 or null}`` and ``{"op": "resume", "host": h}`` once it is so.
     ``{"op": "answer", "host": h, "timeout": s}`` when our credential helper has an answer ready for it;
+    ``{"op": "environment"}`` says with which variables the service was started (``cli.environment``).
     ``{"op": "logout", "host": h}`` passes on what docker told our helper, and is answered once it is so.
     """
     match request.get("op"):
         case "status":
             return service.document()
+        case "environment":
+            return {"environment": telling(os.environ)}
         case "settle":
             service.wait(Wait(), _timeout(request))
             return service.document()

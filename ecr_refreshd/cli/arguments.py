@@ -62,6 +62,11 @@ def _init_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--write", action="store_true", help="put it where the service looks for it")
 
 
+def _doctor_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="for scripts: one JSON document")
+    parser.add_argument("--fix", action="store_true", help="mend what can be mended safely, then look again")
+
+
 def _pause_options(parser: argparse.ArgumentParser) -> None:
     _host_option(parser)
     parser.add_argument("--for", dest="length", metavar="TIME", help="such as 2h or 30m; else until resume")
@@ -166,6 +171,29 @@ Credential helpers are asked; no secret is shown.
 
 exit codes: 0 every client found on PATH works; 4 some do not; 1 none does;
 2 HOST is no ECR registry.""",
+    ),
+    Command(
+        "doctor",
+        "check everything; say what is wrong, why it matters and how to mend it",
+        "ecr_refreshd.cli.doctor",
+        "doctor",
+        (
+            ("ecr-refreshd doctor", "for people"),
+            ("ecr-refreshd doctor --fix", "narrow modes, and take dead lines of ours out of docker's file"),
+            (
+                "ecr-refreshd doctor --json | jq -r '.findings[] | .key + \" \" + .subject'",
+                "for scripts",
+            ),
+        ),
+        _doctor_options,
+        """\
+Looks at the service and its environment, settings, profiles, logins, docker's
+and podman's files, credential helpers, notices, clock and limits. With no
+service running it also asks AWS for a token of each profile, and throws it
+away. Run it in the shell in which docker fails: its variables and PATH decide.
+Nothing is changed without --fix, and no secret is shown.
+
+exit codes: 0 nothing is wrong; 4 only warnings; 1 something does not work.""",
     ),
     Command(
         "init",

@@ -117,7 +117,7 @@ class Assembly:
             path,
             locks,
             docker.file_mode,
-            _dialect(path),
+            dialect(path),
             cast("Mode", docker.mode),
         )
         return Lane(sink, post)
@@ -126,7 +126,7 @@ class Assembly:
         statefile.write(places.state_file(), memory)
 
 
-def _dialect(path: str) -> Dialect:
+def dialect(path: str) -> Dialect:
     """Return whose reading decides about a file; REGISTRY_AUTH_FILE may give podman's any name."""
     if path == str(places.docker_config()):
         return "docker"

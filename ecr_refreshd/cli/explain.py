@@ -54,11 +54,9 @@ def explain(args: argparse.Namespace) -> int:
             "or dual-stack form (ACCOUNT.dkr-ecr.REGION.on.aws), or public.ecr.aws.",
         )
     with patience("asking the clients' credential helpers"):
-        world, known = gathered(os.environ), _known(host.name)
+        world, ours = gathered(os.environ), known(host.name)
         weights = [
-            weighed(
-                family, world, host.name, known, clock.now().wall, installed=installed(family, os.environ)
-            )
+            weighed(family, world, host.name, ours, clock.now().wall, installed=installed(family, os.environ))
             for family in FAMILIES
         ]
     if args.json:
@@ -156,7 +154,8 @@ def _version(name: str, environ: Mapping[str, str]) -> tuple[int, ...] | None:
     return tuple(int(part) for part in found.groups()) if found else None
 
 
-def _known(host: str) -> Known:
+def known(host: str) -> Known:
+    """Return what the service says of a host, or its state file when none runs."""
     remembered = statefile.read(places.state_file())
     try:
         document: Mapping[str, Any] = control.ask(places.socket_to_ask(), {"op": "status"}, _ASK_WITHIN)

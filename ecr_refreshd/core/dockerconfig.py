@@ -181,11 +181,18 @@ class Config:
 
         It sorts what it writes and leaves out what is empty.
         """
-        others = sorted((m.name, repr(self.pairs(m))) for m in self.entries() if id(m) not in ours)
+        entries = ((m, self.pairs(m)) for m in self.entries() if id(m) not in ours)
         root = self.document.root
         fields = [m for m in root.members if folded(m.name) != "auths"] if root else []
-        values = sorted((m.name, repr(_in_order(m.value))) for m in fields if m.value not in _EMPTY)
+        others = sorted((m.name, self._told(m, pairs)) for m, pairs in entries)
+        values = sorted((m.name, self._told(m, m.value)) for m in fields if m.value not in _EMPTY)
         return hashlib.sha256(repr((others, values)).encode("utf-8", "replace")).hexdigest()[:16]
+
+    def _told(self, member: Member, value: Any) -> str:
+        try:
+            return repr(_in_order(value))
+        except RecursionError:  # a few hundred deep: then it is told as it is spelt
+            return self.document.text[member.at : member.end]
 
     def without_auths(self, hosts: Iterable[str]) -> bytes:
         """Return the file without the entries of these hosts, in whatever form; nothing else changes."""
@@ -282,7 +289,7 @@ class Config:
         read_by_docker = [m for m in forms if m.name == host] or [m for m in forms if legacy(m.name) == host]
         if not read_by_docker:
             return ABSENT
-        fields = self._fields(read_by_docker[-1])
+        fields = self.fields(read_by_docker[-1])
         auth = fields.get("auth", "")
         untidy = not self.has_canonical(host) or not all(self.tidy(member, auth) for member in forms)
         if not auth and fields.get("username"):
@@ -307,13 +314,13 @@ class Config:
             return tuple((field.name, field.value) for field in owner.members)
         return () if value is None else value
 
-    def _fields(self, member: Member) -> dict[str, str]:
+    def fields(self, member: Member) -> dict[str, str]:
         """Return the texts of an entry by folded name; a later one wins, null changes nothing (as in Go)."""
         pairs = ((folded(name), value) for name, value in self.pairs(member))
         return {name: value for name, value in pairs if name in TEXT_FIELDS and value}
 
     def _user_of(self, member: Member) -> str:
-        return decoded(self._fields(member).get("auth", ""))[0]
+        return decoded(self.fields(member).get("auth", ""))[0]
 
     def _check(self) -> None:
         """Refuse what makes docker or podman refuse the file, or read it otherwise than it is read here."""

@@ -113,7 +113,8 @@ def fingerprint(auth: str) -> str:
 
     A newline inside base64 is the same token to every reader, so it is the same token here.
     """
-    return hashlib.sha256("".join(auth.split()).encode()).hexdigest()[:12]
+    # JSON may spell half of a surrogate pair, which UTF-8 does not know.
+    return hashlib.sha256("".join(auth.split()).encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,19 +46,16 @@ class Desktop:
         place = self._places.get(notice.key, place)
         if event == "withdrawn" and not place:
             return ""
-        if not _bus(self._environ):
-            return "There is no desktop to show it on (no session bus)."
-        request = {
-            "event": event,
-            "key": notice.key,
-            "title": notice.title,
-            "body": notice.body,
-            "button": notice.sign_in,
-            "place": place,
-        }
-        answer = self._ask(request) if self._child is not None else _GONE
-        if "problem" in answer and self._child is None:
-            answer = self._started() or self._ask(request)
+        answer = self._answer(
+            {
+                "event": event,
+                "key": notice.key,
+                "title": notice.title,
+                "body": notice.body,
+                "button": notice.sign_in,
+                "place": place,
+            }
+        )
         if event == "withdrawn":
             self._places.pop(notice.key, None)
         if "problem" in answer:
@@ -66,6 +63,18 @@ class Desktop:
         if event != "withdrawn":
             self._places[notice.key] = str(answer["place"])
         return ""
+
+    def problem(self) -> str:
+        """Return why no notice could be shown here, "" if one could; none is."""
+        return str(self._answer({"event": "asked"}).get("problem", ""))
+
+    def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        if not _bus(self._environ):
+            return {"problem": "no session bus"}
+        answer = self._ask(request) if self._child is not None else _GONE
+        if "problem" in answer and self._child is None:
+            answer = self._started() or self._ask(request)
+        return answer
 
     def _started(self) -> dict[str, Any]:
         """Start a child; return why that did not go well."""

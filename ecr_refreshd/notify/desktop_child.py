@@ -97,6 +97,11 @@ class Server:
         with suppress(DBusErrorResponse):  # the person has closed it already
             self._call("CloseNotification", "u", (number,))
 
+    def answers(self) -> None:
+        """Ask the server what it can; the bus may start it for that. Raises DBusErrorResponse, OSError."""
+        self._capabilities = None
+        self._can()
+
     def pressed(self, message: Message) -> str:
         """Return the key of the notice whose button a message says was pressed, "" if it says something else."""
         member = message.header.fields.get(HeaderFields.member)
@@ -167,6 +172,9 @@ def _hear(bus: DBusConnection, server: Server) -> bool:
 
 def _answer(server: Server, request: dict[str, Any]) -> dict[str, Any]:
     try:
+        if request["event"] == "asked":
+            server.answers()
+            return {"place": ""}
         if request["event"] == "withdrawn":
             server.close(request["place"])
             return {"place": ""}

@@ -96,7 +96,8 @@ def _decide(world: World, host: str, program: _Program) -> Finding:
             )
         source, outcomes = _in_file(world, config, place, host, search)
         if outcomes != (ANONYMOUS,):
-            return search.ends(source, *outcomes)
+            # An identity token from a helper ends the search too, though no password comes of it.
+            return search.ends(source, *map(for_password, outcomes))
         last = source
     return search.ends(last, ANONYMOUS)
 
@@ -197,7 +198,7 @@ def _helped(
         )
         return source, (ANONYMOUS,)
     search.saw(source.program, f"(named by {path}) answers with a credential")
-    return source, (for_password(Outcome(answer.credential)),)
+    return source, (Outcome(answer.credential),)
 
 
 def _entry(config: GoConfig, key: str, path: str, search: Search) -> Outcome:

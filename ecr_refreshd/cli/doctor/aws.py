@@ -1,0 +1,245 @@
+"""What is wrong between here and AWS: settings, profiles, logins, permissions, regions."""
+
+from __future__ import annotations
+
+import queue
+import shlex
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ecr_refreshd.aws.fetcher import Fetcher
+from ecr_refreshd.cli.doctor.finding import Finding, Severity
+from ecr_refreshd.cli.doctor.scene import Scene
+from ecr_refreshd.cli.words import read_time, until
+from ecr_refreshd.core.events import FetchFailed
+from ecr_refreshd.core.model import Category, Failure, Login
+from ecr_refreshd.core.ports import Answer, FetchOrder
+from ecr_refreshd.core.state import Registry
+from ecr_refreshd.errors import RefreshdError
+from ecr_refreshd.host import clock, places
+from ecr_refreshd.host.lock import InstanceLock
+
+_ASKS_WITHIN = timedelta(seconds=40)
+"""A grant has 30 s in the child (DESIGN 5)."""
+_MOST_ASKED = 16
+"""Grants that AWS is asked for with no service running; one per profile and region."""
+_SOON = timedelta(minutes=30)
+
+
+def settings(scene: Scene) -> Iterator[Finding]:
+    """Find what is wrong with our own configuration and with the AWS files."""
+    if scene.refused is not None:
+        yield Finding(
+            "config.invalid",
+            Severity.ERROR,
+            str(scene.config),
+            scene.refused.message,
+            "The service does not start with it; one that runs goes on with the settings from before.",
+            scene.refused.hint or f"Correct {scene.config}, then: ecr-refreshd config check",
+        )
+    if scene.aws is None:
+        yield Finding(
+            "aws.files",
+            Severity.ERROR,
+            "~/.aws",
+            "The AWS files could not be read in time.",
+            "Nobody can be asked for a token without them.",
+            "ls -l ~/.aws ~/.aws/sso/cache",
+        )
+        return
+    for problem in getattr(scene.aws.profiles, "problems", ()):
+        yield Finding(
+            "aws.files",
+            Severity.ERROR,
+            "~/.aws",
+            problem,
+            "No profile of a file that does not parse can be used, here or by the AWS CLI.",
+            "Correct that line.",
+        )
+    for registry in scene.registries.values():
+        if registry.blocked is not None:
+            yield _of_failure(registry.blocked, [registry.host], scene)
+
+
+def logins(scene: Scene) -> Iterator[Finding]:
+    """Find logins that were never made, have ended, or end soon; one finding for each login."""
+    if scene.aws is None:
+        return
+    behind: dict[str, list[Registry]] = {}
+    for registry in scene.registries.values():
+        if registry.standing.lane:
+            behind.setdefault(registry.standing.lane, []).append(registry)
+    for lane, registries in behind.items():
+        login = scene.aws.logins.get(lane, Login())
+        if not login.alive:
+            yield _ended(login, registries, scene)
+        elif login.ends_at is not None and login.ends_at - scene.now < _SOON:
+            yield _ends_soon(login.ends_at, registries, scene)
+
+
+def _whose(registries: list[Registry]) -> str:
+    first = registries[0]
+    if first.standing.sso_session:
+        return f"sso-session {first.standing.sso_session}"
+    return f"profile {'' if first.grant is None else first.grant.principal.profile}"
+
+
+def _ended(login: Login, registries: list[Registry], scene: Scene) -> Finding:
+    missing = not login.stamp
+    hosts = [registry.host for registry in registries]
+    ends = _ends(hosts, scene)
+    last = max(ends.values(), default=None)
+    living = [host for host in hosts if host in ends and ends[host] > scene.now]
+    if len(living) == len(hosts) and last is not None:
+        why = f"Pulls still work, the last until {until(max(ends.values()), scene.now, clock.LocalZone())}."
+    elif living:
+        why = f"Pulls from {len(living)} of {len(hosts)} registries still work for a while; others fail."
+    else:
+        why = f"Pulls from {_listed(hosts)} fail until somebody signs in."
+    return Finding(
+        "login.missing" if missing else "login.ended",
+        Severity.WARNING if len(living) == len(hosts) else Severity.ERROR,
+        _whose(registries),
+        f"Nobody is signed in for {_whose(registries)}."
+        if missing
+        else f"The AWS login of {_whose(registries)} has ended.",
+        why,
+        registries[0].standing.login_command or "Sign in again in the way you did before.",
+    )
+
+
+def _ends_soon(at: datetime, registries: list[Registry], scene: Scene) -> Finding:
+    return Finding(
+        "login.ends-soon",
+        Severity.INFO,
+        _whose(registries),
+        f"The AWS login of {_whose(registries)} ends at {until(at, scene.now, clock.LocalZone())}.",
+        "Tokens renewed shortly before it live on for hours; after that somebody has to sign in.",
+        registries[0].standing.login_command or "Sign in again in the way you did before.",
+    )
+
+
+def _ends(hosts: list[str], scene: Scene) -> dict[str, datetime]:
+    """Return when the newest token of each host ends, as the service says or the token itself."""
+    ends: dict[str, datetime] = {}
+    for row in scene.rows:
+        at = read_time(row.get("expires_at"))
+        if row["host"] in hosts and at is not None:
+            ends[row["host"]] = at
+    for file in scene.files:
+        for host, entry in (file.config.read(hosts).entries if file.config else {}).items():
+            if entry.expires_hint is not None:
+                ends[host] = max(entry.expires_hint, ends.get(host, datetime.min.replace(tzinfo=UTC)))
+    return ends
+
+
+def _listed(hosts: list[str]) -> str:
+    return ", ".join(hosts[:3]) + (f" and {len(hosts) - 3} more" if len(hosts) > 3 else "")
+
+
+def refusals(scene: Scene) -> Iterator[Finding]:
+    """Find what AWS refuses: as the service met it last, or, with none running, by asking now."""
+    failed: dict[tuple[str, str, str], tuple[Failure, list[str]]] = {}
+    for host, failure in _failures(scene):
+        key = (failure.code, failure.message, failure.hint)
+        failed.setdefault(key, (failure, []))[1].append(host)
+    for failure, hosts in failed.values():
+        if failure.category is Category.LOGIN and _told_by_login(hosts, scene):
+            continue
+        yield _of_failure(failure, hosts, scene)
+
+
+def _told_by_login(hosts: list[str], scene: Scene) -> bool:
+    """Return whether `logins` tells of it already, since the disk shows it."""
+    kept = [scene.registries[host] for host in hosts if host in scene.registries]
+    return bool(kept) and not any(scene.alive(registry.standing) for registry in kept)
+
+
+def _failures(scene: Scene) -> Iterator[tuple[str, Failure]]:
+    if scene.running:
+        for row in scene.rows:
+            if row["last_error"] is not None and row["host"] not in _blocked(scene):
+                yield row["host"], _failure(row["last_error"])
+        return
+    yield from _asked(scene)
+
+
+def _blocked(scene: Scene) -> set[str]:
+    return {host for host, registry in scene.registries.items() if registry.blocked is not None}
+
+
+def _failure(error: Mapping[str, Any]) -> Failure:
+    texts = (str(error["code"]), str(error["message"]), str(error.get("hint") or ""))
+    return Failure(Category(error["category"]), *texts)
+
+
+def _asked(scene: Scene) -> Iterator[tuple[str, Failure]]:
+    """Ask AWS for each grant once, as a service would, and throw the tokens away."""
+    hosts: dict[str, list[str]] = {}
+    orders: dict[str, FetchOrder] = {}
+    for registry in scene.registries.values():
+        if registry.grant is not None and scene.alive(registry.standing):
+            hosts.setdefault(registry.grant.key, []).append(registry.host)
+            orders[registry.grant.key] = FetchOrder(registry.grant, len(orders), registry.standing)
+    if not orders:
+        return
+    lock = InstanceLock(places.lock_folder())
+    try:
+        # Beside a service that is just starting, two would refresh the same one-time token.
+        lock.acquire()
+    except RefreshdError:
+        return
+    try:
+        for key, failure in _answers(list(orders.values())[:_MOST_ASKED], scene):
+            yield from ((host, failure) for host in hosts[key])
+    finally:
+        lock.release()
+
+
+def _answers(orders: list[FetchOrder], scene: Scene) -> Iterator[tuple[str, Failure]]:
+    said: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+    fetcher = Fetcher(said.put, scene.environ, clock.SystemClock())
+    end = clock.now().boot + _ASKS_WITHIN
+    try:
+        fetcher.fetch(orders)
+        for _ in orders:
+            left = (end - clock.now().boot).total_seconds()
+            try:
+                answer = said.get(timeout=max(0.0, left))
+            except queue.Empty:
+                return
+            if isinstance(answer, FetchFailed):
+                yield answer.grant, answer.failure
+    finally:
+        fetcher.stop()
+
+
+_KEYS = {
+    Category.LOGIN: ("login.ended", Severity.ERROR),
+    Category.DENIED: ("aws.denied", Severity.ERROR),
+    Category.CONFIG: ("aws.config", Severity.ERROR),
+    Category.TRANSIENT: ("aws.unreachable", Severity.WARNING),
+}
+_WHY = {
+    Category.LOGIN: "No token can be had until somebody signs in.",
+    Category.DENIED: "No token can be had until that is allowed.",
+    Category.CONFIG: "No token can be had until that is corrected.",
+    Category.TRANSIENT: "It is tried again and again; the token on disk serves until it ends.",
+}
+
+
+def _of_failure(failure: Failure, hosts: list[str], scene: Scene) -> Finding:
+    key, severity = _KEYS[failure.category]
+    hint = failure.hint.rstrip(".")
+    # What AWS denied or a file has wrong is tried again by itself after minutes or hours.
+    again = f"ecr-refreshd refresh {' '.join(map(shlex.quote, hosts))}" if scene.running else ""
+    how = f"{hint}; then: {again}" if hint and again else hint or again or "ecr-refreshd run --once"
+    return Finding(
+        key,
+        severity,
+        _listed(hosts),
+        f"{_listed(hosts)}: {failure.message}",
+        _WHY[failure.category],
+        how,
+    )

@@ -1,0 +1,253 @@
+"""What is wrong with where docker's and podman's files lie: who may read, exchange or publish them."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+import subprocess
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from ecr_refreshd.cli.doctor.finding import Finding, Mend, Severity
+from ecr_refreshd.cli.doctor.scene import DockerFile, Scene
+from ecr_refreshd.core.dockerentry import decoded
+from ecr_refreshd.errors import SinkError
+from ecr_refreshd.sinks.places import Place, is_mount, shown, work_tree
+
+_GIT_WITHIN = 5.0
+"""Seconds."""
+_UNHEARD = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "9p", "drvfs", "virtiofs", "fuse.sshfs", "fuse.vmhgfs-fuse"}
+)
+"""File systems that others may write without inotify here hearing of it."""
+
+
+def access(scene: Scene) -> Iterator[Finding]:
+    """Find files that cannot be read or replaced, or whose links are not followed."""
+    for file in scene.files:
+        if isinstance(file.error, SinkError):
+            yield _link(file, file.error)
+        elif file.problem and not file.line:
+            yield _unreadable(file)
+        elif file.place is not None:
+            yield from _unwritable(file, file.place)
+
+
+def _link(file: DockerFile, error: SinkError) -> Finding:
+    return Finding(
+        error.code.replace("sink.", "file."),
+        Severity.ERROR,
+        file.path,
+        error.message,
+        "A token put there could end up anywhere, so none is.",
+        error.hint,
+    )
+
+
+def _unreadable(file: DockerFile) -> Finding:
+    real = shlex.quote(file.real)
+    owner = -1 if file.place is None else _owner(file.place.real)
+    if isinstance(file.error, PermissionError):
+        how = f"chmod u+rw {real}" if owner == os.geteuid() else f"sudo chown {os.geteuid()} {real}"
+    else:
+        how = f"ls -l {real}; move it away if it is not yours: mv {real} {real}.old"
+    return Finding(
+        "file.unreadable",
+        Severity.ERROR,
+        file.real,
+        f"{file.real} cannot be read: {file.problem}.",
+        "Clients that run as this user find no login in it, and nothing can be kept fresh there.",
+        how,
+    )
+
+
+def _owner(path: bytes) -> int:
+    try:
+        return os.lstat(path).st_uid
+    except OSError:
+        return -1
+
+
+def _unwritable(file: DockerFile, place: Place) -> Iterator[Finding]:
+    """A file is replaced, so its folder is what must be writable."""
+    folder = place.folder
+    if not os.path.isdir(folder) or os.access(folder, os.W_OK):  # noqa: PTH112 - a path is bytes here
+        return
+    named = shlex.quote(shown(folder))
+    try:
+        status = os.stat(folder)  # noqa: PTH116 - see above
+        read_only = bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+    except OSError:
+        return
+    if read_only:
+        what, how = (
+            "lies on a read-only file system",
+            f"sudo mount -o remount,rw $(findmnt -no TARGET -T {named})",
+        )
+        how += ", or name another file under files in [docker]"
+    elif status.st_uid == os.geteuid():
+        what, how = "lies in a folder that you may not write", f"chmod u+w {named}"
+    else:
+        what, how = "lies in a folder of another user", f"sudo chown {os.geteuid()} {named}"
+    yield Finding(
+        "file.unwritable",
+        Severity.ERROR,
+        file.real,
+        f"{file.real} {what} ({shown(folder)}).",
+        "No fresh token can be put there.",
+        how,
+    )
+
+
+def exposure(scene: Scene) -> Iterator[Finding]:
+    """Find files with logins that others may read, exchange or publish."""
+    for file in scene.files:
+        if file.place is None or file.status is None or not _holds_login(file):
+            continue
+        yield from _modes(file, file.place, file.status, scene.settings.docker.file_mode)
+        yield from _published(file, file.place)
+
+
+def _holds_login(file: DockerFile) -> bool:
+    if file.config is None:
+        return False
+    members = file.config.entries()
+    return any(decoded(file.config.fields(member).get("auth", ""))[1] for member in members)
+
+
+def _modes(file: DockerFile, place: Place, status: os.stat_result, allowed: int) -> Iterator[Finding]:
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & ~allowed & 0o077:
+        narrowed = mode & allowed
+        mine = status.st_uid == os.geteuid()
+        command = f"chmod {narrowed:04o} {shlex.quote(file.real)}"
+        yield Finding(
+            "file.mode",
+            Severity.WARNING,
+            file.real,
+            f"{file.real} holds logins, and its mode is {mode:04o}.",
+            "Every user of this machine whom that mode lets in can pull, and push, as you.",
+            command if mine else f"sudo {command}",
+            Mend(f"the mode of {file.real} is {narrowed:04o} now", partial(os.chmod, place.real, narrowed))
+            if mine
+            else None,
+        )
+    around = os.stat(place.folder)  # noqa: PTH116 - a path is bytes here
+    if around.st_mode & stat.S_IWOTH and not around.st_mode & stat.S_ISVTX:
+        folder = shown(place.folder)
+        yield Finding(
+            "folder.mode",
+            Severity.WARNING,
+            folder,
+            f"Everyone may write in {folder}, where {file.path} lies.",
+            "Anybody can exchange the file, and so have you pull with, or from, what they like.",
+            f"chmod o-w {shlex.quote(folder)}",
+            Mend(f"only you may write in {folder} now", partial(_close, place.folder))
+            if around.st_uid == os.geteuid()
+            else None,
+        )
+
+
+def _close(folder: bytes) -> None:
+    os.chmod(folder, stat.S_IMODE(os.stat(folder).st_mode) & ~stat.S_IWOTH)  # noqa: PTH101, PTH116 - bytes
+
+
+def _published(file: DockerFile, place: Place) -> Iterator[Finding]:
+    tree = work_tree(place.folder)
+    if tree is None:
+        return
+    inside = os.path.relpath(place.real, tree).decode("utf-8", "backslashreplace")
+    root = shlex.quote(shown(tree))
+    where = f"{file.real} holds logins, and lies in the git work tree {shown(tree)}"
+    if _git(tree, "ls-files", "--error-unmatch", "--", inside) == 0:
+        yield Finding(
+            "file.git",
+            Severity.ERROR,
+            file.real,
+            f"{where}, where git keeps it.",
+            "The next commit publishes a token that can pull, and often push, for 12 hours.",
+            f"git -C {root} rm --cached -- {shlex.quote(inside)} && echo {shlex.quote('/' + inside)} >> "
+            f"{root}/.git/info/exclude, then commit that; change every login that was ever pushed",
+        )
+    elif _git(tree, "check-ignore", "-q", "--", inside) != 0:
+        yield Finding(
+            "file.git",
+            Severity.WARNING,
+            file.real,
+            f"{where}.",
+            "A token there is one `git add` away from being published.",
+            f"echo {shlex.quote('/' + inside)} >> {root}/.git/info/exclude",
+        )
+
+
+def _git(tree: bytes, *words: str) -> int:
+    """Return git's exit code, -1 if it cannot be asked."""
+    try:
+        # Without its own configuration: a work tree may name programs to run in it.
+        return subprocess.run(
+            ["git", "-c", "core.fsmonitor=false", "-C", os.fsdecode(tree), *words],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_GIT_WITHIN,
+            check=False,
+        ).returncode
+    except (OSError, subprocess.TimeoutExpired):
+        return -1
+
+
+def mounts(scene: Scene) -> Iterator[Finding]:
+    """Find files that are mounts of their own, that have several names, or whose disk tells of no change."""
+    for file in scene.files:
+        if file.place is None or file.status is None:
+            continue
+        folder = shown(file.place.folder)
+        if is_mount(file.place.real):
+            yield Finding(
+                "file.mount",
+                Severity.WARNING,
+                file.real,
+                f"{file.real} is a mount of a single file.",
+                "It cannot be replaced at once: a reader may catch it half written; and once it is replaced on the "
+                "other side, what is written here reaches nobody.",
+                f"Mount its folder instead (docker run -v ~/.docker:{folder}, in Kubernetes a volume without "
+                "subPath).",
+            )
+        elif file.status.st_nlink > 1:
+            real = shlex.quote(file.real)
+            yield Finding(
+                "file.hard-link",
+                Severity.WARNING,
+                file.real,
+                f"{file.real} has {file.status.st_nlink} names (hard links).",
+                "Only this one gets fresh tokens; the others keep what was there when it was first replaced.",
+                f"cp -p {real} {real}.new && mv {real}.new {real}; for other places that need it, make symbolic links",
+            )
+        kind = _file_system(file.place.real, scene.root)
+        if kind in _UNHEARD:
+            yield Finding(
+                "file.unheard",
+                Severity.INFO,
+                file.real,
+                f"{file.real} lies on a file system of type {kind}.",
+                "What other machines, or Windows, change there is seen within half a minute only, not at once.",
+                "Nothing has to be done. To have it seen at once, keep the file on a disk of this machine: "
+                "DOCKER_CONFIG names its folder.",
+            )
+
+
+def _file_system(path: bytes, root: Path) -> str:
+    """Return the type of the file system that a path lies on, "" if that cannot be told."""
+    best, kind = "", ""
+    try:
+        lines = (root / "proc/self/mountinfo").read_text(errors="backslashreplace").splitlines()
+    except OSError:
+        return ""
+    real = shown(path)
+    for line in lines:
+        before, _, after = line.partition(" - ")
+        point = before.split()[4]
+        if len(point) >= len(best) and (real + "/").startswith(point.rstrip("/") + "/"):
+            best, kind = point, after.split()[0]
+    return kind

@@ -1,0 +1,229 @@
+"""What is wrong inside docker's and podman's files: entries that are unreadable, hidden, or dead."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from ecr_refreshd.cli.doctor.finding import Finding, Severity
+from ecr_refreshd.cli.doctor.helpers import within_reach
+from ecr_refreshd.cli.doctor.scene import DockerFile, Scene
+from ecr_refreshd.core import hosts
+from ecr_refreshd.core.dockerconfig import OURS, Config
+from ecr_refreshd.core.dockerentry import decoded, ecr_name
+from ecr_refreshd.core.jsontext import JsonError, Member
+from ecr_refreshd.core.model import EntryKind
+from ecr_refreshd.core.routing import Means, store_for
+from ecr_refreshd.sinks.means import Machine
+
+
+def broken(scene: Scene) -> Iterator[Finding]:
+    """Find what keeps clients from reading a file, whosever entry it is."""
+    for file in scene.files:
+        if file.line:
+            yield _unparsable(file)
+        elif file.config is not None:
+            yield from _undecodable(file, file.config, scene)
+
+
+def _unparsable(file: DockerFile) -> Finding:
+    return Finding(
+        "file.unparsable",
+        Severity.ERROR,
+        file.real,
+        f"{file.real} does not parse at {file.problem}.",
+        "docker and podman send no login to any registry while it is so, and nothing is written to it.",
+        f"Correct line {file.line} of {file.real}; or, if nothing in it is worth keeping: "
+        f"mv {file.real} {file.real}.broken",
+    )
+
+
+def _undecodable(file: DockerFile, config: Config, scene: Scene) -> Iterator[Finding]:
+    for member in config.entries():
+        auth = config.fields(member).get("auth", "")
+        if not auth or decoded(auth)[0]:
+            continue
+        host = ecr_name(member.name)
+        line = file.line_of(member.start)
+        again = f"Delete the entry {json.dumps(member.name)} that begins at line {line} of {file.real}"
+        if host and scene.serves(host):
+            how = f"{again}, then: {scene.renewal(host)}"
+        else:
+            how = f"{again}; if that login is still needed, then: docker login {member.name}"
+        yield Finding(
+            "entry.undecodable",
+            Severity.ERROR,
+            member.name,
+            f"The login of {member.name} in {file.real} (line {line}) is not what clients can decode: base64 of "
+            "user:password.",
+            "docker then takes none of the file's logins, so that every registry is refused, not only this one.",
+            how,
+        )
+
+
+def hidden(scene: Scene) -> Iterator[Finding]:
+    """Find ECR entries that some clients do not read, or read instead of the right one."""
+    for file in scene.files:
+        if file.config is None:
+            continue
+        reading = file.config.read(tuple(_ecr_hosts(file.config)))
+        means = Machine().means(detects=file.dialect == "docker" and reading.routes.detects)
+        for host, entry in reading.entries.items():
+            yield from _twins(file, file.config, host, scene)
+            if entry.kind is EntryKind.TOKEN:
+                yield from _shadowed(file, file.config, host, means, scene)
+        for key in reading.closer:
+            yield _closer(file, key)
+
+
+def _ecr_hosts(config: Config) -> Iterator[str]:
+    yield from dict.fromkeys(name for member in config.entries() if (name := ecr_name(member.name)))
+
+
+def _twins(file: DockerFile, config: Config, host: str, scene: Scene) -> Iterator[Finding]:
+    """Other forms of a host's name that hold another login than the name itself."""
+    forms = config.forms([host])[host]
+    own = [member for member in forms if member.name == host]
+    right = config.fields(own[-1]).get("auth", "") if own else ""
+    for member in forms:
+        if member.name == host or config.fields(member).get("auth", "") == right:
+            continue
+        line = file.line_of(member.start)
+        yield Finding(
+            "entry.twin",
+            Severity.WARNING,
+            member.name,
+            f"{file.real} holds two logins for {host}: {json.dumps(member.name)} (line {line}) is another than "
+            f"{json.dumps(host)}."
+            if own
+            else f"{file.real} holds the login of {host} only as {json.dumps(member.name)} (line {line}).",
+            "Clients differ in which name they look for first, so some send the wrong login, or none.",
+            scene.renewal(host)
+            if scene.serves(host)
+            else f"Delete the entry {json.dumps(member.name)} that begins at line {line} of {file.real}"
+            + ("" if own else f", then: docker login {host}"),
+        )
+
+
+def _shadowed(file: DockerFile, config: Config, host: str, means: Means, scene: Scene) -> Iterator[Finding]:
+    routes = config.routes()
+    named = routes.helpers.get(host)
+    store = named if named is not None else store_for(routes, file.dialect, means)
+    if not store or (named == OURS and scene.settings.docker.mode == "both"):
+        return
+    because = "" if named else " (credsStore)" if routes.store else ", which docker finds by itself"
+    yield Finding(
+        "entry.shadowed",
+        Severity.WARNING if named == OURS else Severity.ERROR,
+        host,
+        f"{file.real} holds a token for {host} that {_readers(file)} do not read: they ask "
+        f"docker-credential-{store}{because}.",
+        "However fresh that token is, it is not what is sent.",
+        _unshadowed(file, config, host, store, means, scene),
+    )
+
+
+def _unshadowed(file: DockerFile, config: Config, host: str, store: str, means: Means, scene: Scene) -> str:
+    line = _helper_line(config, host)
+    if line is not None and store != OURS:
+        how = f'Delete the line "{host}" under credHelpers (line {file.line_of(line.start)} of {file.real})'
+        if scene.serves(host) and not means.helper:
+            how += f'; or set mode = "helper" under [docker] in {scene.config}'
+        return how + ", so that the token is read." if "or set" not in how else how + "."
+    if not scene.serves(host):
+        return f'Delete the entry "{host}" that begins at line {_line(file, config, host)} of {file.real}.'
+    if scene.settings.docker.mode == "auths":
+        return f'Set mode = "auto" under [docker] in {scene.config}, then: {scene.renewal(host)}'
+    return f"{within_reach()}, then: {scene.renewal(host)}" if means.helper else scene.renewal(host)
+
+
+def _readers(file: DockerFile) -> str:
+    return "docker and compose" if file.dialect == "docker" else "podman, buildah and skopeo"
+
+
+def _line(file: DockerFile, config: Config, host: str) -> int:
+    return min(file.line_of(member.start) for member in config.forms([host])[host])
+
+
+def _helper_line(config: Config, host: str) -> Member | None:
+    for owner in config.objects("credhelpers"):
+        for member in owner.members:
+            if member.name == host:
+                return member
+    return None
+
+
+def _closer(file: DockerFile, key: str) -> Finding:
+    return Finding(
+        "entry.closer",
+        Severity.WARNING,
+        key,
+        f"{file.real} holds another login for {key}, which podman, buildah and skopeo take for all below it.",
+        "Pulls from there do not use the token that is kept fresh.",
+        f"podman logout --authfile {file.real} {key}",
+    )
+
+
+def variable(scene: Scene) -> Iterator[Finding]:
+    """Find an ECR login in DOCKER_AUTH_CONFIG, which goes before every file (docker 28.3, GitLab)."""
+    text = scene.shell.get("DOCKER_AUTH_CONFIG", "")
+    if not text:
+        return
+    subject = "DOCKER_AUTH_CONFIG"
+    try:
+        reading = Config.parse(text.encode()).read(())
+    except JsonError as error:
+        yield Finding(
+            "environment.docker-auth-config",
+            Severity.WARNING,
+            subject,
+            f"DOCKER_AUTH_CONFIG in this shell does not parse: {error.reason}.",
+            "Clients that read it fail, or pass over it.",
+            "unset DOCKER_AUTH_CONFIG, also where it is set (~/.profile, the CI's settings)",
+        )
+        return
+    if reading.ecr_hosts:
+        yield Finding(
+            "environment.docker-auth-config",
+            Severity.WARNING,
+            subject,
+            f"DOCKER_AUTH_CONFIG in this shell holds a login for {', '.join(reading.ecr_hosts)}.",
+            "Clients that read this variable take it before any file; within 12 hours it is dead.",
+            "unset DOCKER_AUTH_CONFIG, also where it is set (~/.profile, the CI's settings)",
+        )
+
+
+def dead(scene: Scene) -> Iterator[Finding]:
+    """Find tokens that have ended in the files of registries that are kept."""
+    for file in scene.files:
+        if file.config is None:
+            continue
+        for host, entry in file.config.read(tuple(_ecr_hosts(file.config))).entries.items():
+            ends = entry.expires_hint
+            if entry.kind is not EntryKind.TOKEN or ends is None or ends > scene.now:
+                continue
+            public = host in hosts.PUBLIC_HOSTS
+            yield Finding(
+                "token.expired",
+                Severity.ERROR,
+                host,
+                f"The token of {host} in {file.real} has ended.",
+                "Pulls that need no login are refused with it too." if public else "docker pull answers 403.",
+                scene.renewal(host) if scene.serves(host) else f"docker logout {host}",
+            )
+
+
+def none_kept(scene: Scene) -> Iterator[Finding]:
+    """Find that there is nothing to do at all."""
+    if scene.registries or scene.rows or scene.aws is None or scene.refused is not None:
+        return
+    yield Finding(
+        "registry.none",
+        Severity.WARNING,
+        str(scene.config),
+        "No ECR registry stands in docker's or podman's files, and none is configured.",
+        "There is nothing to keep fresh.",
+        f"ecr-refreshd init --scan {Path.cwd()} (any folder with Dockerfiles), then name the registries in "
+        f"{scene.config}",
+    )

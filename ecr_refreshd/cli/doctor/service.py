@@ -1,0 +1,238 @@
+"""What is wrong with the service: absent, silent, of another version, with another environment, or in trouble."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ecr_refreshd import __version__
+from ecr_refreshd.cli.doctor.finding import Finding, Severity
+from ecr_refreshd.cli.doctor.scene import Scene
+from ecr_refreshd.cli.environment import COMPARED, masked
+from ecr_refreshd.cli.words import read_time, until
+from ecr_refreshd.core.dockerconfig import OURS
+from ecr_refreshd.host import clock
+from ecr_refreshd.sinks.means import PROGRAM
+
+_UNIT = "ecr-refreshd.service"
+_ANSWERS_WITHIN = 5.0
+"""Seconds, for systemctl."""
+
+
+def presence(scene: Scene) -> Iterator[Finding]:
+    """Find that no service runs, that it does not answer, or that it is of another version than this command."""
+    if scene.silent is not None:
+        yield Finding(
+            "service.silent",
+            Severity.ERROR,
+            "ecr-refreshd",
+            scene.silent.message,
+            "Whether anything is kept fresh cannot be told.",
+            scene.silent.hint or _restart(),
+        )
+    elif not scene.running:
+        yield Finding(
+            "service.absent",
+            Severity.WARNING,
+            "ecr-refreshd",
+            "No service is running for this user.",
+            "Tokens end 12 hours after they were made, and nothing renews or heals them.",
+            _start(),
+        )
+    elif scene.document.get("version") != __version__:
+        yield Finding(
+            "service.version",
+            Severity.WARNING,
+            "ecr-refreshd",
+            f"The running service is version {scene.document.get('version')}, and this command is {__version__}.",
+            "What was installed since is not in use yet.",
+            _restart(),
+        )
+
+
+def _start() -> str:
+    state = _systemctl("is-enabled", _UNIT)
+    if state in {"enabled", "disabled", "static", "linked"}:
+        return (
+            f"systemctl --user enable --now {_UNIT}; should it end again: journalctl --user -u {_UNIT} -n 30"
+        )
+    agent = Path("~/Library/LaunchAgents/io.github.ecr-refreshd.plist").expanduser()
+    if sys.platform == "darwin" and agent.exists():
+        return f"launchctl bootstrap gui/{os.getuid()} {agent}"
+    return 'ecr-refreshd run (in this terminal, or for good as the README\'s chapter "Running it" says)'
+
+
+def _restart() -> str:
+    if _systemctl("is-active", _UNIT) == "active":
+        return f"systemctl --user restart {_UNIT}"
+    return "End the running `ecr-refreshd run` (Ctrl-C there), and start it again: ecr-refreshd run"
+
+
+def _systemctl(verb: str, unit: str) -> str:
+    """Return what the user's systemd answers, "" where there is none."""
+    program = shutil.which("systemctl")
+    if program is None or not os.environ.get("XDG_RUNTIME_DIR"):
+        return ""
+    try:
+        return subprocess.run(
+            [program, "--user", verb, unit],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_ANSWERS_WITHIN,
+            check=False,
+        ).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+
+
+def environment(scene: Scene) -> Iterator[Finding]:
+    """Find variables that this shell has and the service has not, or has otherwise."""
+    if not scene.theirs:
+        return
+    if scene.theirs.get("HOME") != scene.shell.get("HOME", scene.theirs.get("HOME")):
+        return  # another home altogether, by ECR_REFRESHD_STATE_DIR: nothing is meant to be the same
+    for name in COMPARED:
+        here, there = masked(scene.shell.get(name, "")), scene.theirs.get(name, "")
+        if here == there or (name.islower() and here == scene.theirs.get(name.upper(), "")):
+            continue
+        yield Finding(
+            "service.environment",
+            Severity.WARNING,
+            name,
+            f"{name} is {_told(here)} in this shell, and {_told(there)} for the service.",
+            "The service looks at other files, or uses another profile or proxy, than commands in this shell.",
+            _alike(name, scene.shell.get(name, ""), scene),
+        )
+    yield from _path(scene)
+
+
+def _told(value: str) -> str:
+    return f'"{value}"' if value else "not set"
+
+
+def _alike(name: str, value: str, scene: Scene) -> str:
+    if not value:
+        return f"Set it in this shell too, or take it from the service: {_restart()}, from a shell without it"
+    if masked(value) != value:
+        value = "..."  # it is theirs to type; a command line with a password would be ours to have shown
+    return f"Put into {scene.config}:  [environment]  set = {{ {name} = {_toml(value)} }}"
+
+
+def _toml(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _path(scene: Scene) -> Iterator[Finding]:
+    """A PATH differs everywhere; what matters are programs that are found here and not there."""
+    theirs = scene.theirs.get("PATH", "")
+    for program in sorted(_needed(scene)):
+        here = shutil.which(program, path=scene.shell.get("PATH", os.defpath))
+        if here is None or shutil.which(program, path=theirs) is not None:
+            continue
+        folder = str(Path(here).parent)
+        yield Finding(
+            "service.path",
+            Severity.WARNING,
+            program,
+            f"{program} is at {here} in this shell, and the service's PATH does not lead to it.",
+            "What the service needs it for fails there, though it works here.",
+            f"Put into {scene.config}:  [environment]  set = {{ PATH = {_toml(f'{folder}:{theirs}')} }}",
+        )
+
+
+def _needed(scene: Scene) -> set[str]:
+    names = {PROGRAM}
+    for file in scene.files:
+        if file.config is not None:
+            routes = file.config.routes()
+            stores = {routes.store, *routes.helpers.values()} - {"", OURS}
+            names |= {f"docker-credential-{name}" for name in stores}
+    profiles = getattr(scene.aws.profiles, "profiles", {}) if scene.aws is not None else {}
+    for profile in profiles.values():
+        try:
+            words = shlex.split(profile.keys.get("credential_process", ""))
+        except ValueError:
+            continue
+        if words and "/" not in words[0]:
+            names.add(words[0])
+    return names
+
+
+def trouble(scene: Scene) -> Iterator[Finding]:
+    """Find what the service itself complains of: what it cannot watch or write, and notices that reach nobody."""
+    if not scene.running:
+        return
+    for text in scene.document.get("degraded", ()):
+        yield Finding(
+            "service.degraded",
+            Severity.WARNING,
+            "ecr-refreshd",
+            str(text),
+            "The service works on, less well than it could.",
+            _raised(str(text)) or _restart(),
+        )
+    for row in scene.rows:
+        yield from _of_registry(row, scene)
+    for notice in scene.document.get("notices", ()):
+        for problem in notice.get("problems", ()):
+            yield Finding(
+                "notify.undelivered",
+                Severity.WARNING,
+                str(notice["key"]),
+                f'The notice "{notice["title"]}" reached nobody by one of its ways: {problem}',
+                "You may not hear of the next one in time either.",
+                f"Name a program or a webhook under [notify] in {scene.config}, or set desktop = false there",
+            )
+
+
+def _raised(text: str) -> str:
+    found = re.search(r"raise (fs\.inotify\.\w+)", text)
+    return inotify(found[1]) if found else ""
+
+
+def inotify(name: str) -> str:
+    """Return the commands that raise a limit of inotify, now and for good."""
+    value = 1024 if name.endswith("instances") else 524288
+    return f"echo {name}={value} | sudo tee /etc/sysctl.d/60-inotify.conf && sudo sysctl --system"
+
+
+def _of_registry(row: Mapping[str, Any], scene: Scene) -> Iterator[Finding]:
+    host = str(row["host"])
+    if row["phase"] == "paused":
+        ends = read_time(row.get("paused_until"))
+        until_when = "" if ends is None else f" until {until(ends, scene.now, clock.LocalZone())}"
+        yield Finding(
+            "registry.paused",
+            Severity.INFO,
+            host,
+            f"{host} is paused{until_when}.",
+            "Nothing renews or heals it meanwhile.",
+            f"ecr-refreshd resume {host}",
+        )
+    for sink in row["sinks"]:
+        if sink["state"] == "contested":
+            yield Finding(
+                "sink.contested",
+                Severity.WARNING,
+                host,
+                f"Something keeps rewriting the entry of {host} in {sink['path']}.",
+                "It is put back each time, and a pull in between may fail.",
+                f"End what does (a dotfile manager, a script with docker login); or: ecr-refreshd pause {host}",
+            )
+        elif sink["state"] in {"unwritable", "shadowed", "missing"} and sink.get("detail"):
+            yield Finding(
+                f"sink.{sink['state']}",
+                Severity.WARNING if sink["state"] != "unwritable" else Severity.ERROR,
+                f"{host} in {sink['path']}",
+                str(sink["detail"]),
+                "Clients that read this file find no fresh token there.",
+                f"Mend what it names, then: ecr-refreshd refresh {host}",
+            )
