@@ -8,6 +8,7 @@ if the search comes to it.
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 
 from ecr_refreshd.core.clients.goconfig import GoConfig, go_config, go_map
@@ -22,7 +23,7 @@ from ecr_refreshd.core.clients.world import (
     credential,
     for_password,
 )
-from ecr_refreshd.core.dockerentry import decoded, is_namespace, legacy
+from ecr_refreshd.core.dockerentry import is_namespace, legacy
 
 NAMING = ("REGISTRY_AUTH_FILE", "DOCKER_CONFIG")
 """The variables that name a file, the first before the second."""
@@ -202,23 +203,27 @@ def _helped(
 
 
 def _entry(config: GoConfig, key: str, path: str, search: Search) -> Outcome:
-    auth = config.entries[key].get("auth", "")
-    user, password = decoded(auth)
-    if user:
-        search.saw(f"{path}: auths.{key}", "holds a credential")
-        return Outcome(credential(user, password))
-    if auth and not _is_base64(auth):
-        search.saw(f"{path}: auths.{key}", "its auth cannot be decoded")
+    name = f"{path}: auths.{key}"
+    try:
+        user, colon, password = _text(config.entries[key].get("auth", "")).partition(":")
+    except ValueError:
+        search.saw(name, "its auth cannot be decoded")
         return Outcome(error="illegal base64 data in auth")
-    search.saw(f"{path}: auths.{key}", "is there, and holds no login that these programs read")
-    return ANONYMOUS
+    if not colon:
+        search.saw(name, "is there, and holds no login that these programs read")
+        return ANONYMOUS
+    search.saw(name, "holds a credential")
+    return Outcome(credential(user, password.strip("\0")))
 
 
-def _is_base64(auth: str) -> bool:
-    """Tell a text that cannot be decoded from one that decodes to no ``user:password``."""
-    return len("".join(auth.split())) % 4 == 0 and all(
-        letter.isascii() and (letter.isalnum() or letter in "+/=\r\n") for letter in auth
-    )
+def _text(auth: str) -> str:
+    """Decode as Go's base64 does, which passes over line ends and wants all else of the standard alphabet.
+
+    Raises:
+        ValueError: it is no base64.
+    """
+    plain = base64.b64decode(auth.replace("\r", "").replace("\n", ""), validate=True)
+    return plain.decode("utf-8", "replace")
 
 
 def _stands_for(key: str, place: _Place) -> str:
