@@ -11,6 +11,7 @@ import base64
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from ecr_refreshd.core.dockerentry import (
@@ -348,11 +349,12 @@ _EMPTY: tuple[object, ...] = (None, "", False, (), [])
 
 
 def _in_order(value: Any) -> Any:
-    """Return a value whose objects are told in the order of their keys."""
+    """Return a value whose objects are told in the order of their keys; of equal keys, as they stand."""
     if isinstance(value, JsonObject):
-        return tuple(sorted((m.name, repr(_in_order(m.value))) for m in value.members))
+        value = tuple((member.name, member.value) for member in value.members)
     if isinstance(value, tuple):
-        return tuple(sorted((name, repr(_in_order(item))) for name, item in value))
+        # Told as text once, at the end: the text of a text doubles with every level.
+        return tuple(sorted(((name, _in_order(item)) for name, item in value), key=itemgetter(0)))
     return [_in_order(item) for item in value] if isinstance(value, list) else value
 
 

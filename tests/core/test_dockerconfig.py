@@ -298,6 +298,21 @@ def test_an_error_holds_no_piece_of_the_document() -> None:
         error = error.__cause__ or error.__context__
 
 
+@pytest.mark.parametrize("depth", [15, 30, 150, 240, 300, 450, 490, 2000])
+@pytest.mark.parametrize("document", ['{"x":%s}', '{"auths":{"ghcr.io":{"x":%s}}}'])
+def test_however_deep_it_is_nested_it_is_read(document: str, depth: int) -> None:
+    """Promise 8: what docker and podman read (10,000 levels) keeps no registry from being served."""
+    data = (document % (depth * '{"a":[' + "1" + depth * "]}")).encode()
+    assert read(data, [HOST]).rest
+    assert read(put_auths(data, TOKENS), [HOST]).entries[HOST] == WRITTEN
+
+
+def test_an_auth_that_utf8_cannot_spell_is_read_as_undecodable() -> None:
+    """Promise 8: JSON may hold half of a surrogate pair."""
+    data = json.dumps({"auths": {HOST: {"auth": "\ud800"}}}).encode()
+    assert entries(data, [HOST])[HOST].kind is EntryKind.UNDECODABLE
+
+
 def test_deep_nesting_elsewhere_does_not_matter() -> None:
     deep = b"[" * 9000 + b"]" * 9000
     inside = b'{"x": ' * 4000 + b"{}" + b"}" * 4000
