@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from ecr_refreshd.core.routing import Means
 PROGRAM = f"docker-credential-{OURS}"
 _KEYCHAIN_MEMORY = 60.0
 """Seconds. A login made meanwhile is written into the file by docker itself, which ends its search."""
+_PROBLEM_MEMORY = 60.0
+"""Seconds. A machine that has just been started may answer late once, and must not be held to it."""
 _BARE_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 """What programs get that no shell has started."""
 _ANSWERS_WITHIN = 5.0
@@ -29,6 +32,7 @@ class Machine:
     def __init__(self) -> None:
         self._tried: tuple[object, ...] = ()
         self._problem = ""
+        self._tried_at = 0.0
         self._keychain: _Keychain | None = None
 
     def means(self, *, detects: bool) -> Means:
@@ -48,8 +52,9 @@ class Machine:
         except OSError:
             return f"{found} vanished while it was looked at."
         looked = (found, there.st_ino, there.st_mtime_ns)
-        if looked != self._tried:
-            self._tried, self._problem = looked, _problem_of(found)
+        now = time.monotonic()
+        if looked != self._tried or (self._problem and now - self._tried_at > _PROBLEM_MEMORY):
+            self._tried, self._problem, self._tried_at = looked, _problem_of(found), now
         return self._problem
 
     def _keychain_with_logins(self) -> str:
@@ -89,18 +94,21 @@ class _Keychain:
 def _problem_of(program: str) -> str:
     """Run our helper once: a dead line breaks docker 29 and later, even for images that need no login."""
     try:
-        answer = subprocess.run(
+        child = subprocess.Popen(
             [PROGRAM, "version"],
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_ANSWERS_WITHIN,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             start_new_session=True,
-            check=False,
         )
-    except (OSError, subprocess.TimeoutExpired) as exc:
-        return (
-            f"{program} does not run: {exc.strerror if isinstance(exc, OSError) else 'it does not answer'}."
-        )
-    if answer.returncode != 0 or OURS.encode() not in answer.stdout:
+    except OSError as exc:
+        return f"{program} does not run: {exc.strerror}."
+    with child:
+        try:
+            said, _ = child.communicate(timeout=_ANSWERS_WITHIN)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)  # the shell part waits for Python, which would stay behind
+            return f"{program} does not run: it does not answer."
+    if child.returncode != 0 or OURS.encode() not in said:
         return f"{program} does not answer as it should; reinstall ecr-refreshd."
     return ""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.errors import SinkUnwritable
 from ecr_refreshd.sinks.dockerfile import DockerFile
 from tests.contracts.sinks import AUTH, HOST, OTHER, SinkContract
+from tests.sinks.processes import ends
 
 TOKENS = {HOST: Secret(AUTH)}
 
@@ -300,11 +299,7 @@ class TestKeychainThatDockerFindsByItself:
         sink = file_with(tmp_path, "{}")
         assert sink.write(Delivery(TOKENS)).unread == {}
         child = int((tmp_path / "pid").read_text())
-        for _ in range(200):
-            if not _runs(child):
-                break
-            time.sleep(0.01)
-        assert not _runs(child)
+        assert ends(child)
 
     def test_it_is_asked_once_a_minute_at_most(self, tmp_path: Path, no_keychain: Path) -> None:
         program(
@@ -314,19 +309,6 @@ class TestKeychainThatDockerFindsByItself:
         for _ in range(3):
             sink.look([HOST])
         assert (tmp_path / "asked").read_text() == "x\n"
-
-
-def _runs(pid: int) -> bool:
-    if sys.platform == "linux":
-        try:
-            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-        except OSError:
-            return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def test_a_token_in_a_git_work_tree_is_said_with_the_remedy(tmp_path: Path) -> None:
