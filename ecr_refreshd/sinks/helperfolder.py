@@ -58,6 +58,7 @@ class HelperFolder:
         self._prepare()
         try:
             with locked(self._lock_folder, os.fsencode(self._path)):
+                self._clear()
                 for host, auth in delivery.tokens.items():
                     self._put(host, helperanswer.token_line(host, auth), delivery.ends[host])
                     self._file(host + REFUSES).unlink(missing_ok=True)
@@ -113,22 +114,31 @@ class HelperFolder:
     def _read(self, name: str) -> tuple[bytes, datetime] | None:
         """Return a file's content and the end of what it says (UTC), None if there is none. Raises OSError."""
         try:
-            descriptor = os.open(self._file(name), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            # Not waiting, should it be a pipe: that is as good as nothing, and a rename replaces it.
+            flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+            descriptor = os.open(self._file(name), flags)
         except FileNotFoundError:
             return None
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read(_MOST), datetime.fromtimestamp(os.fstat(descriptor).st_mtime, UTC)
+        try:
+            found = os.fstat(descriptor)
+            said = os.read(descriptor, _MOST) if stat.S_ISREG(found.st_mode) else b""
+            return said, datetime.fromtimestamp(found.st_mtime, UTC)
+        finally:
+            os.close(descriptor)
 
     def _prepare(self) -> None:
         try:
             Path(self._path).mkdir(0o700, parents=True, exist_ok=True)
             self._judge()
             Path(self._path).chmod(0o700)
-            for name in os.listdir(self._path):
-                if name.startswith(_NEW):  # of a crash; it holds nothing that is not made anew
-                    self._file(name).unlink(missing_ok=True)
         except OSError as error:
             raise self._refused(error) from error
+
+    def _clear(self) -> None:
+        """Remove what a crash left, which holds nothing that is not made anew; only under the lock."""
+        for name in os.listdir(self._path):
+            if name.startswith(_NEW):
+                self._file(name).unlink(missing_ok=True)
 
     def _judge(self) -> None:
         """Refuse a folder into which somebody else can put an answer. Raises OSError, SinkUnwritable."""
