@@ -91,6 +91,7 @@ def gathered(environ: Mapping[str, str]) -> World:
         uid=os.geteuid(),
         platform=sys.platform,
         read=cache(_read),
+        names=cache(_names),
         ask=ask,
         which=which,
         version=cache(lambda program: _version(program, environ)),
@@ -119,6 +120,13 @@ def _read(path: str) -> bytes | Unreadable | None:
         return None
     except (OSError, ValueError) as error:
         return Unreadable((getattr(error, "strerror", "") or "no such path").lower())
+
+
+def _names(folder: str) -> tuple[str, ...]:
+    try:
+        return tuple(sorted(path.name for path in Path(folder).iterdir() if not path.is_dir()))
+    except (OSError, ValueError):
+        return ()
 
 
 def _asked(program: StoreProgram, server: str) -> HelperAnswer:

@@ -41,6 +41,7 @@ from tests.needs import need
 
 OURS = "ecr-refreshd"
 TWIN = f"https://{HOST}"
+REGISTRIES = ".config/containers/registries.conf"
 
 
 def variable(*hosts: str, **more: object) -> dict[str, str]:
@@ -407,6 +408,137 @@ STATES = [
         "a helper of a namespace",
         {"auths": {HOST: entry("here")}, "credHelpers": {f"{HOST}/team": "st"}},
         helpers={"st": answers("store")},
+    ),
+    State(
+        "a global helper before the files",
+        {"auths": {HOST: entry("here")}},
+        {REGISTRIES: b'credential-helpers = ["st", "containers-auth.json"]'},
+        helpers={"st": answers("store")},
+    ),
+    State(
+        "a global helper that has nothing before the files",
+        {"auths": {HOST: entry("here")}},
+        {REGISTRIES: b'credential-helpers = ["st", "containers-auth.json"]'},
+        helpers={"st": KNOWS_NOTHING},
+    ),
+    State(
+        "a global helper that is broken before the files",
+        {"auths": {HOST: entry("here")}},
+        {REGISTRIES: b'credential-helpers = ["st", "containers-auth.json"]'},
+        helpers={"st": IS_BROKEN},
+    ),
+    State(
+        "a global helper behind the files",
+        {"auths": {HOST: entry("here")}},
+        {REGISTRIES: b'credential-helpers = ["containers-auth.json", "st"]'},
+        helpers={"st": answers("store")},
+    ),
+    State(
+        "a global helper behind files that are broken",
+        b"{",
+        {REGISTRIES: b'credential-helpers = ["containers-auth.json", "st"]'},
+        helpers={"st": answers("store")},
+    ),
+    State(
+        "a global helper that has nothing behind files that are broken",
+        b"{",
+        {REGISTRIES: b'credential-helpers = ["containers-auth.json", "st"]'},
+        helpers={"st": KNOWS_NOTHING},
+    ),
+    State(
+        "a global helper with an identity token",
+        {"auths": {HOST: entry("here")}},
+        {REGISTRIES: b'credential-helpers = ["st", "containers-auth.json"]'},
+        helpers={"st": answers("id", "<token>")},
+    ),
+    State(
+        "a global helper alone that has nothing",
+        {"auths": {HOST: entry("here")}},
+        {REGISTRIES: b'credential-helpers = ["st"]'},
+        helpers={"st": KNOWS_NOTHING},
+    ),
+    State(
+        "a global helper alone that is missing",
+        {"auths": {HOST: entry("here")}},
+        {REGISTRIES: b'credential-helpers = ["gone"]'},
+    ),
+    State(
+        "a global helper of a drop-in",
+        {"auths": {HOST: entry("here")}},
+        {f"{REGISTRIES}.d/x.conf": b'credential-helpers = ["st"]'},
+        helpers={"st": answers("store")},
+    ),
+    State(
+        "a drop-in of another name",
+        {"auths": {HOST: entry("here")}},
+        {f"{REGISTRIES}.d/x.toml": b'credential-helpers = ["st"]'},
+        helpers={"st": answers("store")},
+    ),
+    State(
+        "drop-ins, the last of which counts",
+        {"auths": {HOST: entry("here")}},
+        {
+            REGISTRIES: b'credential-helpers = ["containers-auth.json"]',
+            f"{REGISTRIES}.d/a.conf": b'credential-helpers = ["gone"]',
+            f"{REGISTRIES}.d/b.conf": b'Credential-Helpers = ["st"]',
+            f"{REGISTRIES}.d/c.conf": b"unqualified-search-registries = []",
+        },
+        helpers={"st": answers("store")},
+    ),
+    State(
+        "a drop-in that takes the helpers back",
+        {"auths": {HOST: entry("here")}},
+        {
+            REGISTRIES: b'credential-helpers = ["st"]',
+            f"{REGISTRIES}.d/a.conf": b"credential-helpers = []",
+        },
+        helpers={"st": answers("store")},
+    ),
+    State(
+        "CONTAINERS_REGISTRIES_CONF",
+        {"auths": {HOST: entry("here")}},
+        {"r.conf": b'credential-helpers = ["st"]'},
+        {"CONTAINERS_REGISTRIES_CONF": "{home}/r.conf"},
+        helpers={"st": answers("store")},
+    ),
+    State(
+        "CONTAINERS_REGISTRIES_CONF beside a drop-in",
+        {"auths": {HOST: entry("here")}},
+        {
+            "r.conf": b'credential-helpers = ["gone"]',
+            f"{REGISTRIES}.d/a.conf": b'credential-helpers = ["st"]',
+        },
+        {"CONTAINERS_REGISTRIES_CONF": "{home}/r.conf"},
+        helpers={"st": answers("store")},
+    ),
+    State(
+        "CONTAINERS_REGISTRIES_CONF that is not there",
+        {"auths": {HOST: entry("here")}},
+        {},
+        {"CONTAINERS_REGISTRIES_CONF": "{home}/r.conf"},
+    ),
+    State(
+        "CONTAINERS_REGISTRIES_CONF that is empty before its elder",
+        {"auths": {HOST: entry("here")}},
+        {"r.conf": b'credential-helpers = ["st"]'},
+        {"CONTAINERS_REGISTRIES_CONF": "", "REGISTRIES_CONFIG_PATH": "{home}/r.conf"},
+        helpers={"st": answers("store")},
+    ),
+    State(
+        "a registries.conf that is broken",
+        {"auths": {HOST: entry("here")}},
+        {REGISTRIES: b"credential-helpers = ["},
+    ),
+    State(
+        "a registries.conf with a text for helpers",
+        {"auths": {HOST: entry("here")}},
+        {REGISTRIES: b'credential-helpers = "st"'},
+        helpers={"st": answers("store")},
+    ),
+    State(
+        "a registries.conf of old",
+        {"auths": {HOST: entry("here")}},
+        {REGISTRIES: b'[registries.search]\nregistries = ["registry.example.com"]'},
     ),
     State("an old dockercfg", None, {".dockercfg": {HOST: entry("old")}}),
     State("an old dockercfg with a twin", None, {".dockercfg": {f"{TWIN}/v1/": entry("old")}}),

@@ -1,29 +1,17 @@
 """podman, buildah, skopeo (containers/image pkg/docker/config): several files, the first credential wins.
 
 Rules: REGISTRY_AUTH_FILE, for podman and buildah else DOCKER_CONFIG, names the first file, since 2023 the only
-one; podman before 4.7 and buildah give up if it is not there. ``credHelpers[host]`` is final for its file,
-``credsStore`` is ignored, an entry without a login is as if absent. A file that cannot be parsed ends the command
-if the search comes to it.
+one; podman before 4.7 and buildah give up if it is not there. registries.conf may have helpers asked before the
+files, after them or in their place; what fails is passed over, and ends the command only if nobody has a login.
 """
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 
-from ecr_refreshd.core.clients.goconfig import GoConfig, go_config, go_map
-from ecr_refreshd.core.clients.world import (
-    ANONYMOUS,
-    Finding,
-    Outcome,
-    Search,
-    Source,
-    Unreadable,
-    World,
-    credential,
-    for_password,
-)
-from ecr_refreshd.core.dockerentry import is_namespace, legacy
+from ecr_refreshd.core.clients.authfile import Place, Told, helped, told
+from ecr_refreshd.core.clients.registries import FILES, KEY, asked
+from ecr_refreshd.core.clients.world import Finding, Outcome, Search, Source, World, for_password
 
 NAMING = ("REGISTRY_AUTH_FILE", "DOCKER_CONFIG")
 """The variables that name a file, the first before the second."""
@@ -32,18 +20,20 @@ _Version = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class _Program:
-    """One of the family, and what it makes of a file that a variable names.
+    """One of the family.
 
     Attributes:
-        only_one: since this version it reads no other (containers/image 5.24); before, it read that one first.
+        only_one: since this version it reads no file but the one that a variable names (containers/image 5.24);
+            before, it read that one first.
         bears_absence: since this version it goes on if there is no such file; () always, None never.
-        docker_first: DOCKER_CONFIG is such a variable too (common/pkg/auth GetDefaultAuthFile).
+        more_variables: it heeds DOCKER_CONFIG as one that names a file (common/pkg/auth GetDefaultAuthFile), and
+            those that name registries.conf (common/libimage).
     """
 
     name: str
     only_one: _Version
     bears_absence: _Version | None
-    docker_first: bool = True
+    more_variables: bool = True
 
 
 # podman pull, run, push and search look for the file themselves (podman #18405, mended by #19391); buildah pull,
@@ -51,14 +41,7 @@ class _Program:
 _PODMAN = _Program("podman", (4, 4), (4, 7))
 _BUILDAH = _Program("buildah", (1, 29), None)
 # To all of skopeo but its login, DOCKER_CONFIG names only where docker's own file is.
-_SKOPEO = _Program("skopeo", (1, 11), (), docker_first=False)
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    path: str
-    legacy: bool = False
-    named_by: str = ""
+_SKOPEO = _Program("skopeo", (1, 11), (), more_variables=False)
 
 
 def podman(world: World, host: str) -> Finding:
@@ -79,31 +62,50 @@ def skopeo(world: World, host: str) -> Finding:
 def _decide(world: World, host: str, program: _Program) -> Finding:
     search = Search()
     places = _places(world, program, search)
-    last = Source(places[0].path)
-    for place in places:
-        data = world.read(place.path)
-        if data is None:
-            search.saw(place.path, "there is no such file")
-            if place.named_by and not _since(world, program, program.bears_absence):
-                return search.ends(
-                    Source(place.named_by), Outcome(error=f"stat {place.path}: no such file or directory")
-                )
-            continue
-        config, trouble = _read(data, place)
-        if trouble:
-            search.saw(place.path, trouble)
-            return search.ends(
-                Source(place.path), Outcome(error=f"reading JSON file {place.path}: {trouble}")
+    first = places[0]
+    if (
+        first.named_by
+        and not _since(world, program, program.bears_absence)
+        and world.read(first.path) is None
+    ):
+        search.saw(first.path, f"there is no such file, and {program.name} wants it")
+        return search.ends(
+            Source(first.named_by), Outcome(error=f"stat {first.path}: no such file or directory")
+        )
+    order = asked(world, search, heeds_variables=program.more_variables)
+    if order.trouble:
+        error = f"loading registries configuration {order.place}: {order.trouble}"
+        return search.ends(Source(order.place), Outcome(error=error))
+    failed: Told | None = None
+    last = Told(Source(first.path))
+    for helper in order.helpers:
+        if helper == FILES:
+            last = _in_files(world, places, host, search)
+        else:
+            last = helped(
+                world, helper, Source(order.place, KEY, f"docker-credential-{helper}"), host, search
             )
-        source, outcomes = _in_file(world, config, place, host, search)
-        if outcomes != (ANONYMOUS,):
+        if last.fails:
+            failed = failed or last
+        elif not last.says_nothing:
             # An identity token from a helper ends the search too, though no password comes of it.
-            return search.ends(source, *map(for_password, outcomes))
-        last = source
-    return search.ends(last, ANONYMOUS)
+            return search.ends(last.source, *map(for_password, last.outcomes))
+    last = failed or last
+    return search.ends(last.source, *last.outcomes)
 
 
-def _places(world: World, program: _Program, search: Search) -> list[_Place]:
+def _in_files(world: World, places: list[Place], host: str, search: Search) -> Told:
+    last = Told(Source(places[0].path))
+    for place in places:
+        found = told(world, place, host, search)
+        if not found.says_nothing:
+            return found
+        if world.read(place.path) is not None:
+            last = found
+    return last
+
+
+def _places(world: World, program: _Program, search: Search) -> list[Place]:
     """Return the files in their order (getAuthFilePaths)."""
     folder = world.env.get("DOCKER_CONFIG")
     named = _named(world, program)
@@ -114,22 +116,22 @@ def _places(world: World, program: _Program, search: Search) -> list[_Place]:
             return [named]
     config_home = world.env.get("XDG_CONFIG_HOME") or f"{world.home}/.config"
     docker = f"{folder}/config.json" if folder else f"{world.home}/.docker/config.json"
-    first = named or _Place(_first(world))
+    first = named or Place(_first(world))
     others = dict.fromkeys((f"{config_home}/containers/auth.json", docker))
     return [
         first,
-        *(_Place(path) for path in others if path != first.path),
-        _Place(f"{world.home}/.dockercfg", legacy=True),
+        *(Place(path) for path in others if path != first.path),
+        Place(f"{world.home}/.dockercfg", legacy=True),
     ]
 
 
-def _named(world: World, program: _Program) -> _Place | None:
+def _named(world: World, program: _Program) -> Place | None:
     """Return the file that a variable names."""
     whole, folder = NAMING
     if path := world.env.get(whole):
-        return _Place(path, named_by=whole)
-    if program.docker_first and (path := world.env.get(folder)):
-        return _Place(f"{path}/config.json", named_by=folder)
+        return Place(path, named_by=whole)
+    if program.more_variables and (path := world.env.get(folder)):
+        return Place(f"{path}/config.json", named_by=folder)
     return None
 
 
@@ -148,84 +150,3 @@ def _since(world: World, program: _Program, version: _Version | None) -> bool:
         return False
     there = world.version(program.name)
     return there is None or there >= version
-
-
-def _read(data: bytes | Unreadable, place: _Place) -> tuple[GoConfig, str]:
-    if isinstance(data, Unreadable):
-        return GoConfig(), data.reason
-    config = go_map(data) if place.legacy else go_config(data, whole=True)
-    return config, config.syntax or ("" if config.mistyped.startswith("credsStore") else config.mistyped)
-
-
-def _in_file(
-    world: World, config: GoConfig, place: _Place, host: str, search: Search
-) -> tuple[Source, tuple[Outcome, ...]]:
-    closer = [key for key in config.entries if is_namespace(key) and key.startswith(f"{host}/")]
-    if closer and not place.legacy:
-        search.note(
-            f"In {place.path} {', '.join(closer)} stand for repositories below them, and go before {host}."
-        )
-    if host in config.helpers:
-        return _helped(world, config.helpers[host], place.path, host, search)
-    if config.store:
-        search.saw(place.path, f"its credsStore ({config.store}) is ignored by these programs")
-    keys = (
-        [host]
-        if host in config.entries
-        else [key for key in config.entries if _stands_for(key, place) == host]
-    )
-    outcomes = [_entry(config, key, place.path, search) for key in keys]
-    if not keys:
-        search.saw(place.path, f"holds no entry for {host}")
-    if len(keys) > 1:
-        search.note(
-            f"{place.path} holds {' and '.join(keys)}, but no {host}: one of them is taken at random."
-        )
-    named = " or ".join(f"auths.{key}" for key in keys)
-    return Source(place.path, named), tuple(dict.fromkeys(outcomes)) or (ANONYMOUS,)
-
-
-def _helped(
-    world: World, suffix: str, path: str, host: str, search: Search
-) -> tuple[Source, tuple[Outcome, ...]]:
-    source = Source(path, f"credHelpers.{host}", f"docker-credential-{suffix}")
-    answer = world.ask(suffix, host)
-    if answer.error:
-        search.saw(source.program, f"(named by {path}) fails: {answer.error}")
-        return source, (Outcome(error=f"error getting credentials: {answer.error}"),)
-    if answer.credential is None:
-        search.saw(
-            source.program, f"(named by {path}) has no credential; the entries of that file are not read"
-        )
-        return source, (ANONYMOUS,)
-    search.saw(source.program, f"(named by {path}) answers with a credential")
-    return source, (Outcome(answer.credential),)
-
-
-def _entry(config: GoConfig, key: str, path: str, search: Search) -> Outcome:
-    name = f"{path}: auths.{key}"
-    try:
-        user, colon, password = _text(config.entries[key].get("auth", "")).partition(":")
-    except ValueError:
-        search.saw(name, "its auth cannot be decoded")
-        return Outcome(error="illegal base64 data in auth")
-    if not colon:
-        search.saw(name, "is there, and holds no login that these programs read")
-        return ANONYMOUS
-    search.saw(name, "holds a credential")
-    return Outcome(credential(user, password.strip("\0")))
-
-
-def _text(auth: str) -> str:
-    """Decode as Go's base64 does, which passes over line ends and wants all else of the standard alphabet.
-
-    Raises:
-        ValueError: it is no base64.
-    """
-    plain = base64.b64decode(auth.replace("\r", "").replace("\n", ""), validate=True)
-    return plain.decode("utf-8", "replace")
-
-
-def _stands_for(key: str, place: _Place) -> str:
-    """Return the host that a key is taken for: only keys with a scheme are cut (normalizeAuthFileKey)."""
-    return legacy(key) if place.legacy or key.startswith(("http://", "https://")) else key

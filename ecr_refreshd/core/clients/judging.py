@@ -12,6 +12,7 @@ from typing import Literal
 
 from ecr_refreshd.core.clients.cliconfig import VARIABLE
 from ecr_refreshd.core.clients.containers import NAMING
+from ecr_refreshd.core.clients.registries import FILES, KEY
 from ecr_refreshd.core.clients.world import Credential, Finding, Outcome, Source
 from ecr_refreshd.core.dockerconfig import OURS
 from ecr_refreshd.core.hosts import PUBLIC_HOSTS
@@ -98,6 +99,8 @@ def _other_program(source: Source, host: str, known: Known) -> str:
             f'Take {source.key} out of {source.place}, or set mode = "helper" in [docker] of the settings of '
             f"ecr-refreshd; then: {_keep(host, known)}"
         )
+    if source.key == KEY:
+        return f'Have "{FILES}" first in {KEY} of {source.place}; then: {_keep(host, known)}'
     return f"{_keep(host, known)} (it puts its own helper before {source.program})"
 
 

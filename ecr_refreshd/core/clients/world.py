@@ -75,6 +75,7 @@ class World:
         env: the environment of the client.
         home: what it takes for the home folder.
         read: gives a file's bytes, None if there is no such file.
+        names: gives the names of the files in a folder, sorted; none if there is no such folder.
         ask: gives a helper's answer to ``get``: its suffix (the X of docker-credential-X), a server.
         which: tells whether a program is on PATH.
         version: gives a program's version; None if it is not on PATH or does not tell.
@@ -85,6 +86,7 @@ class World:
     uid: int
     platform: str
     read: Callable[[str], bytes | Unreadable | None]
+    names: Callable[[str], tuple[str, ...]]
     ask: Callable[[str, str], HelperAnswer]
     which: Callable[[str], bool]
     version: Callable[[str], tuple[int, ...] | None]
