@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ecr_refreshd.core.jsontext import JsonError
-from ecr_refreshd.errors import SinkContended
+from ecr_refreshd.errors import SinkContended, SinkError
 from ecr_refreshd.sinks import mounted
 from ecr_refreshd.sinks.places import Place, is_mount, shown
 from ecr_refreshd.sinks.refusals import unsynced
-from ecr_refreshd.sinks.stage import Snapshot, Stage, read
+from ecr_refreshd.sinks.stage import Snapshot, Stage, read, read_open
 from ecr_refreshd.sinks.swap import UNSUPPORTED, exchange, move_to_free_name, wait_for_writers
 from ecr_refreshd.sinks.waits import pause
 
@@ -158,24 +158,35 @@ class Replacement:
             standing: the version that displaced it.
             ready: the name that carries the displaced version now.
         """
-        base = expected
+        base, step = expected, None
         for _ in range(ROUNDS):
-            theirs = self._read_displaced(ready)
+            try:
+                theirs = self._read_displaced(ready)
+                if theirs not in (None, expected):
+                    step = self._exchange_merged(standing, self.contents.merged(expected, standing, theirs))
+            except (OSError, JsonError, SinkError):
+                self._put_back(ready, standing)
+                raise
             if theirs is None:
                 return self._forget(ready, busy=True, standing=standing)
             if theirs == expected:
                 standing, merged = self._echo(base, standing) if self._displaced else (standing, None)
                 if merged is None:
                     return self._forget(ready, busy=False, standing=standing)
-                self._displaced.append(ready)
-            else:
-                self._displaced.append(ready)
-                merged = self._merged(expected, standing, theirs, ready)
-            step = self._exchange_merged(standing, merged)
+                step = self._exchange_merged(standing, merged)
+            self._displaced.append(ready)
             if step is None:
                 break
             expected, standing, ready = step
         raise contended(self.place)
+
+    def _put_back(self, ready: bytes, standing: bytes) -> None:
+        """Give a version that cannot be merged just now its place again, if nothing newer stands there."""
+        with suppress(OSError, SinkError):
+            if self._stands(standing):
+                exchange(ready, self.place.real)
+                if self._stands_at(ready, standing):
+                    os.unlink(ready)
 
     def _echo(self, base: bytes, standing: bytes) -> tuple[bytes, bytes | None]:
         """Watch a merged version for a moment: whoever read the one before it may still overwrite it.
@@ -216,25 +227,13 @@ class Replacement:
             os.unlink(ready)
         return None
 
-    def _merged(self, base: bytes, ours: bytes, theirs: bytes, ready: bytes) -> bytes:
-        """Merge; what does not parse goes back to where its author put it."""
-        try:
-            return self.contents.merged(base, ours, theirs)
-        except JsonError:
-            self._displaced.remove(ready)
-            exchange(ready, self.place.real)
-            if self._read_displaced(ready) == ours:
-                os.unlink(ready)
-            raise
-
     def _read_displaced(self, ready: bytes) -> bytes | None:
         """Return the displaced version once nobody writes into it any more; None if somebody goes on."""
-        descriptor = os.open(ready, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = os.open(ready, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
         try:
             if not wait_for_writers(descriptor, _WRITER_PATIENCE):
                 return None
-            with open(descriptor, "rb", closefd=False) as stream:
-                return stream.read()
+            return read_open(descriptor, ready).data
         finally:
             os.close(descriptor)
 
@@ -251,7 +250,10 @@ class Replacement:
         return standing
 
     def _stands(self, data: bytes) -> bool:
-        now = read(self.place.real)
+        return self._stands_at(self.place.real, data)
+
+    def _stands_at(self, path: bytes, data: bytes) -> bool:
+        now = read(path)
         return now is not None and now.data == data
 
     def _sync_folder(self) -> None:
