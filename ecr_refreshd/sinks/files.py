@@ -15,7 +15,7 @@ from ecr_refreshd.sinks.lock import locked
 from ecr_refreshd.sinks.places import Place, resolve, shown
 from ecr_refreshd.sinks.refusals import converted, refuse_nix_store
 from ecr_refreshd.sinks.replacement import ROUNDS, Contents, Replacement, contended
-from ecr_refreshd.sinks.stage import Snapshot, Stage, read
+from ecr_refreshd.sinks.stage import Snapshot, Stage, read, read_filled
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class _Job:
         self.mend()
         contents, replacement = self.replacement.contents, self.replacement
         for _ in range(ROUNDS):
-            before = read(self.place.real)
+            before = read_filled(lambda: read(self.place.real))
             wanted = contents.wanted(before.data if before else None)
             if wanted is None or (before is not None and wanted == before.data):
                 return self.done(before.data if before else None, changed=False)

@@ -20,7 +20,7 @@ from ecr_refreshd.errors import SinkContended, SinkError
 from ecr_refreshd.sinks import mounted
 from ecr_refreshd.sinks.places import Place, is_mount, shown
 from ecr_refreshd.sinks.refusals import unsynced
-from ecr_refreshd.sinks.stage import Snapshot, Stage, read, read_open
+from ecr_refreshd.sinks.stage import Snapshot, Stage, read, read_filled, read_open
 from ecr_refreshd.sinks.swap import UNSUPPORTED, exchange, move_to_free_name, wait_for_writers
 from ecr_refreshd.sinks.waits import pause
 
@@ -214,7 +214,7 @@ class Replacement:
     def _exchange_merged(self, standing: bytes, merged: bytes) -> tuple[bytes, bytes, bytes] | None:
         """Bring a merged version in; return what it should have displaced, itself, and the displaced name."""
         for _ in range(ROUNDS):
-            now = read(self.place.real)
+            now = read_filled(lambda: read(self.place.real))
             if now is None:
                 return None
             if now.data != standing:
@@ -233,7 +233,8 @@ class Replacement:
         try:
             if not wait_for_writers(descriptor, _WRITER_PATIENCE):
                 return None
-            return read_open(descriptor, ready).data
+            found = read_filled(lambda: read_open(descriptor, ready))
+            return found.data if found else None
         finally:
             os.close(descriptor)
 

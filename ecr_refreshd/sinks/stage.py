@@ -14,14 +14,20 @@ import hashlib
 import os
 import secrets
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ecr_refreshd.errors import SinkUnwritable
 from ecr_refreshd.sinks.places import Place, shown
+from ecr_refreshd.sinks.waits import attempts
 
 MOST_BYTES = 64 << 20
 """More than any config: Docker Desktop's largest known ones are a few hundred kilobytes."""
+
+
+_EMPTY_PATIENCE = 0.2
+"""Seconds. From truncating a file to writing it, a program takes a thousandth of this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +53,20 @@ def read(path: bytes) -> Snapshot | None:
         return read_open(descriptor, path)
     finally:
         os.close(descriptor)
+
+
+def read_filled(look: Callable[[], Snapshot | None]) -> Snapshot | None:
+    """Return what a look finds; an empty file is looked at for a while, as an editor may be about to fill it.
+
+    Emptied and not yet filled, it is no different from one with nothing in it; and where nobody can be seen
+    writing (macOS, NFS), what is written then would go into a file that has lost its name.
+    """
+    found = look()
+    for _ in attempts(_EMPTY_PATIENCE, every=0.01):
+        if found is None or found.data.strip():
+            break
+        found = look()
+    return found
 
 
 def read_open(descriptor: int, path: bytes) -> Snapshot:

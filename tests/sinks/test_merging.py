@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.errors import SinkError, SinkUnwritable
-from ecr_refreshd.sinks import replacement, stage
+from ecr_refreshd.sinks import replacement, stage, swap
 from ecr_refreshd.sinks.dockerfile import DockerFile
 from tests.contracts.sinks import AUTH, HOST
 
@@ -100,3 +101,24 @@ def test_a_link_that_takes_the_files_place_at_the_last_moment_keeps_it(
     assert names(path) == ["config.json"]
     sink(path).write(Delivery(TOKENS))
     assert json.loads(real.read_bytes())["auths"].keys() == {"ghcr.io", HOST}
+
+
+class TestAnEditInPlaceWhereNobodyCanBeSeenWriting:
+    """macOS, NFS, another's file: there are no leases; and an editor first makes the file empty."""
+
+    @pytest.fixture(autouse=True)
+    def no_leases(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delattr(swap.fcntl, "F_SETLEASE", raising=False)
+
+    def test_what_it_is_about_to_write_is_not_displaced(self, path: Path) -> None:
+        with path.open("wb", buffering=0) as editor:
+            write = threading.Timer(0.05, editor.write, [b'{"auths": {"mine.io": {"auth": "eDp5"}}}'])
+            write.start()
+            sink(path).write(Delivery(TOKENS))
+            write.join()
+        assert json.loads(path.read_bytes())["auths"].keys() == {"mine.io", HOST}
+
+    def test_a_file_that_stays_empty_is_written(self, path: Path) -> None:
+        path.write_bytes(b"")
+        sink(path).write(Delivery(TOKENS))
+        assert json.loads(path.read_bytes())["auths"].keys() == {HOST}
