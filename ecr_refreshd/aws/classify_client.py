@@ -81,7 +81,8 @@ def _judge(said: _Said, asker: Asker) -> tuple[Category, str, str]:
             f"AWS does not know the keys of {asker.name}: they were deleted or disabled, or are of another "
             f"partition; or the region {asker.region} is not enabled for the account."
         )
-        return _CONFIG, what, _check(asker)
+        enable = f"aws account enable-region --region-name {asker.region}"
+        return _CONFIG, what, f"{_check(asker)}; if that works, the region is missing: {enable}"
     if said.code in _WRONG_SIGNATURE:
         # Not AWS's own text: it quotes the request, session token and all.
         return (

@@ -26,16 +26,21 @@ _ALSO = ("PATH", "HOME", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")
 
 def telling(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that matter, without a proxy's password; no key is among them."""
-    return {name: masked(environ[name]) for name in (*COMPARED, *_ALSO) if environ.get(name)}
+    return {name: told(name, environ[name]) for name in (*COMPARED, *_ALSO) if environ.get(name)}
 
 
-def masked(value: str) -> str:
-    """Return a value without the password of a URL."""
+def told(name: str, value: str) -> str:
+    """Return what may be told of a variable's value."""
+    return _without_password(value) if name in _PROXIES else value
+
+
+def _without_password(value: str) -> str:
     try:
         parts = urlsplit(value)
     except ValueError:
-        return "***" if "@" in value else value
-    if "@" not in parts.netloc:
-        # A proxy may stand there without its scheme, and its password with it.
-        return f"***@{value.rpartition('@')[2]}" if "@" in value and not parts.scheme else value
-    return parts._replace(netloc=f"***@{parts.netloc.rpartition('@')[2]}").geturl()
+        return "***"
+    if parts.netloc:
+        host = parts.netloc.rpartition("@")[2]
+        return parts._replace(netloc=f"***@{host}").geturl() if host != parts.netloc else value
+    # A proxy may stand there without its scheme, and its password with it.
+    return f"***@{value.rpartition('@')[2]}" if "@" in value else value

@@ -456,6 +456,17 @@ def test_its_version(home: Home, word: str) -> None:
     assert done.stdout.decode() == f"{NAME} (ecr-refreshd) {__version__}\n"
 
 
+@pytest.mark.parametrize("through", ["itself", "relative"])
+def test_a_link_to_it_finds_its_program(shell: list[str], tmp_path: Path, through: str) -> None:
+    """The README has it linked into /usr/local/bin, where programs that a desktop starts look, and no more."""
+    link = tmp_path / NAME
+    link.symlink_to(str(SCRIPT) if through == "itself" else "second")
+    (tmp_path / "second").symlink_to(SCRIPT)
+    done = call([*shell, str(link), "version"], home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.decode() == f"{NAME} (ecr-refreshd) {__version__}\n"
+
+
 def test_words_that_the_protocol_does_not_have(home: Home) -> None:
     done = helper(home, "bogus")
     assert (done.returncode, done.stdout) == (1, f"{NAME}: unknown action: bogus\n".encode())

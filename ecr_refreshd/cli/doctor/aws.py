@@ -239,7 +239,7 @@ def _of_failure(failure: Failure, hosts: list[str], scene: Scene) -> Finding:
         key,
         severity,
         _listed(hosts),
-        f"{_listed(hosts)}: {failure.message}",
+        failure.message if hosts[0] in failure.message else f"{_listed(hosts)}: {failure.message}",
         _WHY[failure.category],
         how,
     )

@@ -209,8 +209,8 @@ def mounts(scene: Scene) -> Iterator[Finding]:
                 Severity.WARNING,
                 file.real,
                 f"{file.real} is a mount of a single file.",
-                "It cannot be replaced at once: a reader may catch it half written; and once it is replaced on the "
-                "other side, what is written here reaches nobody.",
+                "It cannot be replaced at once: a reader may catch it half written; and once it is replaced on "
+                "the other side, what is written here reaches nobody.",
                 f"Mount its folder instead (docker run -v ~/.docker:{folder}, in Kubernetes a volume without "
                 "subPath).",
             )
@@ -222,7 +222,7 @@ def mounts(scene: Scene) -> Iterator[Finding]:
                 file.real,
                 f"{file.real} has {file.status.st_nlink} names (hard links).",
                 "Only this one gets fresh tokens; the others keep what was there when it was first replaced.",
-                f"cp -p {real} {real}.new && mv {real}.new {real}; for other places that need it, make symbolic links",
+                f"cp -p {real} {real}.new && mv {real}.new {real}; elsewhere, use symbolic links",
             )
         kind = _file_system(file.place.real, scene.root)
         if kind in _UNHEARD:

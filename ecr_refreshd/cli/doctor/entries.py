@@ -100,7 +100,7 @@ def _twins(file: DockerFile, config: Config, host: str, scene: Scene) -> Iterato
             else f"{file.real} holds the login of {host} only as {json.dumps(member.name)} (line {line}).",
             "Clients differ in which name they look for first, so some send the wrong login, or none.",
             scene.renewal(host)
-            if scene.serves(host)
+            if scene.can_serve(host)
             else f"Delete the entry {json.dumps(member.name)} that begins at line {line} of {file.real}"
             + ("" if own else f", then: docker login {host}"),
         )

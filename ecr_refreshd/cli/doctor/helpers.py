@@ -33,13 +33,13 @@ class _Asked:
     Attributes:
         name: the X of docker-credential-X.
         file: that names it.
-        member: where.
+        members: where.
         hosts: for which; none for the store of all.
     """
 
     name: str
     file: DockerFile
-    member: Member
+    members: tuple[Member, ...]
     hosts: tuple[str, ...]
 
     @property
@@ -50,8 +50,14 @@ class _Asked:
     @property
     def place(self) -> str:
         """Return where it is named, for people."""
-        line = self.file.line_of(self.member.start)
-        return f"{self.file.real} (line {line})"
+        return f"{self.file.real} (line {self.lines})"
+
+    @property
+    def lines(self) -> str:
+        """Return the numbers of the lines in which it is named."""
+        return ", ".join(
+            str(line) for line in sorted({self.file.line_of(each.start) for each in self.members})
+        )
 
 
 def within_reach() -> str:
@@ -83,9 +89,9 @@ def _named(file: DockerFile, config: Config) -> Iterator[_Asked]:
             if member.value and routes.helpers.get(member.name) == member.value:
                 lines.setdefault(member.value, []).append(member)
     for name, members in lines.items():
-        yield _Asked(name, file, members[0], tuple(member.name for member in members))
+        yield _Asked(name, file, tuple(members), tuple(member.name for member in members))
     if routes.store and file.dialect == "docker":
-        yield _Asked(routes.store, file, config.root_members("credsstore")[-1], ())
+        yield _Asked(routes.store, file, tuple(config.root_members("credsstore")), ())
 
 
 def _our_own(asked: _Asked, scene: Scene) -> Iterator[Finding]:
@@ -137,7 +143,6 @@ def _release(sink: dockerfile.DockerFile, hosts: tuple[str, ...]) -> None:
 
 def _of_others(asked: _Asked, scene: Scene) -> Iterator[Finding]:
     problem = _does_not_start(asked.program, scene)
-    member = "line" if asked.hosts else 'line "credsStore"'
     whose = ", ".join(asked.hosts) if asked.hosts else "every registry"
     if problem:
         yield Finding(
@@ -146,8 +151,8 @@ def _of_others(asked: _Asked, scene: Scene) -> Iterator[Finding]:
             asked.program,
             f"{asked.place} sends docker to {asked.program} for {whose}, and that cannot be run: {problem}.",
             "docker 29 and later then fail at every pull and build; older ones send no login for it.",
-            f"Install {asked.program}, or put its folder on PATH; or, if it is gone for good, delete the {member} in "
-            f"{asked.place}.",
+            f"Install {asked.program}, or put its folder on PATH; or, where it is gone, take out what names "
+            f"it: line {asked.lines} of {asked.file.real}.",
         )
     elif not asked.hosts:
         yield from _ailing(asked, scene)

@@ -26,13 +26,7 @@ _NONBLOCK = 0x800
 
 def time(scene: Scene) -> Iterator[Finding]:
     """Find a clock that differs from the registries' own."""
-    names = list(scene.registries) or [str(row["host"]) for row in scene.rows]
-    urls = [
-        setting.endpoint_url
-        for setting in scene.settings.registries
-        if setting.endpoint_url and setting.host in names
-    ]
-    url = urls[0] if urls else f"https://{names[0]}/v2/" if names else ""
+    url = _who_tells_the_time(scene)
     if not url:
         return
     ahead = skew.ahead(url, scene.environ)
@@ -56,6 +50,15 @@ def time(scene: Scene) -> Iterator[Finding]:
             "AWS refuses what is signed with a clock that is five minutes wrong.",
             _set_clock(scene),
         )
+
+
+def _who_tells_the_time(scene: Scene) -> str:
+    """Return where AWS, or what stands in its place, is asked; "" if nobody is."""
+    named = [each.endpoint_url for each in scene.settings.registries if each.endpoint_url]
+    if named or scene.environ.get("AWS_ENDPOINT_URL_ECR"):
+        return [*named, scene.environ.get("AWS_ENDPOINT_URL_ECR", "")][0]
+    names = list(scene.registries) or [str(row["host"]) for row in scene.rows]
+    return f"https://{names[0]}/v2/" if names else ""
 
 
 def _set_clock(scene: Scene) -> str:

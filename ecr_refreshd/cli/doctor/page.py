@@ -49,7 +49,7 @@ def _summary(findings: Sequence[Finding], checked: Sequence[str], look: Look) ->
     fixable = sum(each.mend is not None for each in findings)
     lines = _wrapped(f"{found}. Looked at: {', '.join(checked)}.", "", look)
     if fixable:
-        what = "it" if fixable == 1 else f"{fixable} of them"
+        what = "one of these" if fixable == 1 else f"{fixable} of these"
         lines.append(f"`ecr-refreshd doctor --fix` mends {what}.")
     return "\n".join(lines)
 

@@ -179,6 +179,11 @@ class Scene:
         """Return whether a registry is kept, by the service that runs or by one that would."""
         return host in self.registries or any(row["host"] == host for row in self.rows)
 
+    def can_serve(self, host: str) -> bool:
+        """Return whether a registry is kept, and somebody is there to ask for it."""
+        registry = self.registries.get(host)
+        return registry is not None and registry.blocked is None
+
     def renewal(self, host: str) -> str:
         """Return the commands that bring a registry a fresh token, be it that a person has to sign in first."""
         registry = self.registries.get(host)

@@ -15,7 +15,7 @@ from typing import Any
 from ecr_refreshd import __version__
 from ecr_refreshd.cli.doctor.finding import Finding, Severity
 from ecr_refreshd.cli.doctor.scene import Scene
-from ecr_refreshd.cli.environment import COMPARED, masked
+from ecr_refreshd.cli.environment import COMPARED, told
 from ecr_refreshd.cli.words import read_time, until
 from ecr_refreshd.core.dockerconfig import OURS
 from ecr_refreshd.host import clock
@@ -100,28 +100,28 @@ def environment(scene: Scene) -> Iterator[Finding]:
     if scene.theirs.get("HOME") != scene.shell.get("HOME", scene.theirs.get("HOME")):
         return  # another home altogether, by ECR_REFRESHD_STATE_DIR: nothing is meant to be the same
     for name in COMPARED:
-        here, there = masked(scene.shell.get(name, "")), scene.theirs.get(name, "")
+        here, there = told(name, scene.shell.get(name, "")), scene.theirs.get(name, "")
         if here == there or (name.islower() and here == scene.theirs.get(name.upper(), "")):
             continue
         yield Finding(
             "service.environment",
             Severity.WARNING,
             name,
-            f"{name} is {_told(here)} in this shell, and {_told(there)} for the service.",
+            f"{name} is {_quoted(here)} in this shell, and {_quoted(there)} for the service.",
             "The service looks at other files, or uses another profile or proxy, than commands in this shell.",
             _alike(name, scene.shell.get(name, ""), scene),
         )
     yield from _path(scene)
 
 
-def _told(value: str) -> str:
+def _quoted(value: str) -> str:
     return f'"{value}"' if value else "not set"
 
 
 def _alike(name: str, value: str, scene: Scene) -> str:
     if not value:
         return f"Set it in this shell too, or take it from the service: {_restart()}, from a shell without it"
-    if masked(value) != value:
+    if told(name, value) != value:
         value = "..."  # it is theirs to type; a command line with a password would be ours to have shown
     return f"Put into {scene.config}:  [environment]  set = {{ {name} = {_toml(value)} }}"
 

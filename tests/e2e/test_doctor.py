@@ -1,0 +1,671 @@
+"""`doctor` on broken machines: what is wrong is found, and what the finding says, done literally, makes it go.
+
+The real program in its own process, against the fake AWS. Where a finding names a command, that text is what the
+test runs; where it names an edit, the test edits what the text names.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shlex
+import shutil
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli import standin
+from tests.e2e.test_bad_input import GOOD, Home, home, host, until
+from tests.needs import need
+from tests.world import homes
+from tests.world.desktop import Desktop
+from tests.world.desktop import missing as no_desktop
+
+__all__ = ["home"]  # a fixture
+
+WEST = host(GOOD)
+SECRET = "a very secret password"
+
+
+def login(user: str = "me", password: str = SECRET) -> str:
+    return base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def token(ends: float, salt: str = "") -> str:
+    inner = json.dumps({"payload": f"opaque{salt}", "expiration": int(time.time() + ends)})
+    return login("AWS", base64.b64encode(inner.encode()).decode())
+
+
+class Patient:
+    """A machine that `doctor` is asked about."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.path = f"{home.folder}/bin:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        home.environment |= {"PATH": self.path, "AWS_EC2_METADATA_DISABLED": "true"}
+        (home.folder / "bin").mkdir(exist_ok=True)
+        (home.folder / ".docker").mkdir(mode=0o700)
+        self.setup = "[notify]\ndesktop = false\n"
+        home.write_config(self.setup)
+
+    def put(self, **document: Any) -> Path:
+        """Write docker's file as docker does, one entry a line."""
+        self.home.write_docker(json.dumps(document, indent="\t"))
+        return self.home.docker
+
+    def asked(self, *words: str, **more: str) -> dict[str, Any]:
+        """Return what `doctor --json` says, which holds no secret of any file."""
+        done = self.home.run("doctor", "--json", *words, **more)
+        assert done.returncode in {0, 1, 4}, done.stderr
+        assert "Traceback" not in done.stderr
+        for secret in self.secrets():
+            assert secret not in done.stdout + done.stderr
+        document = json.loads(done.stdout)
+        worst = {"error": 1, "warning": 4, "info": 0, None: 0}[document["worst"]]
+        assert done.returncode == worst, "the exit code goes by severity"
+        assert not [each for each in document["findings"] if each["key"].startswith("doctor.")]
+        return document
+
+    def secrets(self) -> set[str]:
+        """Return the logins that stand in docker's file, whole and decoded."""
+        texts = self.home.docker.read_text() if self.home.docker.is_file() else ""
+        found = set(re.findall(r'"auth":\s*"([^"]{8,})"', texts))
+        return found | {SECRET}
+
+    def finding(self, key: str, subject: str = "", **more: str) -> dict[str, Any]:
+        """Return the finding of this name; there is one."""
+        findings = self.asked(**more)["findings"]
+        fitting = [each for each in findings if each["key"] == key and subject in each["subject"]]
+        assert fitting, [f"{each['key']} {each['subject']}" for each in findings]
+        assert all(fitting[0][name] for name in ("what", "why", "how"))
+        return fitting[0]
+
+    def gone(self, key: str, subject: str = "", **more: str) -> None:
+        """Assert that the finding is there no more."""
+        findings = self.asked(**more)["findings"]
+        assert not [each for each in findings if each["key"] == key and subject in each["subject"]]
+
+    def type(self, text: str, **more: str) -> None:
+        """Run what a finding says, word for word: commands, one after another."""
+        config = self.home.config if self.home.config.exists() else ""
+        program = self.home.folder / "typed/ecr-refreshd"  # not on PATH: our helper would take it for its own
+        program.parent.mkdir(exist_ok=True)
+        named = f"--config {shlex.quote(str(config))}" if config else ""
+        program.write_text(f'#!/bin/sh\nexec {sys.executable} -m ecr_refreshd {named} "$@"\n')
+        program.chmod(0o755)
+        for command in re.split(r", then: |; then: |; or, .*?: ", text):
+            done = subprocess.run(
+                ["sh", "-c", command],
+                env={
+                    **self.home.environment,
+                    "PATH": f"{program.parent}:{self.home.environment['PATH']}",
+                    **more,
+                },
+                cwd=self.home.folder,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+
+    def edit(self, key: str, table: str = "auths") -> None:
+        """Delete an entry of docker's file, as a person does in an editor."""
+        document = json.loads(self.home.docker.read_text())
+        del document[table][key]
+        self.home.write_docker(json.dumps(document, indent="\t"))
+
+    def program(self, name: str, text: str = "exit 0") -> Path:
+        path = self.home.folder / "bin" / name
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+        return path
+
+    def serve(self) -> None:
+        self.home.start()
+        until(lambda: self.home.status()["pid"] is not None, "the service to run")
+        self.home.run("run", "--once")
+
+
+@pytest.fixture
+def patient(home: Home) -> Patient:
+    return Patient(home)
+
+
+def test_a_well_machine_has_nothing_wrong(patient: Patient) -> None:
+    """With a service, a login and a fresh token: exit 0, no finding but remarks."""
+    patient.home.profile("default")
+    patient.put(auths={WEST: {"auth": token(-60)}})
+    patient.serve()
+
+    assert [each for each in patient.asked()["findings"] if each["severity"] != "info"] == []
+    told = patient.home.run("doctor")
+    assert (told.returncode, told.stderr) == (0, "")
+    assert "Nothing is wrong" in told.stdout or "remark" in told.stdout
+
+
+def test_an_entry_that_cannot_be_decoded_is_named_whosever_it_is(patient: Patient) -> None:
+    """One bad `auth` of any registry costs docker all of them (docker-config.md)."""
+    patient.put(auths={"ghcr.io": {"auth": "!!!"}, "quay.io": {"auth": login()}})
+
+    found = patient.finding("entry.undecodable", "ghcr.io")
+    assert found["severity"] == "error"
+    assert f'Delete the entry "ghcr.io" that begins at line 3 of {patient.home.docker}' in found["how"]
+    assert '"ghcr.io"' in patient.home.docker.read_text().splitlines()[2]
+    patient.edit("ghcr.io")
+    patient.gone("entry.undecodable")
+
+
+def test_an_entry_of_ours_that_cannot_be_decoded_is_written_anew(patient: Patient) -> None:
+    patient.home.profile("default")
+    patient.put(auths={WEST: {"auth": "!!!"}})
+
+    how = patient.finding("entry.undecodable", WEST)["how"]
+    patient.edit(WEST)
+    patient.home.write_config(f'{patient.setup}[[registry]]\nhost = "{WEST}"\n')
+    patient.type(how.partition(", then: ")[2])
+    patient.gone("entry.undecodable")
+    assert WEST in json.loads(patient.home.docker.read_text())["auths"]
+
+
+def test_a_file_that_does_not_parse_is_named_with_its_line(patient: Patient) -> None:
+    patient.home.write_docker('{\n\t"auths": {\n')
+
+    found = patient.finding("file.unparsable")
+    assert "line 3" in found["what"]
+    patient.type(found["how"].partition("keeping: ")[2])
+    patient.gone("file.unparsable")
+
+
+def test_twins_are_found_and_brought_along(patient: Patient) -> None:
+    patient.home.profile("default")
+    patient.put(auths={WEST: {"auth": token(9000)}, f"https://{WEST}": {"auth": token(9000, "other")}})
+
+    found = patient.finding("entry.twin", f"https://{WEST}")
+    patient.type(found["how"])
+    patient.gone("entry.twin")
+
+
+def test_a_twin_that_nobody_keeps_is_deleted(patient: Patient) -> None:
+    patient.put(auths={WEST: {"auth": token(9000)}, f"{WEST}:443": {"auth": token(9000, "other")}})
+
+    assert f'Delete the entry "{WEST}:443" that begins at line 6' in patient.finding("entry.twin")["how"]
+    patient.edit(f"{WEST}:443")
+    patient.gone("entry.twin")
+
+
+def test_a_login_of_a_namespace_is_named(patient: Patient) -> None:
+    """A key of host/team goes before the host in podman."""
+    need(shutil.which("podman"), "podman is not installed")
+    patient.home.profile("default")
+    patient.put(auths={WEST: {"auth": token(9000)}, f"{WEST}/team": {"auth": login()}})
+
+    how = patient.finding("entry.closer", f"{WEST}/team")["how"]
+    patient.type(how)
+    patient.gone("entry.closer")
+
+
+def test_an_entry_in_the_shadow_of_another_helper(patient: Patient) -> None:
+    patient.home.profile("default")
+    patient.program("docker-credential-other")
+    patient.put(auths={WEST: {"auth": token(9000)}}, credHelpers={WEST: "other"})
+
+    found = patient.finding("entry.shadowed", WEST)
+    assert found["severity"] == "error"
+    assert f'Delete the line "{WEST}" under credHelpers' in found["how"]
+    patient.edit(WEST, "credHelpers")
+    patient.gone("entry.shadowed")
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_an_entry_in_the_shadow_of_a_store(patient: Patient, running: bool) -> None:
+    """A running service never leaves one; without it, one command sends docker to our helper."""
+    patient.home.profile("default")
+    patient.program("docker-credential-desktop", "[ $1 = list ] && echo {}\nexit 0")
+    if running:
+        patient.serve()
+    patient.put(auths={WEST: {"auth": token(9000)}}, credsStore="desktop")
+    if not running:
+        patient.type(patient.finding("entry.shadowed", WEST)["how"])
+        assert json.loads(patient.home.docker.read_text())["credHelpers"] == {WEST: "ecr-refreshd"}
+    else:
+        until(lambda: "ecr-refreshd" in patient.home.docker.read_text(), "the heal")
+    patient.gone("entry.shadowed")
+
+
+@pytest.mark.parametrize("how", ["installed", "taken out"])
+def test_a_helper_that_is_not_there(patient: Patient, how: str) -> None:
+    """Whosever it is: docker 29 fails at every command with it."""
+    patient.put(auths={}, credHelpers={"quay.io": "gone", "ghcr.io": "gone"})
+
+    found = patient.finding("helper.dead", "docker-credential-gone")
+    assert "quay.io, ghcr.io" in found["what"]
+    assert f"line 4, 5 of {patient.home.docker}" in found["how"]
+    if how == "installed":
+        patient.program("docker-credential-gone")
+    else:
+        patient.put(auths={})
+    patient.gone("helper.dead")
+
+
+def test_a_helper_that_cannot_be_started(patient: Patient) -> None:
+    """It lies on PATH, and its interpreter is gone (a venv that was removed)."""
+    patient.program("docker-credential-broken").write_text("#!/nowhere/python\n")
+    patient.put(credsStore="broken")
+
+    assert "no such file" in patient.finding("helper.dead", "docker-credential-broken")["what"]
+    patient.put()
+    patient.gone("helper.dead")
+
+
+def test_a_store_that_hangs_is_said_and_not_waited_for(patient: Patient) -> None:
+    patient.program("docker-credential-slow", "exec /bin/sleep 60")
+    patient.put(credsStore="slow")
+
+    began = time.monotonic()
+    patient.finding("store.locked", "docker-credential-slow")
+    assert time.monotonic() - began < 30, "each question to it is bounded, and there are few"
+    patient.program("docker-credential-slow", "echo {}")
+    patient.gone("store.locked")
+
+
+def dead_line(patient: Patient) -> str:
+    """Leave a line to our helper, and a PATH without it; return that PATH."""
+    patient.put(auths={"quay.io": {"auth": login()}}, credHelpers={WEST: "ecr-refreshd"})
+    return f"{patient.home.folder}/bin:/usr/bin:/bin"
+
+
+def test_our_own_helper_not_on_path_is_linked(patient: Patient) -> None:
+    """The command names the program that is beside this one; here it is linked where this test may write."""
+    bare = dead_line(patient)
+
+    found = patient.finding("helper.dead", "docker-credential-ecr-refreshd", PATH=bare)
+    command = found["how"].replace("sudo ", "").replace("/usr/local/bin/", f"{patient.home.folder}/bin/")
+    assert command != found["how"]
+    patient.type(command)
+    patient.gone("helper.dead", PATH=bare)
+    # Now this shell finds it, and programs that no shell has started do not.
+    if not Path("/usr/local/bin/docker-credential-ecr-refreshd").exists():
+        assert "/usr/local/bin/" in patient.finding("helper.bare-path", PATH=bare)["how"]
+
+
+def test_fix_takes_dead_lines_of_ours_out_and_nothing_else(patient: Patient) -> None:
+    bare = dead_line(patient)
+
+    document = patient.asked("--fix", PATH=bare)
+    assert not [each for each in document["findings"] if each["key"] == "helper.dead"]
+    assert len(document["mended"]) == 1
+    left = json.loads(patient.home.docker.read_text())
+    assert left["auths"] == {"quay.io": {"auth": login()}}
+    assert WEST not in left.get("credHelpers", {})
+
+
+@pytest.mark.parametrize("by", ["hand", "--fix"])
+def test_modes_that_let_others_read(patient: Patient, by: str) -> None:
+    path = patient.put(auths={"quay.io": {"auth": login()}})
+    path.chmod(0o664)
+    path.parent.chmod(0o777)
+
+    for key, subject in (("file.mode", str(path)), ("folder.mode", str(path.parent))):
+        found = patient.finding(key, subject)
+        assert found["fixable"]
+        if by == "hand":
+            patient.type(found["how"])
+    if by == "--fix":
+        assert len(patient.asked("--fix")["mended"]) == 2
+    patient.gone("file.mode")
+    patient.gone("folder.mode")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert not path.parent.stat().st_mode & stat.S_IWOTH
+
+
+def test_a_file_without_logins_may_be_read_by_all(patient: Patient) -> None:
+    patient.put(auths={"quay.io": {}}).chmod(0o644)
+    patient.gone("file.mode")
+
+
+@pytest.mark.parametrize("tracked", [True, False])
+def test_a_token_in_a_git_work_tree(patient: Patient, tracked: bool) -> None:
+    need(shutil.which("git"), "git is not installed")
+    path = patient.put(auths={"quay.io": {"auth": login()}})
+    git = ["git", "-C", str(patient.home.folder), "-c", "user.name=x", "-c", "user.email=x@example.com"]
+    subprocess.run([*git, "init", "-q"], check=True, env=patient.home.environment)
+    if tracked:
+        subprocess.run([*git, "add", str(path)], check=True, env=patient.home.environment)
+
+    found = patient.finding("file.git", str(path))
+    assert found["severity"] == ("error" if tracked else "warning")
+    patient.type(found["how"].partition(", then commit")[0])
+    patient.gone("file.git")
+    assert path.exists()
+
+
+def test_a_file_with_two_names(patient: Patient) -> None:
+    path = patient.put(auths={"quay.io": {"auth": login()}})
+    os.link(path, patient.home.folder / "another")
+
+    patient.type(patient.finding("file.hard-link", str(path))["how"].partition("; elsewhere")[0])
+    patient.gone("file.hard-link")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def apart(patient: Patient, *words: str, before: str) -> dict[str, Any]:
+    """Ask `doctor` in namespaces of its own, after a command there."""
+    command = shlex.join(patient.home.command("doctor", "--json"))
+    done = subprocess.run(
+        ["unshare", *words, "sh", "-c", f"{before} && exec {command}"],
+        env=patient.home.environment,
+        cwd=patient.home.folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode in {0, 1, 4}, done.stderr
+    return {each["key"]: each for each in json.loads(done.stdout)["findings"]}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+def test_a_single_file_mount(patient: Patient) -> None:
+    """A mount of the file is said; one of its folder, as the finding wants it, is well."""
+    path = patient.put(auths={"quay.io": {"auth": login()}})
+    there = patient.home.folder / "there"
+    shutil.copytree(path.parent, there)
+
+    found = apart(patient, "-m", before=f"mount --bind {there}/config.json {path}")
+    assert "folder" in found["file.mount"]["how"]
+    assert "file.mount" not in apart(patient, "-m", before=f"mount --bind {there} {path.parent}")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+def test_a_read_only_file_system(patient: Patient) -> None:
+    path = patient.put(auths={"quay.io": {"auth": login()}})
+    mount = f"mount --bind {path.parent} {path.parent} && mount -o remount,bind,ro {path.parent}"
+
+    how = apart(patient, "-m", before=mount)["file.unwritable"]["how"]
+    command = how.replace("sudo ", "").partition(", or")[0].replace("remount,rw", "remount,bind,rw")
+    assert "file.unwritable" not in apart(patient, "-m", before=f"{mount} && {command}")
+
+
+def test_a_link_that_is_not_followed(patient: Patient) -> None:
+    """In a folder that everyone may write, somebody else may exchange the link."""
+    target = patient.home.folder / "real.json"
+    target.write_text("{}")
+    path = patient.home.docker
+    path.symlink_to(target)
+    path.parent.chmod(0o777)
+
+    how = patient.finding("file.symlink", str(path))["how"]
+    patient.type(how.partition(", or")[0])
+    patient.gone("file.symlink")
+
+
+def test_a_pipe_in_place_of_the_file(patient: Patient) -> None:
+    os.mkfifo(patient.home.docker)
+    patient.type(patient.finding("file.unreadable")["how"].partition("yours: ")[2])
+    patient.gone("file.unreadable")
+
+
+@pytest.mark.parametrize("limit", ["instances", "watches"])
+def test_inotify_used_up(patient: Patient, limit: str) -> None:
+    """In a user namespace with a limit of its own; the finding names the setting, and goes once it is higher."""
+    need(sys.platform == "linux", "inotify is Linux's")
+    patient.put(auths={})
+    lowered = f"echo 0 > /proc/sys/user/max_inotify_{limit}"
+    tried = subprocess.run(["unshare", "-U", "-r", "sh", "-c", lowered], check=False, capture_output=True)
+    need(tried.returncode == 0, "no user namespace can be made here")
+
+    found = apart(patient, "-U", "-r", before=lowered)["machine.inotify"]
+    assert f"fs.inotify.max_user_{limit}=" in found["how"]
+    raised = f"{lowered} && echo 524288 > /proc/sys/user/max_inotify_{limit}"
+    assert "machine.inotify" not in apart(patient, "-U", "-r", before=raised)
+
+
+@pytest.mark.parametrize(("offset", "word"), [(3600, "behind"), (-3600, "ahead of")])
+def test_a_clock_that_is_wrong(patient: Patient, offset: float, word: str) -> None:
+    patient.home.profile("default")
+    patient.put(auths={WEST: {"auth": token(9000)}})
+    patient.home.aws.set(clock_offset=offset)
+
+    found = patient.finding("machine.clock")
+    assert re.search(rf"(1 h|59 min) {word} AWS", found["what"])
+    assert "set-ntp" in found["how"]
+    patient.home.aws.set(clock_offset=0)
+    patient.gone("machine.clock")
+
+
+@pytest.mark.parametrize(("state", "key"), [("never", "login.missing"), ("ended", "login.ended")])
+def test_a_login_that_is_needed(patient: Patient, state: str, key: str) -> None:
+    """One finding for the session, with its command; after it, all is served."""
+    patient.home.environment["PATH"] = standin.install(patient.home.folder, patient.home.aws.url)
+    homes.sso_profile(patient.home.folder, "dev", GOOD)
+    homes.sso_profile(patient.home.folder, "other", "100000000002")
+    if state == "ended":
+        homes.sso_login(patient.home.folder, patient.home.aws, ttl=-60, refreshable=False)
+    patient.put(auths={WEST: {"auth": token(9000)}, host("100000000002"): {"auth": token(-60)}})
+
+    found = patient.finding(key, "corp")
+    assert found["how"] == "aws sso login --sso-session corp"
+    assert "1 of 2 registries" in found["why"]
+    expired = patient.finding("token.expired", host("100000000002"))
+    assert expired["how"].startswith("aws sso login --sso-session corp, then: ecr-refreshd refresh ")
+    patient.type(found["how"])
+    patient.gone(key)
+    patient.type(expired["how"].partition("then: ")[2])
+    patient.gone("token.expired")
+
+
+def test_a_login_that_ended_while_tokens_live_is_a_warning(patient: Patient) -> None:
+    """Pulls work, and it is said until when."""
+    homes.sso_profile(patient.home.folder, "dev", GOOD)
+    patient.put(auths={WEST: {"auth": token(9000)}})
+
+    found = patient.finding("login.missing")
+    assert found["severity"] == "warning"
+    assert "2 h" in found["why"]
+
+
+REFUSALS = {
+    "denied": ({"code": "AccessDeniedException", "status": 400}, "aws.denied", "ecr:GetAuthorizationToken"),
+    "region": ({"code": "UnrecognizedClientException", "status": 400}, "aws.config", "enable-region"),
+    "worn out": ({"code": "ExpiredTokenException", "status": 400}, "login.ended", ""),
+    "down": ({"code": "ServerException", "status": 500}, "aws.unreachable", ""),
+}
+
+
+@pytest.mark.parametrize("running", [True, False])
+@pytest.mark.parametrize("name", REFUSALS)
+def test_what_aws_refuses(patient: Patient, name: str, running: bool) -> None:
+    """With a service it is what that met; without one AWS is asked now, and no token is written."""
+    fault, key, word = REFUSALS[name]
+    patient.home.profile("default")
+    before = token(9000)
+    patient.put(auths={WEST: {"auth": before}})
+    patient.home.aws.fault("ecr:GetAuthorizationToken", **fault)
+    if running:
+        patient.serve()
+        patient.home.run("refresh", WEST)
+
+    found = patient.finding(key, WEST)
+    assert word in found["how"]
+    assert json.loads(patient.home.docker.read_text())["auths"][WEST]["auth"] == before
+    patient.home.aws.clear_faults()  # the administrator does what the finding says
+    if running:
+        assert found["how"].endswith(f"ecr-refreshd refresh {WEST}")
+        patient.type(f"ecr-refreshd refresh {WEST}")
+    patient.gone(key)
+
+
+def test_nobody_to_ask(patient: Patient) -> None:
+    patient.put(auths={WEST: {"auth": token(9000)}})
+    found = patient.finding("aws.config", WEST)
+    assert "There are no AWS profiles" in found["what"]
+    patient.home.profile("default")
+    patient.gone("aws.config")
+
+
+def test_no_service_and_then_one(patient: Patient) -> None:
+    found = patient.finding("service.absent")
+    assert found["how"].startswith("ecr-refreshd run")
+    patient.serve()
+    patient.gone("service.absent")
+
+
+def test_a_service_with_another_environment(patient: Patient) -> None:
+    """A shell's AWS_PROFILE, which the service has not; a proxy's password is not told."""
+    patient.home.profile("default")
+    patient.serve()
+    proxy = "http://me:hunter22@127.0.0.1:9"
+
+    found = patient.finding("service.environment", "AWS_PROFILE", AWS_PROFILE="dev")
+    assert '"dev" in this shell, and not set for the service' in found["what"]
+    edit = re.fullmatch(r"Put into (\S+):  (\[environment\])  (set = \{ .* \})", found["how"])
+    assert edit is not None
+    config = Path(edit[1])
+    config.write_text(f"{config.read_text()}{edit[2]}\n{edit[3]}\n")
+
+    def differs() -> bool:
+        document = patient.asked(AWS_PROFILE="dev")
+        return any(each["key"] == "service.environment" for each in document["findings"])
+
+    until(lambda: not differs(), "the service to take the new settings", 30)
+    told = patient.home.run("doctor", HTTPS_PROXY=proxy, AWS_PROFILE="dev").stdout
+    assert "HTTPS_PROXY" in told
+    assert "hunter22" not in told
+
+
+def test_a_service_that_does_not_find_a_program(patient: Patient) -> None:
+    """A PATH differs everywhere; what matters is a program that is found here and not there."""
+    elsewhere = patient.home.folder / "elsewhere"
+    elsewhere.mkdir()
+    patient.put(credHelpers={"quay.io": "far"})
+    patient.serve()
+    (elsewhere / "docker-credential-far").write_text("#!/bin/sh\n")
+    (elsewhere / "docker-credential-far").chmod(0o755)
+    path = f"{elsewhere}:{patient.path}"
+
+    found = patient.finding("service.path", "docker-credential-far", PATH=path)
+    edit = re.fullmatch(r"Put into (\S+):  (\[environment\])  (set = \{ .* \})", found["how"])
+    assert edit is not None
+    Path(edit[1]).write_text(f"{patient.setup}{edit[2]}\n{edit[3]}\n")
+
+    def differs() -> bool:
+        return any(each["key"] == "service.path" for each in patient.asked(PATH=path)["findings"])
+
+    until(lambda: not differs(), "the service to take the new settings", 30)
+
+
+def test_nobody_would_hear_of_a_notice(patient: Patient) -> None:
+    patient.home.config.unlink()
+    found = patient.finding("notify.no-desktop")
+    assert found["severity"] == "warning"
+    assert "no session bus" in found["what"]
+    assert "desktop = false" in found["how"]
+    patient.home.write_config("[notify]\ndesktop = false\n")
+    patient.gone("notify.no-desktop")
+
+
+def test_a_desktop_that_shows_notices_is_well_and_shown_none(patient: Patient, tmp_path: Path) -> None:
+    need(not no_desktop(), f"{no_desktop()} is not installed")
+    patient.home.config.unlink()
+    with Desktop(tmp_path) as desktop:
+        there = {**desktop.environment, "HOME": str(patient.home.folder), "PATH": patient.path}
+        patient.gone("notify.no-desktop", **there)
+        assert desktop.displayed() == 0
+
+
+def test_a_program_for_notices_that_is_not_there(patient: Patient) -> None:
+    patient.home.write_config('[notify]\ndesktop = false\ncommand = ["tell-ops"]\n')
+    patient.finding("notify.command", "tell-ops")
+    patient.program("tell-ops")
+    patient.gone("notify.command")
+
+
+def test_an_expired_token_is_renewed(patient: Patient) -> None:
+    patient.home.profile("default")
+    patient.put(auths={WEST: {"auth": token(-60)}})
+    patient.type(patient.finding("token.expired", WEST)["how"])
+    patient.gone("token.expired")
+
+
+def test_a_variable_that_goes_before_every_file(patient: Patient) -> None:
+    variable = json.dumps({"auths": {WEST: {"auth": token(9000)}}})
+    found = patient.finding("environment.docker-auth-config", DOCKER_AUTH_CONFIG=variable)
+    assert found["how"].startswith("unset DOCKER_AUTH_CONFIG")
+    patient.gone("environment.docker-auth-config")
+
+
+def test_settings_that_cannot_be_used(patient: Patient) -> None:
+    """Each problem with its line; a file that others may write is refused, with the command that closes it."""
+    patient.home.write_config("[renew]\nlogin_baked = '1h'\n")
+    assert "login_backed" in patient.finding("config.invalid")["what"]
+    patient.home.write_config(patient.setup)
+    patient.home.config.chmod(0o666)
+    patient.type(patient.finding("config.invalid")["how"])
+    patient.gone("config.invalid")
+
+
+def test_aws_files_that_do_not_parse(patient: Patient) -> None:
+    (patient.home.folder / ".aws").mkdir(exist_ok=True)
+    (patient.home.folder / ".aws/config").write_text("[profile dev\n")
+    assert "line 1" in patient.finding("aws.files")["what"]
+    (patient.home.folder / ".aws/config").write_text("[profile dev]\n")
+    patient.gone("aws.files")
+
+
+def test_nothing_to_keep(patient: Patient) -> None:
+    found = patient.finding("registry.none")
+    assert "ecr-refreshd init --scan" in found["how"]
+    patient.home.write_config(f'{patient.setup}[[registry]]\nhost = "{WEST}"\n')
+    patient.gone("registry.none")
+
+
+def test_a_paused_registry_is_a_remark(patient: Patient) -> None:
+    patient.home.profile("default")
+    patient.home.write_config(f'{patient.setup}[[registry]]\nhost = "{WEST}"\n')
+    patient.serve()
+    assert patient.home.run("pause", WEST).returncode == 0
+    found = patient.finding("registry.paused", WEST)
+    assert found["severity"] == "info"
+    patient.type(found["how"])
+    patient.gone("registry.paused")
+
+
+def test_looking_changes_nothing(patient: Patient) -> None:
+    """But for the lock under which AWS is asked, no file is touched, made or read into a token."""
+    patient.home.profile("default")
+    patient.put(auths={WEST: {"auth": token(-60)}, "ghcr.io": {"auth": "!!!"}}).chmod(0o644)
+
+    def seen() -> dict[str, tuple[int, int]]:
+        every = (path for path in patient.home.folder.rglob("*") if "locks" not in path.parts)
+        return {str(path): (path.stat().st_mtime_ns, path.stat().st_mode) for path in every if path.is_file()}
+
+    before = seen()
+    patient.asked()
+    assert {path: each for path, each in seen().items() if not path.endswith(".lock")} == before
+
+
+def test_podmans_files_are_looked_at_too(patient: Patient) -> None:
+    path = patient.home.folder / ".config/containers/auth.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"auths": {"quay.io": {"auth": "!!!"}}}))
+    assert str(path) in patient.finding("entry.undecodable", "quay.io")["what"]
+    path.write_text("{}")
+    patient.gone("entry.undecodable")
+
+
+def test_the_page_for_people_says_what_why_and_what_to_do(patient: Patient) -> None:
+    patient.put(auths={"ghcr.io": {"auth": "!!!"}}).chmod(0o644)
+    done = patient.home.run("doctor")
+    assert done.returncode == 1
+    first, *_ = done.stdout.split("\n\n")
+    assert re.fullmatch(r"error: .* \[entry\.undecodable\]\n  why: .*\n  do: .*", first)
+    assert "1 error" in done.stdout.splitlines()[-1]
