@@ -41,18 +41,22 @@ class Routes:
     Attributes:
         helpers: ``credHelpers``, host -> suffix of the helper's name.
         store: ``credsStore``, "" if there is none.
-        detects: docker's own condition holds for looking for a keychain by itself: no store, no helpers, no
-            entry (docker/cli ContainsAuth; an entry that is ``{}`` counts).
+        bare: there is no entry; one that is ``{}`` counts.
     """
 
     helpers: dict[str, str]
     store: str
-    detects: bool
+    bare: bool
+
+    @property
+    def detects(self) -> bool:
+        """Return whether docker looks for a keychain by itself (docker/cli ContainsAuth)."""
+        return self.bare and not self.store and not self.helpers
 
     def without(self, released: Collection[str]) -> Routes:
         """Return the routes as they are once our lines for these hosts are gone."""
         left = {h: n for h, n in self.helpers.items() if not (h in released and n == OURS)}
-        return Routes(left, self.store, self.detects)
+        return Routes(left, self.store, self.bare)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +159,7 @@ class Config:
         store = ""
         for member in self.root_members("credsstore"):
             store = store if member.value is None else member.value
-        return Routes(helpers, store, not store and not helpers and not any(True for _ in self.entries()))
+        return Routes(helpers, store, bare=not any(True for _ in self.entries()))
 
     def read(self, hosts: Collection[str]) -> Reading:
         """Read the file as docker and podman do; `hosts` are canonical (bare, lower-case) names."""

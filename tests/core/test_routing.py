@@ -9,13 +9,13 @@ from ecr_refreshd.core.routing import Dialect, Means, Mode, Way, asks_us, ignore
 
 HOST = "724013829182.dkr.ecr.us-west-2.amazonaws.com"
 WORKS, MISSING = Means(), Means(helper="it is not on PATH.")
-PLAIN = Routes({}, "", detects=False)
-STORE = Routes({}, "desktop", detects=False)
-OURS = Routes({HOST: "ecr-refreshd"}, "", detects=False)
-OURS_AND_STORE = Routes({HOST: "ecr-refreshd"}, "desktop", detects=False)
-ANOTHERS = Routes({HOST: "ecr-login"}, "desktop", detects=False)
-FILE = Routes({HOST: ""}, "desktop", detects=False)
-ALL_OURS = Routes({}, "ecr-refreshd", detects=False)
+PLAIN = Routes({}, "", bare=False)
+STORE = Routes({}, "desktop", bare=False)
+OURS = Routes({HOST: "ecr-refreshd"}, "", bare=False)
+OURS_AND_STORE = Routes({HOST: "ecr-refreshd"}, "desktop", bare=False)
+ANOTHERS = Routes({HOST: "ecr-login"}, "desktop", bare=False)
+FILE = Routes({HOST: ""}, "desktop", bare=False)
+ALL_OURS = Routes({}, "ecr-refreshd", bare=False)
 
 TABLE: list[tuple[Mode, Routes, Means, Way]] = [
     ("auto", PLAIN, WORKS, Way.AUTHS),
@@ -79,7 +79,7 @@ def test_what_docker_does_not_read_is_said_with_the_remedy(
 
 
 def test_a_keychain_that_docker_finds_by_itself_is_named_first() -> None:
-    found = Routes({}, "", detects=True)
+    found = Routes({}, "", bare=True)
     keychain = Means(keychain="pass")
     assert routing(HOST, found, "auto", "docker", keychain).way is Way.HELPER
     assert pin_for(found, "docker", keychain) == "pass"

@@ -301,6 +301,21 @@ class TestKeychainThatDockerFindsByItself:
         child = int((tmp_path / "pid").read_text())
         assert ends(child)
 
+    @pytest.mark.parametrize("answered", [frozenset({HOST}), frozenset[str]()])
+    def test_a_line_of_ours_that_outlived_its_store_does_not_hide_it(
+        self, tmp_path: Path, no_keychain: Path, answered: frozenset[str]
+    ) -> None:
+        """Docker Desktop is gone, its line too, and what docker would find now is hidden by ours alone."""
+        program(no_keychain, "docker-credential-secretservice", self.LISTS)
+        helper_on(no_keychain)
+        sink = file_with(tmp_path, json.dumps({"credHelpers": {HOST: "ecr-refreshd"}}))
+        assert sink.look([HOST]).spare == {HOST}
+        sink.write(Delivery(TOKENS, answered=answered, released=frozenset({HOST})))
+        if answered:
+            assert document(sink) == {"credHelpers": {HOST: "ecr-refreshd"}, "credsStore": "secretservice"}
+        else:
+            assert document(sink) == {}, "docker finds it by itself"
+
     def test_it_is_asked_once_a_minute_at_most(self, tmp_path: Path, no_keychain: Path) -> None:
         program(
             no_keychain, "docker-credential-secretservice", f'echo x >>{tmp_path}/asked; echo \'{{"a":"b"}}\''
