@@ -229,6 +229,7 @@ class View:
         shadows: host -> why nothing is written for it there (``credHelpers`` names another program).
         unread: host -> why docker does not read what is written for it there.
         helped: those asked about whose clients are to be sent to our credential helper.
+        both: those of `helped` whose token stands in the file too.
         spare: those of `helped` that only a line of ours, and nothing else, makes so.
         stored: those asked about whose token belongs into a credential store instead of the file.
         lines: every host whose clients the file sends to our helper; in the helper's folder: that has an answer.
@@ -245,6 +246,7 @@ class View:
     shadows: dict[str, str] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
     helped: frozenset[str] = frozenset()
+    both: frozenset[str] = frozenset()
     spare: frozenset[str] = frozenset()
     stored: frozenset[str] = frozenset()
     lines: frozenset[str] = frozenset()

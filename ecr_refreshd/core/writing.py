@@ -24,12 +24,16 @@ class Carriers:
     Attributes:
         default: the file that carries every host although no configuration names it.
         helped: hosts whose clients some file sends to our helper, or is about to; or have come to it.
-        answered: those for which our helper has their newest token ready.
+        newest: the fingerprints of their newest tokens.
+        answered: those for which our helper has that token ready.
+        silent: our helper's answers cannot be made ready just now.
     """
 
     default: str
     helped: frozenset[str]
+    newest: Mapping[str, str]
     answered: frozenset[str]
+    silent: bool
 
     @classmethod
     def of(cls, state: State, plan: Plan) -> Carriers:
@@ -37,7 +41,10 @@ class Carriers:
         views = [view for file in plan.files if (view := state.sink(file.path).view) is not None]
         # A client that came by another file (a job's own DOCKER_CONFIG) comes again.
         helped = frozenset(state.wanted.keys() & plan.registries.keys()).union(*(v.helped for v in views))
-        return cls(_default_path(state, plan), helped, _answered(state, plan, helped))
+        newest = dict(_newest(state, plan, helped))
+        folder = next((state.sink(file.path) for file in plan.files if file.role == "helper"), SinkFacts())
+        answered = frozenset(host for host, text in newest.items() if folder.entry(host).fingerprint == text)
+        return cls(_default_path(state, plan), helped, newest, answered, folder.failure is not None)
 
     def carries(self, file: FilePlan, host: str, sink: SinkFacts) -> bool:
         """Return whether a host's token belongs into a sink."""
@@ -50,19 +57,21 @@ class Carriers:
 
     def waits(self, file: FilePlan, host: str, sink: SinkFacts) -> bool:
         """Return whether clients must not be sent to our helper yet, since it has nothing for them."""
-        sends = file.role != "helper" and sink.view is not None and host in sink.view.helped
-        return sends and host not in self.answered
+        if file.role == "helper" or sink.view is None or host not in sink.view.helped:
+            return False
+        if host in self.answered:
+            return False
+        # What reads the entry beside the line (kubelet) must not wait for a helper that it does not know.
+        stands = sink.entry(host).fingerprint == self.newest.get(host)
+        return not (self.silent and host in sink.view.both) or stands
 
 
-def _answered(state: State, plan: Plan, helped: frozenset[str]) -> frozenset[str]:
-    folder = next((state.sink(file.path) for file in plan.files if file.role == "helper"), SinkFacts())
-    found = set()
-    for host in helped:
+def _newest(state: State, plan: Plan, hosts: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for host in hosts:
         registry = plan.registries.get(host)
         token = None if registry is None or registry.grant is None else state.grant(registry.grant.key).token
-        if token is not None and folder.entry(host).fingerprint == token.fingerprint:
-            found.add(host)
-    return frozenset(found)
+        if token is not None:
+            yield host, token.fingerprint
 
 
 def _default_path(state: State, plan: Plan) -> str:

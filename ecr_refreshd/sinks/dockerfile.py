@@ -150,9 +150,7 @@ class DockerFile:
         ways = {host: self._routing(host, routes, means).way for host in delivery.tokens}
         sent = {host for host, way in ways.items() if way in _BY_HELPER and host in delivery.answered}
         tokens = {
-            host: token
-            for host, token in delivery.tokens.items()
-            if ways[host] is Way.AUTHS or (ways[host] is Way.BOTH and host in sent)
+            host: token for host, token in delivery.tokens.items() if ways[host] in {Way.AUTHS, Way.BOTH}
         }
         to_helper = [host for host in sent if ways[host] is Way.HELPER]
         entries = {host: config.entry(host, forms) for host, forms in config.forms(to_helper).items()}
@@ -182,6 +180,9 @@ class DockerFile:
         means = self._means(routes)
         routings = {host: self._routing(host, routes, means) for host in self._hosts}
         stored = self._in_stores(routings)
+        lines = frozenset(host for host, name in routes.helpers.items() if name == OURS)
+        # What has gone is nothing that we put: a line that comes after it is somebody else's.
+        self._owed = replace(self._owed, helpers={h: n for h, n in self._owed.helpers.items() if h in lines})
         said: dict[str, None] = {}
         if means.remark and any(each.way in _BY_HELPER for each in routings.values()):
             said[means.remark] = None
@@ -197,9 +198,10 @@ class DockerFile:
             shadows={h: each.reason for h, each in routings.items() if each.way is Way.ELSEWHERE},
             unread={h: each.reason for h, each in routings.items() if each.way is Way.AUTHS and each.reason},
             helped=frozenset(host for host, each in routings.items() if each.way in _BY_HELPER),
+            both=frozenset(host for host, each in routings.items() if each.way is Way.BOTH),
             spare=frozenset(host for host, each in routings.items() if each.spare),
             stored=frozenset(host for host, each in routings.items() if each.way is Way.STORE),
-            lines=frozenset(host for host, name in routes.helpers.items() if name == OURS),
+            lines=lines,
             owed=self._owed,
             ecr_hosts=reading.ecr_hosts,
             exists=data is not None,
