@@ -18,6 +18,7 @@ from ecr_refreshd.cli.explain import gathered
 from ecr_refreshd.core.clients.families import FAMILIES
 from tests.e2e import states_of_docker, states_of_podman
 from tests.e2e.agreeing import (
+    FAILS,
     HOST,
     Client,
     DockerSocket,
@@ -136,6 +137,21 @@ def test_buildah_sends_what_is_said(state: State, proxy: Proxy, storage: list[st
     need(buildah, "buildah")
     argv = [str(buildah), *storage, "pull", "--tls-verify=false", f"{HOST}/node:18"]
     agree("buildah", registry_client(argv, proxy), state, tmp_path, "buildah", str(buildah))
+
+
+def test_a_build_goes_on_without_the_file(proxy: Proxy, storage: list[str], tmp_path: Path) -> None:
+    """Where a pull gives up for want of the file that a variable names, it is said that a build does not."""
+    buildah = shutil.which("buildah")
+    need(buildah, "buildah")
+    environment = State("", {"auths": {HOST: entry("here")}}, {}, {"DOCKER_CONFIG": "{home}/gone"}).build(
+        tmp_path
+    )
+    (tmp_path / "Containerfile").write_text(f"FROM {HOST}/node:18\n")
+    argv = [str(buildah), *storage, "bud", "--tls-verify=false", "--file", "Containerfile", "."]
+    assert registry_client(argv, proxy)(environment) != FAILS
+    finding = DECIDE["buildah"](gathered(environment), HOST)
+    assert [promised(outcome) for outcome in finding.outcomes] == [FAILS]
+    assert any("build" in note for note in finding.notes)
 
 
 @ALL

@@ -68,7 +68,8 @@ def _decide(world: World, host: str, program: _Program) -> Finding:
         and not _since(world, program, program.bears_absence)
         and world.read(first.path) is None
     ):
-        search.saw(first.path, f"there is no such file, and {program.name} wants it")
+        search.saw(first.path, "there is no such file, and that ends the command")
+        search.note("A build does not look for the file beforehand, and goes on without it.")
         return search.ends(
             Source(first.named_by), Outcome(error=f"stat {first.path}: no such file or directory")
         )
