@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 
-from ecr_refreshd.sinks.ailments import Trouble
+from ecr_refreshd.sinks.ailments import Ailment, Trouble
 from ecr_refreshd.sinks.program import StoreProgram
 
 _TIMEOUT = 5.0
@@ -31,7 +31,11 @@ def detected() -> str | None:
 def holds_logins(name: str) -> bool:
     """Ask a helper for its list, and tell whether it names at least one login.
 
-    A keychain that fails or hangs cannot give docker a login either, so it counts as empty.
+    One that waits for somebody to unlock it may hold some: docker finds them again as soon as that is done. One
+    that fails otherwise can give docker no login either, so it counts as empty, and so does one that nobody can
+    unlock because there is no session: to name it in the file would break what does not look for keychains.
     """
     found = StoreProgram(name, os.environ, _TIMEOUT).list_()
-    return not isinstance(found, Trouble) and bool(found)
+    if isinstance(found, Trouble):
+        return found.state is Ailment.LOCKED and "D-Bus" not in found.text
+    return bool(found)

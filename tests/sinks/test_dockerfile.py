@@ -264,7 +264,16 @@ class TestKeychainThatDockerFindsByItself:
         assert document(sink) == {"auths": {HOST: {"auth": AUTH}}, "credsStore": "secretservice"}
         assert "docker-credential-secretservice" in view.unread[HOST]
 
-    @pytest.mark.parametrize("script", ["echo '{}'", "echo oops; exit 1", "echo '{'", "exec 1>&-"])
+    @pytest.mark.parametrize(
+        "script",
+        [
+            "echo '{}'",
+            "echo oops; exit 1",
+            "echo '{'",
+            "exec 1>&-",
+            "echo 'Cannot autolaunch D-Bus without X11 $DISPLAY'; exit 1",
+        ],
+    )
     def test_an_empty_or_dead_one_has_nothing_to_lose(
         self, tmp_path: Path, no_keychain: Path, script: str
     ) -> None:
@@ -291,13 +300,22 @@ class TestKeychainThatDockerFindsByItself:
         assert file_with(tmp_path, "{}", dialect="containers").write(Delivery(TOKENS)).unread == {}
         assert not (tmp_path / "asked").exists()
 
-    def test_a_hanging_one_is_ended_with_its_children(
+    def test_a_locked_one_may_hold_logins(self, tmp_path: Path, no_keychain: Path) -> None:
+        """At a start before anybody has unlocked the keyring: an entry of ours would hide it for good."""
+        said = "Cannot get secret of a locked object"
+        program(no_keychain, "docker-credential-secretservice", f"echo '{said}: is locked'; exit 1")
+        helper_on(no_keychain)
+        sink = file_with(tmp_path, "{}")
+        sink.write(Delivery(TOKENS, answered=frozenset({HOST})))
+        assert document(sink) == {"credHelpers": {HOST: "ecr-refreshd"}, "credsStore": "secretservice"}
+
+    def test_one_that_waits_for_somebody_is_ended_with_its_children_and_may_hold_logins(
         self, tmp_path: Path, no_keychain: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("ecr_refreshd.sinks.keychain._TIMEOUT", 0.3)
         program(no_keychain, "docker-credential-secretservice", f"sleep 60 & echo $! >{tmp_path}/pid; wait")
         sink = file_with(tmp_path, "{}")
-        assert sink.write(Delivery(TOKENS)).unread == {}
+        assert "docker-credential-secretservice" in sink.write(Delivery(TOKENS)).unread[HOST]
         child = int((tmp_path / "pid").read_text())
         assert ends(child)
 
