@@ -131,6 +131,16 @@ class StoreProgram:
             Ailment.FAILED, f"{asked.program} list answered no list.", asked.fill("{program} list")
         )
 
+    def concealed(self) -> Trouble | None:
+        """Return the trouble of a store that knows nothing of any server just now, only that there are some.
+
+        The secret service does not fail for want of a key: it lists items without names (tried with 0.6.4).
+        """
+        listed = self.list_()
+        if isinstance(listed, Trouble) or "" not in listed:
+            return None
+        return diagnosed(_asked(self._store, ""), "get", "it lists logins without their names: it is locked")
+
     def _call(self, asked: Asked, verb: str, text: bytes) -> _Answer | Trouble:
         try:
             child = subprocess.Popen(

@@ -23,7 +23,7 @@ from ecr_refreshd.errors import SinkUnwritable
 from ecr_refreshd.sinks.ailments import Ailment, Trouble
 from ecr_refreshd.sinks.lock import locked
 from ecr_refreshd.sinks.passfolder import PassFolder, unasked
-from ecr_refreshd.sinks.program import SECONDS, Found, StoreProgram, entry_of
+from ecr_refreshd.sinks.program import SECONDS, Found, NotFound, StoreProgram, entry_of
 
 _FIRST_PEACE, _LONGEST_PEACE = 60.0, 3600.0
 """Seconds."""
@@ -117,6 +117,8 @@ class CredentialStore:
         if known and known.read and (trusted or (stamp and known.stamp == stamp)):
             return known.entry
         answer = self._peace.trouble or self._program.get(host)
+        if isinstance(answer, NotFound) and known and known.entry != ABSENT:
+            answer = self._program.concealed() or answer
         if not isinstance(answer, Trouble):
             self._peace.end()
             entry = answer.entry if isinstance(answer, Found) else ABSENT

@@ -53,6 +53,10 @@ if verb == "store":
     users[user] = secret[: how.get("cut", len(secret))]
 elif verb == "erase":
     kept.pop(said, None) or fail("credentials not found in native keychain")
+elif verb == "list":
+    print(json.dumps({{"": "account not defined"}} if how.get("conceals") else {{}}))
+elif verb == "get" and how.get("conceals"):
+    fail("credentials not found in native keychain")
 elif verb == "get":
     users = kept.get(said) or fail("credentials not found in native keychain")
     user = sorted(users)[0]
@@ -150,6 +154,18 @@ def test_a_vanished_login_looks_like_a_logout(store: Standin) -> None:
     after = store.sink.look([HOST])
     assert after.entries[HOST] == ABSENT
     assert after.rest == before.rest != ""
+
+
+def test_a_keyring_that_is_locked_is_no_logout(store: Standin) -> None:
+    """The secret service says of a locked login that there is none; to respect that would pause us."""
+    store.sink.write(Delivery({HOST: token()}))
+    store.behave(conceals=True)
+    with pytest.raises(SinkUnwritable) as refused:
+        store.sink.look([HOST])
+    assert refused.value.code == "store.locked"
+    store.behave()
+    store.now += 61
+    assert store.sink.look([HOST]).entries[HOST].auth == token()
 
 
 def test_another_users_login_that_docker_would_get_instead_gives_way(store: Standin) -> None:
