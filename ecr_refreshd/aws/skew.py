@@ -5,25 +5,27 @@ from __future__ import annotations
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 
 from ecr_refreshd.aws.probe_child import NoRedirect, trusting, words
+from ecr_refreshd.core.ports import Clock
 
 _SECONDS = 5.0
 
 
-def ahead(url: str, environ: Mapping[str, str]) -> timedelta | str:
+def ahead(url: str, environ: Mapping[str, str], clock: Clock) -> timedelta | str:
     """Return by how much this clock is ahead of the server's (negative: behind), or why that cannot be told.
 
     Args:
         url: of a registry, or of an endpoint in its place.
         environ: may name certificates; proxies are those of this process.
+        clock: this machine's.
     """
     # Nothing is followed: a portal's clock is not AWS's.
     opener = urllib.request.build_opener(NoRedirect, urllib.request.HTTPSHandler(context=trusting(environ)))
-    before = datetime.now(UTC)
+    before = clock.now().wall
     try:
         with opener.open(urllib.request.Request(url, method="HEAD"), timeout=_SECONDS) as answer:  # noqa: S310 - of our own making
             date = answer.headers.get("date", "")
@@ -34,7 +36,7 @@ def ahead(url: str, environ: Mapping[str, str]) -> timedelta | str:
         return words(error.reason)
     except (OSError, ValueError, HTTPException) as error:
         return words(error)
-    after = datetime.now(UTC)
+    after = clock.now().wall
     try:
         there = parsedate_to_datetime(date)
     except (ValueError, TypeError):

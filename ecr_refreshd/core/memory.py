@@ -22,7 +22,7 @@ SCHEMA = 1
 def remember(state: State, plan: Plan, adopted: tuple[str, ...], document: report.Document) -> dict[str, Any]:
     """Return the state file's contents."""
     grants: dict[str, Any] = {}
-    for key in plan.by_grant():
+    for key in (*plan.by_grant(), *_retired(state, plan)):
         facts = state.grant(key)
         if facts.token is not None:
             grants[key] = {
@@ -46,8 +46,21 @@ def remember(state: State, plan: Plan, adopted: tuple[str, ...], document: repor
         "logouts": {host: timestamp(at) for host, at in state.logouts.items()},
         "logins": {lane: _login_row(facts) for lane, facts in state.logins.items()},
         "notices": {key: _notice_row(facts) for key, facts in state.notices.items()},
+        "lived": sorted(state.lived),
         "status": document,
     }
+
+
+def _retired(state: State, plan: Plan) -> Iterator[str]:
+    """Yield the grants of principals that no registry has now, while what they got still lives.
+
+    Such a token is ours wherever it stands: a profile that was gone for a moment comes back.
+    """
+    now = state.turned
+    for key, facts in state.grants.items():
+        token = None if key in plan.by_grant() else facts.token
+        if token is not None and now is not None and token.expires_at > now.wall:
+            yield key
 
 
 def differs(before: State, after: State) -> bool:
@@ -58,7 +71,7 @@ def differs(before: State, after: State) -> bool:
         old = before.grants[key]
         if (old.token, old.failure, old.announced) != (facts.token, facts.failure, facts.announced):
             return True
-    for name in ("owed", "pauses", "logouts", "notices", "logins", "probes"):
+    for name in ("owed", "pauses", "logouts", "notices", "logins", "probes", "lived"):
         if getattr(before, name) != getattr(after, name):
             return True
     for path, sink in after.sinks.items():
@@ -98,6 +111,7 @@ def recall(memory: Mapping[str, Any], now: Instant) -> State:
         logouts=dict(_each(memory, "logouts", _time)),
         logins=dict(_each(memory, "logins", _login)),
         notices=dict(_each(memory, "notices", _notice)),
+        lived=_lived(memory),
     )
 
 
@@ -205,6 +219,12 @@ def seed(memory: Mapping[str, Any]) -> str:
     """Return this installation's own seed for jitter, "" when there is none yet."""
     text = memory.get("seed")
     return text if isinstance(text, str) else ""
+
+
+def _lived(memory: Mapping[str, Any]) -> frozenset[str]:
+    """Return the hosts under which a living token was seen once."""
+    hosts = memory.get("lived")
+    return frozenset(h for h in hosts if isinstance(h, str)) if isinstance(hosts, list) else frozenset()
 
 
 def _token(row: Any, now: Instant) -> Token | None:

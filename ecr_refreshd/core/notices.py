@@ -16,7 +16,7 @@ from ecr_refreshd.core.events import NoticeTold
 from ecr_refreshd.core.model import Category, Failure, Instant, Notice
 from ecr_refreshd.core.pauses import served_by_grant
 from ecr_refreshd.core.schedule import alive
-from ecr_refreshd.core.sighting import CONTESTED_AFTER
+from ecr_refreshd.core.sighting import CONTESTED_AFTER, lives
 from ecr_refreshd.core.state import GrantFacts, NoticeFacts, Plan, Registry, State
 from ecr_refreshd.core.times import spoken
 
@@ -106,9 +106,11 @@ def _may_be_over(facts: GrantFacts) -> bool:
 
 
 def _counts(state: State, served: list[Registry]) -> bool:
-    """Return whether anybody relies on these: an old entry in a file that never worked here is no outage."""
+    """Return whether anybody relies on these: an entry that was dead when it was first seen is no outage."""
     return any(
-        r.origin == "config" or (r.grant is not None and state.grant(r.grant.key).token is not None)
+        r.origin == "config"
+        or r.host in state.lived
+        or (r.grant is not None and state.grant(r.grant.key).token is not None)
         for r in served
     )
 
@@ -149,16 +151,29 @@ def _what_works(
     ends = []
     dead = []
     for registry in registries:
-        token = None if registry.grant is None else state.grant(registry.grant.key).token
-        if token is not None and alive(token, now):
-            ends.append(token.expires_at)
-        else:
+        end = _end(registry, state, now, plan)
+        if end is None:
             dead.append(registry.host)
+        else:
+            ends.append(end)
     if not ends:
         return f"Pulls from {_named(dead)} fail until then.", None
     living = [r.host for r in registries if r.host not in dead]
     text = f"Pulls from {_named(living)} work until {spoken(min(ends), now.wall, plan.zone)}, AWS says."
     return (text if not dead else f"{text} Those from {_named(dead)} fail."), max(ends)
+
+
+def _end(registry: Registry, state: State, now: Instant, plan: Plan) -> datetime | None:
+    """Return when the living token of a registry ends: ours, else what stands in a file; None if none lives."""
+    token = None if registry.grant is None else state.grant(registry.grant.key).token
+    if token is not None and alive(token, now):
+        return token.expires_at
+    entries = (state.sink(file.path).entry(registry.host) for file in plan.files)
+    ours = None if token is None else token.fingerprint
+    return max(
+        (e.expires_hint for e in entries if e.expires_hint and e.fingerprint != ours and lives(e, now)),
+        default=None,
+    )
 
 
 def _sentences(*texts: str) -> str:

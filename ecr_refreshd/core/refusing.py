@@ -6,12 +6,13 @@ names the cause and the command. It is believed for an hour at most: the service
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import timedelta
 
 from ecr_refreshd.core.decisions import Wake
-from ecr_refreshd.core.model import Failure, Instant, Refusal
+from ecr_refreshd.core.model import ABSENT, Entry, Failure, Instant, Refusal, View
 from ecr_refreshd.core.schedule import alive
+from ecr_refreshd.core.sighting import lives
 from ecr_refreshd.core.state import Plan, State
 from ecr_refreshd.core.times import timestamp
 
@@ -20,12 +21,12 @@ _RENEWED = timedelta(minutes=20)
 
 
 def refusals(
-    there: Mapping[str, Refusal], hosts: Iterable[str], state: State, now: Instant, plan: Plan, wake: Wake
+    ready: View, hosts: Iterable[str], state: State, now: Instant, plan: Plan, wake: Wake
 ) -> dict[str, Refusal]:
     """Return the refusals that are to be written now.
 
     Args:
-        there: those that stand ready.
+        ready: what the helper would answer now.
         hosts: whose clients are sent to the helper.
         state: what is known.
         now: by both clocks.
@@ -37,13 +38,33 @@ def refusals(
         text = refusal_of(state, host, plan, now)
         if not text:
             continue
-        known = there.get(host)
+        entry = ready.entries.get(host, ABSENT)
+        if (
+            host not in state.pauses
+            and entry.expires_hint is not None
+            and _serves(state, host, plan, entry, now)
+        ):
+            wake.wall(entry.expires_hint)
+            continue
+        known = ready.refusals.get(host)
         if known is not None and known.text == text and known.until - now.wall > _RENEWED:
             wake.wall(known.until - _RENEWED)
             continue
         wanted[host] = Refusal(text, now.wall + BELIEVED)
         wake.wall(now.wall + BELIEVED - _RENEWED)
     return wanted
+
+
+def _serves(state: State, host: str, plan: Plan, entry: Entry, now: Instant) -> bool:
+    """Return whether an answer of before still opens the registry: a failure takes nothing away (promise 8).
+
+    It may be another principal's, whose profile has been renamed, misspelt or lost sight of.
+    """
+    registry = plan.registries.get(host)
+    token = None if registry is None or registry.grant is None else state.grant(registry.grant.key).token
+    if token is not None and token.fingerprint == entry.fingerprint:
+        return alive(token, now)
+    return lives(entry, now)
 
 
 def refusal_of(state: State, host: str, plan: Plan, now: Instant) -> str:

@@ -15,7 +15,7 @@ from ecr_refreshd.core.fetching import renewal_of
 from ecr_refreshd.core.healing import Verdict
 from ecr_refreshd.core.model import Category, EntryKind, Failure, Instant, Notice, SinkState
 from ecr_refreshd.core.schedule import alive, just_resumed
-from ecr_refreshd.core.sighting import CONTESTED_AFTER
+from ecr_refreshd.core.sighting import CONTESTED_AFTER, lives
 from ecr_refreshd.core.state import (
     FilePlan,
     GrantFacts,
@@ -27,7 +27,7 @@ from ecr_refreshd.core.state import (
     State,
 )
 from ecr_refreshd.core.times import timestamp
-from ecr_refreshd.core.writing import Carriers, judgement_of
+from ecr_refreshd.core.writing import Carriers, is_ours, judgement_of
 
 SCHEMA = 1
 EXIT_CODES = {"ok": 0, "failed": 1, "login-required": 3, "degraded": 4}
@@ -112,6 +112,7 @@ def _row(
         "grant": key or None,
         "expires_at": timestamp(foreign if token is None else token.expires_at),
         "obtained_at": timestamp(None if remembered is None else remembered.obtained_at),
+        "worked": remembered is not None or _worked(registry, state, plan, now),
         "next_renewal_at": timestamp(_next_try(facts, renewals.get(key), now)),
         "fingerprint": None if token is None else token.fingerprint,
         "principal": None
@@ -136,6 +137,14 @@ def _row(
 
 def _probe(probe: ProbeFacts) -> Row:
     return {"answer": probe.answer, "detail": probe.detail, "at": timestamp(probe.at)}
+
+
+def _worked(registry: Registry, state: State, plan: Plan, now: Instant) -> bool:
+    """Return whether a registry whose principal has no token worked here: by ours, or by one that died."""
+    entries = [state.sink(file.path).entry(registry.host) for file in plan.files]
+    if any(is_ours(state, GrantFacts(), entry) for entry in entries):
+        return True
+    return registry.host in state.lived and not any(lives(entry, now) for entry in entries)
 
 
 def _is_lost(facts: GrantFacts, state: State, plan: Plan) -> bool:
@@ -265,7 +274,7 @@ def overall(rows: Iterable[Row], now: datetime, *, named: bool = False) -> str:
         row
         for row in rows
         if row["phase"] != "paused"
-        and (named or row["origin"] != "adopted" or row["obtained_at"] is not None)
+        and (named or row["origin"] != "adopted" or row.get("worked", row["obtained_at"] is not None))
     ]
     if not counted:
         return "ok"

@@ -87,6 +87,10 @@ def seen(state: State, event: SinkSeen, now: Instant, plan: Plan) -> State:
         if registry.grant is None or entry is None:
             continue
         facts = sink.host(host)
+        if lives(entry, now) and host not in state.lived:
+            state = replace(state, lived=state.lived | {host})
+        if _our_line_stands(sink, event.view, host, entry):
+            facts = replace(facts, held=False)  # the settings want another way: nobody has undone anything
         wrote = ended and host in sink.writing_hosts
         if wrote:
             facts = replace(facts, held=True, wrote_at=now.boot)
@@ -118,6 +122,17 @@ def seen(state: State, event: SinkSeen, now: Instant, plan: Plan) -> State:
     if ended:
         sink = replace(sink, writing=0, writing_since=None, writing_hosts=frozenset(), not_before=None)
     return with_sink(state, event.path, sink)
+
+
+def lives(entry: Entry, now: Instant) -> bool:
+    """Return whether an entry is a token that lives, as it says itself."""
+    return entry.kind is EntryKind.TOKEN and entry.expires_hint is not None and entry.expires_hint > now.wall
+
+
+def _our_line_stands(sink: SinkFacts, view: View, host: str, entry: Entry) -> bool:
+    """Return whether the file still sends a host's clients to our helper, although it is to do so no more."""
+    was = sink.entry(host).kind is EntryKind.HELPER
+    return was and entry.kind is not EntryKind.HELPER and host in view.lines
 
 
 def _owing(state: State, event: SinkSeen) -> State:

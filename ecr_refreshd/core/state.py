@@ -282,6 +282,7 @@ class State:
         logins: by `Standing.lane`.
         notices: by key, those that stand.
         probes: by host.
+        lived: hosts under which a living token was seen in some file, whoever had put it there.
         hook_problem: why the hook did not run well the last time, "" if it did; `sign_in_problem` likewise why a
             sign-in that a person asked for did not start.
     """
@@ -303,6 +304,7 @@ class State:
     logins: Mapping[str, LoginFacts] = field(default_factory=dict)
     notices: Mapping[str, NoticeFacts] = field(default_factory=dict)
     probes: Mapping[str, ProbeFacts] = field(default_factory=dict)
+    lived: frozenset[str] = frozenset()
     hook_problem: str = ""
     sign_in_problem: str = ""
 

@@ -178,7 +178,7 @@ def _delivery(
         answered=carriers.answered,
         released=released,
         restored={host: name for host, name in owed.items() if name and host in released},
-        refusals=refusals(sink.view.refusals, carriers.helped, state, now, plan, wake)
+        refusals=refusals(sink.view, carriers.helped, state, now, plan, wake)
         if sink.view is not None and file.role == "helper"
         else {},
     )

@@ -16,6 +16,7 @@ from ecr_refreshd.cli.doctor.scene import Scene
 from ecr_refreshd.cli.doctor.service import inotify
 from ecr_refreshd.cli.words import span
 from ecr_refreshd.core import hosts
+from ecr_refreshd.host import clock
 
 _NOTICED = timedelta(minutes=1)
 _REFUSED = timedelta(minutes=4)
@@ -29,7 +30,7 @@ def time(scene: Scene) -> Iterator[Finding]:
     url = _who_tells_the_time(scene)
     if not url:
         return
-    ahead = skew.ahead(url, scene.environ)
+    ahead = skew.ahead(url, scene.environ, clock.SystemClock())
     if isinstance(ahead, str):
         where = hosts.bare(url)
         yield Finding(
