@@ -76,6 +76,11 @@ class DockerFile:
         """The file as the user knows it, before symlinks."""
         return self._path
 
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that are kept here, canonical."""
+        return self._hosts
+
     def look(self, hosts: Sequence[str]) -> View:
         """Return what stands there under these hosts.
 
@@ -255,6 +260,10 @@ class _Change:
         config = Config.parse(data)
         return changed(config, self.file.edits(config, self.delivery), exists=data is not None)
 
+    def holds_token(self, data: bytes) -> bool:
+        """Return whether a token of a kept host stands in a version, be it ours or not."""
+        return any(entry.auth for entry in read(data, self.file.hosts).entries.values())
+
     def merged(self, base: bytes, ours: bytes, theirs: bytes) -> bytes:
         """Return the three-way merge, with all of it."""
         both = merge(base, ours, theirs, {})
@@ -289,10 +298,8 @@ def _closer_notes(reading: Reading) -> tuple[str, ...]:
 
 
 def _place_notes(place: Place, reading: Reading) -> tuple[str, ...]:
-    """Return what is to be said about where the file lies, once it may hold a token."""
-    if not reading.ecr_hosts:
-        return ()
-    tree = work_tree(place.folder)
+    """Return what is to be said about where the file lies, once it holds a token."""
+    tree = work_tree(place.folder) if any(entry.auth for entry in reading.entries.values()) else None
     if tree is None:
         return ()
     note = (

@@ -52,7 +52,7 @@ def rewrite(path: str, lock_folder: str, file_mode: int, contents: Contents) -> 
         SinkContended: others kept rewriting the file; the old file is intact, or theirs stands there.
     """
     place = resolve(path)
-    job = _Job(Replacement(Stage(place, file_mode), contents))
+    job = _Job(Replacement(Stage(place, file_mode, contents.holds_token), contents))
     with converted(place), locked(lock_folder, place.real):
         return job.run()
 
@@ -62,7 +62,7 @@ def mend(path: str, lock_folder: str, file_mode: int, contents: Contents) -> Rew
     place = resolve(path)
     if not leftovers.names(place):
         return Rewritten(None)
-    job = _Job(Replacement(Stage(place, file_mode), contents))
+    job = _Job(Replacement(Stage(place, file_mode, contents.holds_token), contents))
     with converted(place), locked(lock_folder, place.real):
         job.mend()
         return job.done(None, changed=False)

@@ -35,7 +35,7 @@ def overwrite(stage: Stage, before: Snapshot, wanted: bytes) -> bytes | None:
         _refuse_stale(real, now.stat)
         if now.data != before.data:
             return None
-        _narrow(stage, descriptor, now.stat)
+        _narrow(stage, descriptor, now.stat, wanted)
         _make_room(descriptor, len(before.data), len(wanted))
         write_all(descriptor, wanted.ljust(len(before.data)), 0)
         os.ftruncate(descriptor, len(wanted))
@@ -51,9 +51,9 @@ def overwrite(stage: Stage, before: Snapshot, wanted: bytes) -> bytes | None:
     return wanted
 
 
-def _narrow(stage: Stage, descriptor: int, found: os.stat_result) -> None:
+def _narrow(stage: Stage, descriptor: int, found: os.stat_result, wanted: bytes) -> None:
     """Take from a file's mode what a file with a token must not have, or refuse the file (promise 6)."""
-    mode = stage.narrowed(found.st_mode)
+    mode = stage.narrowed(found.st_mode, wanted)
     try:
         os.fchmod(descriptor, mode)
     except PermissionError as exc:

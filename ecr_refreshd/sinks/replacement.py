@@ -38,6 +38,10 @@ class Contents(Protocol):
         """Return the new version of the file; None, or the same bytes, when there is nothing to write."""
         ...
 
+    def holds_token(self, data: bytes) -> bool:
+        """Return whether a token of a kept host stands in a version, be it ours or not."""
+        ...
+
     def merged(self, base: bytes, ours: bytes, theirs: bytes) -> bytes:
         """Return `theirs` with what `ours` had changed since `base`."""
         ...

@@ -100,11 +100,13 @@ class Stage:
     Attributes:
         place: the file.
         file_mode: the widest mode a file with a token may have.
+        holds_token: tells whether a version of the file is one.
         notes: sentences for status that came up on the way.
     """
 
     place: Place
     file_mode: int
+    holds_token: Callable[[bytes], bool]
     notes: list[str] = field(default_factory=list)
 
     def make(self, data: bytes, instead_of: Snapshot | None) -> bytes:
@@ -122,7 +124,7 @@ class Stage:
         try:
             try:
                 # Before the first byte of a token: an inherited ACL must not open the file for a moment.
-                self._dress(descriptor, instead_of)
+                self._dress(descriptor, instead_of, data)
                 write_all(descriptor, data, 0)
                 os.fsync(descriptor)
             finally:
@@ -136,15 +138,16 @@ class Stage:
             raise
         return ready
 
-    def narrowed(self, mode: int) -> int:
-        """Return the mode a file gets that had this one, and note it if bits go."""
+    def narrowed(self, mode: int, data: bytes) -> int:
+        """Return the mode a file gets that had this one and holds these bytes, and note it if bits go."""
         mode = stat.S_IMODE(mode) & 0o777
         kept = mode & self.file_mode
-        if kept != mode:
-            self.note(
-                f"The mode of {shown(self.place.real)} was narrowed from {mode:04o} to {kept:04o}, because it "
-                "holds a token (file_mode in [docker])."
-            )
+        if kept == mode or not self.holds_token(data):
+            return mode
+        self.note(
+            f"The mode of {shown(self.place.real)} was narrowed from {mode:04o} to {kept:04o}, because it "
+            "holds a token (file_mode in [docker])."
+        )
         return kept
 
     def note(self, sentence: str) -> None:
@@ -152,7 +155,7 @@ class Stage:
         if sentence not in self.notes:
             self.notes.append(sentence)
 
-    def _dress(self, descriptor: int, instead_of: Snapshot | None) -> None:
+    def _dress(self, descriptor: int, instead_of: Snapshot | None, data: bytes) -> None:
         """Give a new file the owner, the attributes and the mode it must have."""
         now = os.fstat(descriptor)
         if instead_of is None:
@@ -161,7 +164,7 @@ class Stage:
             owner = around.st_uid if os.geteuid() == 0 else now.st_uid
             group = around.st_gid
         else:
-            mode = self.narrowed(instead_of.stat.st_mode)
+            mode = self.narrowed(instead_of.stat.st_mode, data)
             owner, group = instead_of.stat.st_uid, instead_of.stat.st_gid
         if owner != now.st_uid:
             self._give(descriptor, owner)

@@ -125,6 +125,18 @@ class TestAStoreThatHidesTheEntries:
         assert (view.entries[HOST].kind, view.lines) == (EntryKind.HELPER, {HOST})
         assert sink.look([HOST]) == view
 
+    def test_a_file_without_a_token_keeps_its_mode(self, tmp_path: Path, no_keychain: Path) -> None:
+        """Others may have to read it; and what is said of its mode would not be true."""
+        helper_on(no_keychain)
+        sink = file_with(tmp_path, '{"auths": {"ghcr.io": {"auth": "eDp5"}}}', mode="helper")
+        Path(sink.path).chmod(0o644)
+        view = sink.write(Delivery(TOKENS, answered=frozenset({HOST})))
+        assert document(sink)["credHelpers"] == {HOST: "ecr-refreshd"}
+        assert Path(sink.path).stat().st_mode & 0o777 == 0o644
+        assert not any("mode" in note for note in view.notes)
+        sink.write(Delivery({OTHER: Secret(AUTH)}))
+        assert Path(sink.path).stat().st_mode & 0o777 == 0o644
+
     def test_who_else_may_not_find_our_helper_is_said(self, tmp_path: Path, no_keychain: Path) -> None:
         """A desktop starts its programs with a bare PATH, and a helper that is not found breaks docker there."""
         helper_on(no_keychain)
@@ -358,6 +370,15 @@ def test_a_token_in_a_git_work_tree_is_said_with_the_remedy(tmp_path: Path) -> N
     assert str(tmp_path / "dotfiles") in note
     assert "git add" in note
     assert sink.look([HOST]).notes == (note,)
+
+
+def test_a_git_work_tree_without_a_token_is_no_news(tmp_path: Path, no_keychain: Path) -> None:
+    helper_on(no_keychain)
+    (tmp_path / ".git").mkdir()
+    sink = file_with(tmp_path, "{}", mode="helper")
+    view = sink.write(Delivery(TOKENS, answered=frozenset({HOST})))
+    assert view.entries[HOST].kind is EntryKind.HELPER
+    assert not any("git" in note for note in view.notes)
 
 
 def test_the_folders_of_link_and_target_are_to_be_watched(tmp_path: Path) -> None:
