@@ -93,6 +93,16 @@ class Outlook:
         self._lookout.stop()
 
 
+def _refused(error: ConfigError) -> str:
+    """Return what is said of settings that cannot be used, however many mistakes there are."""
+    first, *others = error.message.splitlines() or [""]
+    more = f" and {len(others)} more" if others else ""
+    return (
+        f"{first.rstrip('.')}{more}. The old settings stay in force, and after a restart nothing would be kept: "
+        "ecr-refreshd config check"
+    )
+
+
 class Configuration:
     """The configuration in force, and why a newer one is not.
 
@@ -110,7 +120,7 @@ class Configuration:
         try:
             settings = self._read()
         except ConfigError as error:
-            self.trouble = f"{error.message} The old settings stay in force."
+            self.trouble = _refused(error)
             self._log.warning("config.refused", message=error.message, hint="The old settings stay in force.")
             return None
         self.trouble = ""

@@ -74,7 +74,7 @@ class Wait:
         lacking = ensuring.lacking(state, self._hosts(plan), self.min_ttl, plan, now)
         self.beyond = ensuring.beyond(state, self._hosts(plan), self.min_ttl, plan)
         self.ensured = not lacking
-        return not lacking or bool(self.beyond) or ensuring.hopeless(state, lacking, plan)
+        return not lacking or bool(self.beyond) or ensuring.hopeless(state, lacking, plan, now)
 
 
 class Waits:

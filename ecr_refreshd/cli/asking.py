@@ -40,7 +40,11 @@ def unknown_host(unknown: Iterable[str], known: Iterable[str]) -> UsageError:
     """Return the error that names the nearest known host for each that nobody knows."""
     names = list(known)
     lines = [f"{host} is no registry that is kept{did_you_mean(host, names)}" for host in unknown]
-    return UsageError("\n".join(lines), hint="`ecr-refreshd status` lists them; nothing was done.")
+    return UsageError(
+        "\n".join(lines),
+        hint="`ecr-refreshd status` lists them; nothing was done. To have another kept, name it "
+        "in the settings; see ecr-refreshd init --help",
+    )
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

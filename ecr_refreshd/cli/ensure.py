@@ -100,10 +100,16 @@ def _life(row: Row) -> str:
 
 def _why(row: Row, least: timedelta, limit: timedelta, now: datetime) -> str:
     left = _left(row, now)
-    works = f"pulls work for {span(left)} more" if left else "pulls fail"
+    broken = [sink["path"] for sink in row["sinks"] if _is_broken(sink)]
+    works = f"pulls work for {span(left)} more" if left and not broken else "pulls fail"
     cause, command = _cause(row, least, limit, now, look().zone)
     told = f"{row['host']}: {row['phase']}, {works}: {cause}"
     return f"{told}\n  -> {command}"
+
+
+def _is_broken(sink: Row) -> bool:
+    """Return whether clients find no login there that could work, whatever else is kept fresh."""
+    return sink["state"] in {"unparsable", "missing"} or not sink.get("works", True)
 
 
 def _cause(row: Row, least: timedelta, limit: timedelta, now: datetime, zone: tzinfo) -> tuple[str, str]:
@@ -118,7 +124,9 @@ def _cause(row: Row, least: timedelta, limit: timedelta, now: datetime, zone: tz
     for sink in row["sinks"]:
         if sink["state"] != "written":
             detail = f" ({sink['detail']})" if sink["detail"] else ""
-            return f"{sink['path']}: {sink['state']}{detail}", f"ecr-refreshd refresh {row['host']}"
+            mendable = sink["state"] in {"foreign", "contested", "missing"}
+            command = f"ecr-refreshd refresh {row['host']}" if mendable else "ecr-refreshd doctor"
+            return f"{sink['path']}: {sink['state']}{detail}", command
     if not row["sinks"]:
         return "no file carries its token", "ecr-refreshd status"
     return f"{span(least)} could not be had within {span(limit)}", "ecr-refreshd status"

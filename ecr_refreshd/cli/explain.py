@@ -28,7 +28,7 @@ from ecr_refreshd.core.clients.families import FAMILIES, Family
 from ecr_refreshd.core.clients.judging import Known
 from ecr_refreshd.core.clients.world import Credential, HelperAnswer, Unreadable, World
 from ecr_refreshd.core.model import EntryKind
-from ecr_refreshd.errors import NoServiceError, UsageError
+from ecr_refreshd.errors import ConfigError, NoServiceError, UsageError
 from ecr_refreshd.host import clock, control, places, statefile
 from ecr_refreshd.sinks.program import SECONDS, Found, NotFound, StoreProgram
 
@@ -167,7 +167,7 @@ def known(host: str) -> Known:
     remembered = statefile.read(places.state_file())
     try:
         document: Mapping[str, Any] = control.ask(places.socket_to_ask(), {"op": "status"}, _ASK_WITHIN)
-    except NoServiceError:
+    except (NoServiceError, ConfigError):
         document = memory.last_document(remembered, clock.now().wall, "")
     rows = [row for row in document.get("registries", ()) if row.get("host") == host]
     if not rows:

@@ -75,6 +75,11 @@ def init(args: argparse.Namespace) -> int:
             raise UsageError(f"{folder} is no folder.", hint="ecr-refreshd init --scan .")
         with patience(f"looking for images in {folder}"):
             _in_tree(folder, found)
+    if args.write and not found.registries:
+        raise RefreshdError(
+            "No ECR registry was found, so nothing was written.",
+            hint="ecr-refreshd init --scan DIR --write, with a folder of Dockerfiles or compose files",
+        )
     text = draft(_candidates(found), found.unresolved)
     for remark in [*found.remarks, *_summary(found, scanned=args.scan is not None)]:
         say(remark, sys.stderr)

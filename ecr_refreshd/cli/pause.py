@@ -43,7 +43,9 @@ def pause(args: argparse.Namespace) -> int:
         raise RefreshdError(f"{host}: the service has not paused it.", hint="ecr-refreshd status")
     say(f"{host}: {paused_words(row, now, look().zone)}.")
     token_ends = read_time(row["expires_at"])
-    if token_ends and token_ends > now:
+    if any(sink["kind"] == "helper" for sink in row["sinks"]):
+        say("Clients that ask our credential helper, as docker does here, get no login from it until then.")
+    elif token_ends and token_ends > now:
         say(f"Its token lives {span(token_ends - now)} more, if nobody takes it away.")
     if not running:
         say("No service is running; the next one will leave it alone too.")

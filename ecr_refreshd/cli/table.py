@@ -116,6 +116,12 @@ class _Page:
 
     def registries(self) -> Iterator[str]:
         registries = self._document.get("registries", [])
+        if not registries and self._document.get("pid") is None:
+            yield from self._wrapped(
+                "Nothing is remembered: no service has kept a registry here so far. What is in "
+                "the way of one: ecr-refreshd doctor"
+            )
+            return
         if not registries:
             yield from self._wrapped(
                 "No registries: the config names none, and no ECR host stands in the docker and podman files. "
@@ -150,7 +156,9 @@ class _Page:
             overall = self._document.get("overall", "")
             told = _OVERALL.get(overall, overall)
             unserved = [r for r in self._document.get("registries", ()) if r.get("phase") not in _SERVED]
-            if overall == "ok" and unserved:
+            if overall == "ok" and self._document.get("degraded"):
+                told = "tokens are fresh, but see below"
+            elif overall == "ok" and unserved:
                 # Hosts that merely stood in a file, and never worked, are nobody's outage (DESIGN 3).
                 told = (
                     f"{len(unserved)} adopted, not served so far (see below); nothing that worked is failing"
@@ -202,6 +210,10 @@ class _Page:
 
     def _upcoming(self, row: Row) -> str:
         at = read_time(row.get("next_renewal_at"))
+        if row.get("phase") == "login-required":
+            return (
+                "at sign-in"  # another try by time may come before, and is not what anybody should wait for
+            )
         if at is None or row.get("phase") == "paused":
             return "-"
         return moment(max(at, self._now), self._now)

@@ -55,7 +55,7 @@ def draft(found: Iterable[Candidate], unresolved: Sequence[str]) -> str:
         unresolved: where names stand that hold variables, in words.
     """
     lines = [
-        "# Proposed by `ecr-refreshd init`. Every key, with its default: config.example.toml.",
+        "# Proposed by `ecr-refreshd init`. Every key, with its default: ecr-refreshd config show",
         "# With registries named here, those that merely stand in docker's files are not kept; to keep them too:",
         "# [discover]",
         '# adopt = "always"',
@@ -109,7 +109,9 @@ def _table(group: Sequence[Candidate]) -> list[str]:
     others = dict.fromkeys(name for each in group for name in each.others)
     if others:
         lines.append(f"# {_comment(', '.join(others))} would fit too.")
-    return lines if first.partition else [line if line.startswith("#") else f"# {line}" for line in lines]
+    if first.partition and first.profile is not None:
+        return lines
+    return [line if line.startswith("#") else f"# {line}" for line in lines]
 
 
 def _region(each: Candidate) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import timedelta
 
+from ecr_refreshd.core.healing import Verdict
 from ecr_refreshd.core.model import Category, EntryKind, Instant
 from ecr_refreshd.core.state import Plan, SinkFacts, State
-from ecr_refreshd.core.writing import Carriers
+from ecr_refreshd.core.writing import Carriers, judgement_of
 
 _ZERO = timedelta(0)
 _NEW = timedelta(minutes=1)
+_SETTLES = timedelta(seconds=1)
 
 
 def life_left(state: State, host: str, plan: Plan, now: Instant) -> timedelta:
@@ -88,7 +90,7 @@ def beyond(state: State, hosts: Collection[str], least: timedelta, plan: Plan) -
     return tuple(sorted(found))
 
 
-def hopeless(state: State, hosts: Collection[str], plan: Plan) -> bool:
+def hopeless(state: State, hosts: Collection[str], plan: Plan, now: Instant) -> bool:
     """Return whether each of these waits for a person, so that a script need not wait any longer."""
     for host in hosts:
         registry = plan.registries[host]
@@ -96,6 +98,24 @@ def hopeless(state: State, hosts: Collection[str], plan: Plan) -> bool:
         if failure is None and registry.grant is not None:
             facts = state.grant(registry.grant.key)
             failure = None if facts.fetching is not None or facts.asked else facts.failure
-        if host not in state.pauses and (failure is None or failure.category is Category.TRANSIENT):
+        waits = failure is not None and failure.category is not Category.TRANSIENT
+        if not (host in state.pauses or waits or _stuck(state, host, plan, now)):
             return False
     return True
+
+
+def _stuck(state: State, host: str, plan: Plan, now: Instant) -> bool:
+    """Return whether a file of the host waits for a person: it does not parse, or holds what is left alone."""
+    registry = plan.registries[host]
+    carriers = Carriers.of(state, plan)
+    for file in plan.files:
+        sink = state.sink(file.path)
+        if sink.state == "unparsable" and sink.failure is not None and sink.failure.at is not None:
+            # Its writer may be in the middle of it, for a moment.
+            if now.wall - sink.failure.at >= _SETTLES:
+                return True
+        elif carriers.carries(file, host, sink):
+            judgement = judgement_of(state, sink, registry, now)
+            if judgement is not None and judgement.verdict is Verdict.LEAVE:
+                return True
+    return False

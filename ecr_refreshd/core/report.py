@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from ecr_refreshd.core.fetching import renewal_of
-from ecr_refreshd.core.healing import Verdict
+from ecr_refreshd.core.healing import OTHER_LOGINS, Verdict
 from ecr_refreshd.core.model import Category, EntryKind, Failure, Instant, Notice, SinkState
 from ecr_refreshd.core.schedule import alive, just_resumed
 from ecr_refreshd.core.sighting import CONTESTED_AFTER, lives
@@ -212,7 +212,10 @@ def _sink_row(
         return None
     standing, detail = _sink_state(registry, sink, state, now)
     path = f"{file.path}/{registry.host}" if file.role == "helper" else file.path
-    return {"path": path, "kind": _kind(file, registry.host, sink), "state": str(standing), "detail": detail}
+    row = {"path": path, "kind": _kind(file, registry.host, sink), "state": str(standing), "detail": detail}
+    entry = sink.entry(registry.host)
+    # Beside "foreign", which may be as good as ours: this one ECR never takes (an identity token, another user).
+    return row | {"works": False} if standing is SinkState.FOREIGN and entry.kind in OTHER_LOGINS else row
 
 
 def _kind(file: FilePlan, host: str, sink: SinkFacts) -> str:
@@ -233,6 +236,11 @@ def _sink_state(registry: Registry, sink: SinkFacts, state: State, now: Instant)
         return SinkState.SHADOWED, sink.view.shadows[host]
     judgement = judgement_of(state, sink, registry, now)
     if judgement is not None and judgement.verdict in {Verdict.KEEP, Verdict.LEAVE}:
+        if judgement.verdict is Verdict.LEAVE:
+            return SinkState.FOREIGN, (
+                "a login of another kind, which ECR does not take: pulls fail with it; "
+                f"`ecr-refreshd refresh {host}` replaces it"
+            )
         until = "" if judgement.until is None else f" until {timestamp(judgement.until)}"
         return (
             SinkState.FOREIGN,
@@ -299,7 +307,9 @@ def _well(row: Row) -> bool:
     """Return whether a row is as it should be; a renewal under way while the token lives is."""
     if row["phase"] not in {"fresh", "renewing", "paused"}:
         return False
-    return all(sink["state"] in {"written", "foreign", "paused"} for sink in row["sinks"])
+    return all(
+        sink["state"] in {"written", "foreign", "paused"} and sink.get("works", True) for sink in row["sinks"]
+    )
 
 
 def about_hosts(whole: Document, hosts: Iterable[str], now: datetime) -> Document:

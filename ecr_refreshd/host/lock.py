@@ -40,6 +40,7 @@ class InstanceLock:
             LockHeldError: another instance holds it.
             RefreshdError: the file cannot be opened or locked.
         """
+        private_folder(self._path.parent.parent)
         private_folder(self._path.parent)
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW

@@ -89,6 +89,9 @@ def socket_to_ask(environ: Mapping[str, str] = os.environ) -> Path:
     """Return the socket on which a service of ours seems to listen; if there is none, where it would.
 
     Cron, ``sudo -u`` and CI have no XDG_RUNTIME_DIR, while the service they ask has one.
+
+    Raises:
+        ConfigError: the state folder cannot be entered.
     """
     usual = socket(environ)
     places = [usual]
@@ -96,7 +99,24 @@ def socket_to_ask(environ: Mapping[str, str] = os.environ) -> Path:
     if not _MACOS and not environ.get("ECR_REFRESHD_STATE_DIR"):
         places.append(Path(f"/run/user/{os.geteuid()}") / NAME / "sock")
     places.append(state_folder(environ) / "sock")
-    return next((place for place in places if place.exists()), usual)
+    try:
+        return next((place for place in places if place.exists()), usual)
+    except PermissionError as exc:
+        raise _closed(state_folder(environ)) from exc
+
+
+def _closed(folder: Path) -> ConfigError:
+    """Return what is wrong on the way to what we keep; a root that had our HOME leaves such folders."""
+    shut = next(
+        (each for each in reversed([folder, *folder.parents]) if not os.access(each, os.X_OK)), folder
+    )
+    owner = shut.stat().st_uid
+    return ConfigError(
+        f"{shut} cannot be entered: it belongs to user id {owner}, and you are {os.geteuid()}.",
+        hint=f"chmod 700 {shlex.quote(str(shut))}"
+        if owner == os.geteuid()
+        else f"sudo chown -R {os.geteuid()} {shlex.quote(str(shut))}",
+    )
 
 
 def docker_config(environ: Mapping[str, str] = os.environ) -> Path:
@@ -134,6 +154,8 @@ def private_folder(path: Path) -> Path:
         if status.st_uid == os.geteuid() and not status.st_mode & 0o022 and status.st_mode & 0o055:
             path.chmod(0o700)
     except OSError as exc:
+        if isinstance(exc, PermissionError) and not all(os.access(each, os.X_OK) for each in path.parents):
+            raise _closed(path.parent) from exc
         raise ConfigError(
             f"{path}: cannot be made a private folder: {exc.strerror}",
             hint="Set ECR_REFRESHD_STATE_DIR to a folder in which this user may write.",

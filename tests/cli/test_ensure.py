@@ -121,6 +121,27 @@ def test_a_living_token_that_nobody_can_read_is_no_success(
 
 
 @pytest.mark.parametrize(
+    ("state", "more", "works", "command"),
+    [
+        ("unparsable", {}, "pulls fail", "ecr-refreshd doctor"),
+        ("missing", {}, "pulls fail", "ecr-refreshd refresh"),
+        ("foreign", {"works": False}, "pulls fail", "ecr-refreshd refresh"),
+        ("unwritable", {}, "pulls work for", "ecr-refreshd doctor"),
+    ],
+)
+def test_pulls_are_not_said_to_work_where_no_client_finds_a_login(
+    house: House, state: str, more: dict[str, Any], works: str, command: str
+) -> None:
+    """Promise 7: the token lives, and what matters is what clients read."""
+    sinks = [{"path": "/h/config.json", "kind": "auths", "state": state, "detail": "why", **more}]
+    with house.answering(answer(row(hours=11.9, sinks=sinks), overall="degraded")):
+        done = house.run("ensure", WEST, "--min-ttl", "2h")
+    assert done.returncode == 4
+    assert works in done.stderr
+    assert f"-> {command}" in done.stderr
+
+
+@pytest.mark.parametrize(
     "argv",
     [
         ("ensure", WEST),

@@ -45,9 +45,11 @@ def test_who_else_would_fit_and_where_it_was_found_are_said() -> None:
     assert "its account is this one" in text
 
 
-def test_a_registry_for_which_there_is_no_profile_is_named_all_the_same() -> None:
+def test_a_registry_for_which_there_is_no_profile_is_named_in_a_comment() -> None:
+    """Kept, it would fail for ever, and nobody would be served by it."""
     text = draft([Candidate(WEST, ("a:1",), None, partition="aws")], [])
-    assert kept(text) == {WEST: None}
+    assert kept(text) == {}
+    assert '# account = "111111111111"' in text
     assert "aws configure sso" in text
 
 
@@ -87,5 +89,5 @@ candidates = st.lists(
 @given(candidates, st.lists(st.text(max_size=20), max_size=2))
 def test_whatever_profiles_and_places_are_called(found: list[Candidate], unresolved: list[str]) -> None:
     """A name with a quote or a bracket makes no other configuration."""
-    expected = {each.host: each.profile for each in found if each.partition}
+    expected = {each.host: each.profile for each in found if each.partition and each.profile is not None}
     assert kept(draft(found, unresolved)) == expected

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from ecr_refreshd.core.model import Category, Failure
+from ecr_refreshd.core.model import Category, EntryKind, Failure
 from ecr_refreshd.waits import Wait
 from tests.household import HOME, HOST, File, Household, auth_text
 
@@ -195,3 +195,26 @@ def test_a_registry_that_leaves_the_configuration_keeps_its_entry_and_is_left_al
     house.spoil(HOME, SECOND, None)
     house.live(HOUR)
     assert SECOND not in house.files[HOME].auths
+
+
+def test_ensure_does_not_wait_for_a_file_that_a_person_has_to_mend() -> None:
+    """What does not parse a second later was not in the middle of a write; pulls fail meanwhile."""
+    house = Household(CONFIG).begin()
+    house.files[HOME].fault = Failure(Category.CONFIG, "sink.unparsable", "line 2")
+    house.watcher.changed(HOME)
+    house.settle()
+    wait = ensure(house, HOUR)
+    house.live(MINUTE)
+    assert wait.done.is_set()
+    assert not wait.ensured
+
+
+def test_a_login_that_ecr_never_takes_is_degraded_and_not_waited_for() -> None:
+    """Under an adopted host it is left alone (DESIGN 6); but "all is well" would be a lie."""
+    house = Household(files={HOME: File({HOST: "theirs"}, kinds={HOST: EntryKind.IDENTITY})}).begin()
+    assert house.service.document()["overall"] == "degraded"
+    (sink,) = house.row()["sinks"]
+    assert (sink["state"], sink["works"]) == ("foreign", False)
+    wait = ensure(house, HOUR)
+    assert wait.done.is_set()
+    assert not wait.ensured

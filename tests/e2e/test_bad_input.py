@@ -6,6 +6,7 @@ The real program in its own process, against the fake AWS; no engine and no root
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -300,6 +301,55 @@ def test_the_service_never_loads_boto3(home) -> None:
     assert done.returncode == 0, done.stderr
     (call,) = home.aws.calls("ecr:GetAuthorizationToken")
     assert call.signed
+
+
+@pytest.mark.parametrize(
+    "words", [["status"], ["run", "--once"], ["refresh"], ["pause", "x"], ["login"], ["run"]]
+)
+def test_a_state_folder_that_cannot_be_entered_is_said_with_its_owner(home, words) -> None:
+    """A root that had this HOME leaves such ones (`sudo -E`); no command answers with a traceback."""
+    folder = home.folder / ".local/state/ecr-refreshd"
+    folder.mkdir(parents=True)
+    folder.chmod(0)
+    # Root may enter everything but for these two capabilities.
+    without = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    try:
+        done = subprocess.run(
+            [*without, *home.command(*words)],
+            env=home.environment,
+            cwd=home.folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        doctor = subprocess.run(
+            [*without, *home.command("doctor")],
+            env=home.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        folder.chmod(0o700)
+    assert "Traceback" not in done.stderr + doctor.stderr
+    assert done.returncode == 2, done.stderr
+    assert f"{folder} cannot be entered" in done.stderr
+    assert f"chmod 700 {folder}" in done.stderr
+    assert f"do: chmod 700 {folder}" in doctor.stdout
+
+
+@pytest.mark.parametrize("words", [["run", "--once"], ["refresh"], ["run"]])
+def test_a_state_folder_that_others_may_write_is_refused(home, words) -> None:
+    """Promise 6, and docs/security.md: whoever may write there decides what is believed."""
+    folder = home.folder / "state"
+    folder.mkdir()
+    folder.chmod(0o777)
+    done = home.run(*words, ECR_REFRESHD_STATE_DIR=str(folder))
+    assert done.returncode == 2
+    assert "others can write in it" in done.stderr
+    assert list(folder.iterdir()) == []
 
 
 def test_one_service_per_state_folder_and_once_beside_it(home) -> None:

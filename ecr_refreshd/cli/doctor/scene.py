@@ -113,7 +113,7 @@ class Scene:
         settings: the defaults where the file cannot be used.
         refused: why it cannot.
         running: a service answers.
-        silent: why a service that is there does not answer.
+        silent: why a service that may be there cannot be asked.
         document: the status document, of the service or as it was kept.
         theirs: the variables of the service's environment that matter; empty with no service.
         files: docker's and podman's.
@@ -129,7 +129,7 @@ class Scene:
     settings: Settings
     refused: ConfigError | None
     running: bool
-    silent: ControlError | None
+    silent: RefreshdError | None
     document: Mapping[str, Any]
     theirs: Mapping[str, str]
     files: tuple[DockerFile, ...]
@@ -206,13 +206,13 @@ def _paths(settings: Settings, document: Mapping[str, Any]) -> list[str]:
     return [path for path in dict.fromkeys([*planned, *served]) if not path.startswith(helper)]
 
 
-def _document(remembered: Mapping[str, Any], now: datetime) -> tuple[Mapping[str, Any], ControlError | None]:
+def _document(remembered: Mapping[str, Any], now: datetime) -> tuple[Mapping[str, Any], RefreshdError | None]:
     kept = memory.last_document(remembered, now, __version__)
     try:
         return control.ask(places.socket_to_ask(), {"op": "status"}, _ANSWERS_WITHIN), None
     except NoServiceError:
         return kept, None
-    except ControlError as error:
+    except (ControlError, ConfigError) as error:
         return kept, error
 
 
