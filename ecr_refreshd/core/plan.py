@@ -5,7 +5,7 @@ A plan is made anew whenever one of these changes; the facts (core/state.py) out
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, tzinfo
 
@@ -49,7 +49,8 @@ def make(
         registries[main.host] = main
         for alias in setting.aliases:
             registries[alias] = replace(main, host=alias)
-    for host in adoptable(settings, adopted):
+    found = tuple(adopted)
+    for host in adoptable(settings, found):
         if host not in registries:
             setting = RegistrySetting(host, renew=settings.renew, heal=settings.heal, probe=settings.probe)
             registries[host] = _registry(setting, "adopted", profiles, regions, denied)
@@ -61,7 +62,15 @@ def make(
         settings.notify.warn_before,
         {f"sso:{name}": length for name, length in settings.notify.sso_session_duration.items()},
         zone,
+        passed_over=frozenset(_passed_over(settings, found)) - registries.keys(),
     )
+
+
+def _passed_over(settings: Settings, found: Iterable[str]) -> Iterator[str]:
+    """Yield the hosts that were kept as long as no registry was named: whoever names the first may not know."""
+    if settings.discover.adopt == "auto" and settings.registries:
+        names = (host.name for text in found if (host := hosts.parse(text)) is not None)
+        yield from (name for name in names if not settings.discover.ignores(name))
 
 
 def adoptable(settings: Settings, found: Iterable[str]) -> tuple[str, ...]:

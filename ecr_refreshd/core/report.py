@@ -64,7 +64,7 @@ def document(state: State, plan: Plan, now: Instant, about: About) -> Document:
         "overall": overall(rows, now.wall),
         "degraded": list(about.degraded),
         "registries": rows,
-        "files": [_file(file, state) for file in plan.files if _file(file, state)["notes"]],
+        "files": [row for file in plan.files if (row := _file(file, state, plan))["notes"]],
         "notices": [_notice(facts) for facts in state.notices.values()],
     }
 
@@ -153,9 +153,16 @@ def _is_lost(facts: GrantFacts, state: State, plan: Plan) -> bool:
     return looked and facts.token is not None and facts.token.auth is None
 
 
-def _file(file: FilePlan, state: State) -> Row:
+def _file(file: FilePlan, state: State, plan: Plan) -> Row:
     view = state.sink(file.path).view
-    return {"path": file.path, "notes": [] if view is None else list(view.notes)}
+    notes = [] if view is None else list(view.notes)
+    left = [] if view is None else [host for host in view.ecr_hosts if host in plan.passed_over]
+    if left:
+        notes.append(
+            f"Not kept, since the settings name other registries: {', '.join(left)}. To keep what stands here "
+            'too: adopt = "always" under [discover].'
+        )
+    return {"path": file.path, "notes": notes}
 
 
 def _next_try(facts: GrantFacts, renewal: datetime | None, now: Instant) -> datetime | None:

@@ -212,3 +212,22 @@ def test_hosts_behind_our_helper_are_one_line_however_many_they_are() -> None:
     assert f"{FILE}: 300 by our credential helper" in text
     assert f"{folder}: 300 by our credential helper" in text
     assert text.count(folder) == 1
+
+
+def test_whoever_waits_for_a_person_is_not_given_a_time() -> None:
+    """A try by time would come first, and is nothing that anybody should wait for."""
+    row = registry(phase="login-required", next_renewal_at=at(hours=4))
+    assert "at sign-in" in render(document(row, overall="login-required"), NOW, Look(width=140))
+
+
+def test_all_is_not_well_while_something_is_degraded() -> None:
+    text = render(document(registry(), degraded=["x cannot be watched."]), NOW, Look(width=140))
+    assert text.splitlines()[0].endswith(": tokens are fresh, but see below")
+    assert text.splitlines()[1] == "! x cannot be watched."
+
+
+def test_nothing_is_said_of_files_that_nobody_has_looked_at() -> None:
+    """Without a service, and before the first one ran, nobody knows what stands in them."""
+    text = render(document(pid=None), NOW, Look(width=140))
+    assert "stands in the docker" not in text
+    assert "ecr-refreshd doctor" in text

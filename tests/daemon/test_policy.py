@@ -248,3 +248,20 @@ def test_a_token_renewed_while_the_one_before_it_is_written_is_no_heal() -> None
     house = Household(CONFIG).begin()
     house.live(30 * HOUR)
     assert house.row()["heals"] == 0
+
+
+def test_who_names_the_first_registry_is_told_which_others_are_kept_no_more() -> None:
+    """Adoption ends with the first [[registry]] (DESIGN 4), and tokens die 12 hours later."""
+    other = "111122223333.dkr.ecr.us-west-2.amazonaws.com"
+    house = Household(files={HOME: File({HOST: "", other: ""})}).begin()
+    assert house.service.document()["files"] == []
+    house.config = CONFIG
+    house.service.reload()
+    house.settle()
+    ((row),) = house.service.document()["files"]
+    assert other in row["notes"][0]
+    assert HOST not in row["notes"][0]
+    house.config = f'{CONFIG}[discover]\nignore = ["{other}"]\n'
+    house.service.reload()
+    house.settle()
+    assert house.service.document()["files"] == []
