@@ -153,9 +153,10 @@ class StoreProgram:
                 bufsize=0,
             )
         except (OSError, ValueError) as exc:
-            missing = isinstance(exc, FileNotFoundError)
-            why = "it is not on PATH" if missing else os.strerror(getattr(exc, "errno", None) or 0)
-            return absent(asked, why)
+            if isinstance(exc, OSError) and not isinstance(exc, FileNotFoundError):
+                return absent(asked, os.strerror(exc.errno or 0))
+            # No file has a name with a NUL or half a surrogate pair in it, either.
+            return absent(asked, "it is not on PATH")
         with child:
             try:
                 said = _conversed(child, text, self._seconds)
@@ -219,7 +220,7 @@ def _found(username: str, secret: str) -> Found | NotFound:
         return NotFound()  # docker-credential-pass 0.6 says so of whatever it does not know
     if username == _IDENTITY:
         return Found(username, Entry(EntryKind.IDENTITY))
-    auth = base64.b64encode(f"{username}:{secret}".encode()).decode()
+    auth = base64.b64encode(f"{username}:{secret}".encode("utf-8", "replace")).decode()
     kind = EntryKind.OTHER_USER
     if username == "AWS":
         kind = EntryKind.TOKEN if secret else EntryKind.UNDECODABLE

@@ -10,7 +10,6 @@ with the public key. Tokens are stored while it is locked, and read back when it
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -100,7 +99,7 @@ class CredentialStore:
         return self._pass.folders(self._hosts) if self._pass else frozenset()
 
     def _alone(self) -> AbstractContextManager[None]:
-        return locked(self._lock_folder, os.fsencode(self.path))
+        return locked(self._lock_folder, self.path.encode("utf-8", "surrogatepass"))
 
     def _view(self, just_read: Container[str] = ()) -> View:
         self._notes = dict.fromkeys([self._pass.note()] if self._pass else [])

@@ -93,6 +93,12 @@ class TestGet:
 
 
 class TestStore:
+    def test_a_login_that_utf8_cannot_spell_is_anothers(self, tmp_path: Path) -> None:
+        said = json.dumps({"ServerURL": HOST, "Username": "\ud800", "Secret": "\udfff"})
+        found = standin(tmp_path, answer(tmp_path, said)).get(HOST)
+        assert isinstance(found, Found)
+        assert found.entry.kind is EntryKind.OTHER_USER
+
     def test_the_token_goes_by_stdin_in_one_line_and_nowhere_else(self, tmp_path: Path) -> None:
         program = standin(tmp_path, f"tr '\\0' '\\n' </proc/$$/environ >{tmp_path}/environ; exit 0")
         assert program.store(HOST, TOKEN) is None

@@ -298,6 +298,14 @@ def test_a_missing_program_is_said_so_and_found_as_soon_as_it_is_there(store: St
     assert store.sink.write(Delivery({HOST: token()})).entries[HOST].auth == token()
 
 
+@pytest.mark.parametrize("name", ["a\0b", "\ud800", "no such", "../x"])
+def test_a_name_that_no_program_can_have_is_missing(store: Standin, name: str) -> None:
+    """config.json may hold any text there."""
+    with pytest.raises(SinkUnwritable) as refused:
+        store.again(name).look([HOST])
+    assert (refused.value.code, "not on PATH" in refused.value.message) == ("store.missing", True)
+
+
 def test_all_are_stored_before_the_first_is_read_back(store: Standin) -> None:
     """Promise 2: decrypting may take half a second each, and docker needs no proof."""
     store.sink.write(Delivery({HOST: token(), OTHER: token()}))
