@@ -119,6 +119,7 @@ def _retrieval(error: Exception, asker: Asker) -> tuple[Category, str, str]:
         if what.startswith(("Unsupported version", "Missing required key")):
             hint = "It must print Version 1 and both keys; see the AWS CLI's manual on credential_process."
             return _CONFIG, f"the credential_process of {asker.name} printed something else: {what}", hint
+        what = what.strip(" .") or "it ended with an error and said nothing on stderr"
         return _LOGIN, f"the credential_process of {asker.name} failed: {what}", asker.login_hint
     if asker.ambient or provider in {"container-role", "iam-role"}:
         what = first_line(_PAGE.sub("", said)).removeprefix("Error retrieving metadata: ")

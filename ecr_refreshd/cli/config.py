@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Iterator, Mapping
 
+from ecr_refreshd.aws.profiles import Profiles
+from ecr_refreshd.cli.asking import did_you_mean
 from ecr_refreshd.cli.settings import ConfigFile
 from ecr_refreshd.core.durations import duration_text, window_text
 from ecr_refreshd.core.settings import RegistrySetting, Renew, Settings
@@ -15,10 +18,20 @@ def check(args: argparse.Namespace) -> int:
     """Print ``ok`` and the warnings; raises ConfigError naming every problem."""
     file = ConfigFile.chosen(args)
     settings = file.load()
-    for warning in settings.warnings:
+    for warning in (*settings.warnings, *_strangers(settings, file)):
         print(f"{warning} (warning)")
     print(f"{file.path}: ok" if file.found else f"ok: there is no {file.path}, so the defaults hold")
     return 0
+
+
+def _strangers(settings: Settings, file: ConfigFile) -> Iterator[str]:
+    """Yield the profiles that are in no AWS file here; they may be on the machine that it is meant for."""
+    known = Profiles.load(os.environ).profiles
+    for registry in settings.registries:
+        if registry.profile and registry.profile not in known:
+            source = settings.sources.get(f"registry.{registry.host}.profile", str(file.path))
+            near = did_you_mean(registry.profile, known)
+            yield f"{source}: profile {_text(registry.profile)} is in no AWS file on this machine{near}"
 
 
 def show(args: argparse.Namespace) -> int:

@@ -171,7 +171,7 @@ def known(host: str) -> Known:
         document = memory.last_document(remembered, clock.now().wall, "")
     rows = [row for row in document.get("registries", ()) if row.get("host") == host]
     if not rows:
-        return Known()
+        return Known(settings=str(places.config_file()))
     row = rows[0]
     grant = remembered.get("grants", {}).get(row.get("grant") or "", {})
     ends = {
@@ -183,5 +183,11 @@ def known(host: str) -> Known:
         kept=True,
         ends=ends,
         past=frozenset(grant.get("past", ())) - set(ends),
-        files=frozenset(sink["path"] for sink in row.get("sinks", ())),
+        files=frozenset(sink["path"] for sink in row.get("sinks", ()) if not _ours(sink["path"])),
+        settings=str(places.config_file()),
     )
+
+
+def _ours(path: str) -> bool:
+    """Return whether a sink is our helper's own, which no client reads."""
+    return path.startswith(str(places.helper_folder()))

@@ -173,7 +173,11 @@ def nudged(facts: GrantFacts, now: Instant) -> GrantFacts:
 
 
 def asked(state: State, keys: Iterable[str]) -> State:
-    """Renew these grants as soon as may be, however fresh they are."""
+    """Renew these grants as soon as may be, however fresh they are.
+
+    The ladder of pauses begins anew: whoever tries while an administrator mends something must not put off the
+    service's own next try.
+    """
     for key in keys:
-        state = with_grant(state, key, replace(state.grant(key), asked=True))
+        state = with_grant(state, key, replace(state.grant(key), asked=True, tries=0))
     return state

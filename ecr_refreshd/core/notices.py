@@ -91,6 +91,7 @@ def _causes(state: State, now: Instant, plan: Plan, wake: Wake) -> Iterator[_Cau
         elif facts.failure.category is not Category.TRANSIENT and facts.token is not None:
             yield _failing(key, facts.failure, served, state, now, plan)
     for login, waiting in by_login.items():
+        waiting.extend(_others_behind(login, waiting, state, plan))
         yield _login_needed(login, waiting, state, now, plan)
     yield from _endings(state, now, plan, wake, by_login.keys())
     yield from _done(state, now, plan, wake)
@@ -98,6 +99,16 @@ def _causes(state: State, now: Instant, plan: Plan, wake: Wake) -> Iterator[_Cau
     for host, probe in state.probes.items():
         if host in plan.registries and len(probe.refused) > 1 and host not in state.pauses:
             yield _refused(host, probe.detail, probe.at or now.wall)
+
+
+def _others_behind(
+    login: str, waiting: list[tuple[Failure, Registry]], state: State, plan: Plan
+) -> Iterator[tuple[Failure, Registry]]:
+    """Yield the other registries of a login: those that AWS refuses a moment later are no less concerned."""
+    named = {registry.host for _, registry in waiting}
+    for registry in plan.registries.values():
+        if registry.standing.lane == login and registry.host not in named | state.pauses.keys():
+            yield waiting[0][0], registry
 
 
 def _may_be_over(facts: GrantFacts) -> bool:

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from ecr_refreshd.core.events import PauseAsked, RefreshAsked, ResumeAsked
-from ecr_refreshd.core.model import Category, Failure
+from ecr_refreshd.core.model import Category, Failure, Standing
+from ecr_refreshd.core.ports import FetchOrder
 from tests.household import HOME, HOST, START, File, Household, auth_text
 
 PUBLIC = "public.ecr.aws"
@@ -265,3 +266,34 @@ def test_who_names_the_first_registry_is_told_which_others_are_kept_no_more() ->
     house.service.reload()
     house.settle()
     assert house.service.document()["files"] == []
+
+
+def test_a_login_that_ends_concerns_every_registry_behind_it() -> None:
+    """Whoever is told once by a program is told of all of them, also of those that AWS refuses a moment later."""
+    slow = "111122223333.dkr.ecr.eu-west-1.amazonaws.com"
+    config = (
+        f'[[registry]]\nhost = "{HOST}"\nprofile = "dev"\n[[registry]]\nhost = "{slow}"\nprofile = "dev"\n'
+    )
+    standing = Standing(login_backed=True, lane="sso:corp", sso_session="corp", login_command="aws sso login")
+
+    def answer(order: FetchOrder) -> Failure | None:
+        ended = Failure(Category.LOGIN, "TokenRetrievalError", "The AWS login has ended.", "aws sso login")
+        return None if order.grant.region == "eu-west-1" else ended
+
+    house = Household(config, answer=answer)
+    house.lookout.said.standings["dev"] = standing
+    house.begin()
+    (notice,) = house.service.document()["notices"]
+    assert HOST in notice["body"]
+    assert slow in notice["body"]
+
+
+def test_a_person_who_tries_again_does_not_put_off_the_next_try() -> None:
+    """While an administrator mends something; the pauses grow by the service's own tries alone."""
+    house = Household(CONFIG, answer=lambda _order: DENIED).begin()
+    for _ in range(5):
+        house.service.tell(RefreshAsked(frozenset({HOST})))
+        house.settle()
+    before = len(house.aws.calls)
+    house.live(timedelta(minutes=16))
+    assert len(house.aws.calls) == before + 1

@@ -382,3 +382,13 @@ def test_registries_of_a_principal_and_region_cost_one_call(home) -> None:
     assert len(home.aws.calls("ecr-public:GetAuthorizationToken")) == 1
     assert set(json.loads(home.docker.read_text())["auths"]) == set(hosts)
     assert home.docker.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_profile_that_is_in_no_file_is_a_warning_before_it_is_used(home) -> None:
+    """`config check` names everything; the file may be meant for another machine, so it is no error."""
+    home.profile("good")
+    home.write_config(f'[[registry]]\nhost = "{host(GOOD)}"\nprofile = "goood"\n')
+    done = home.run("config", "check")
+    assert done.returncode == 0
+    assert 'profile "goood" is in no AWS file on this machine; did you mean good?' in done.stdout
+    assert f"{home.config}:3: " in done.stdout

@@ -30,12 +30,14 @@ class Known:
         ends: fingerprint -> end of life, of tokens that are ours and current.
         past: fingerprints of ours that newer tokens have replaced.
         files: where it puts this host's token.
+        settings: the path of its configuration, for people.
     """
 
     kept: bool = False
     ends: Mapping[str, datetime | None] = field(default_factory=dict)
     past: frozenset[str] = frozenset()
     files: frozenset[str] = frozenset()
+    settings: str = "config.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +89,17 @@ def remedy(finding: Finding, each: tuple[Judged, ...], host: str, known: Known) 
         return f"docker logout {host} && {_keep(host, known)}"
     if known.kept and source.key and source.place not in known.files:
         return (
-            f"Take {source.key} out of {source.place}, or name that file in `files` of [docker] in the "
-            "settings of ecr-refreshd"
+            f"Take {source.key} out of {source.place}, or name that file too: {_named(source.place, known)}"
         )
+    if known.kept and source.place.startswith("/") and known.files and source.place not in known.files:
+        return f"Nothing is put there. To have it so: {_named(source.place, known)}"
     return _keep(host, known)
+
+
+def _named(place: str, known: Known) -> str:
+    """Return what to put into the settings so that a file is kept; who names one names them all."""
+    files = ", ".join(f'"{each}"' for each in sorted({*known.files, place}))
+    return f"files = [{files}] under [docker] in {known.settings}"
 
 
 def _other_program(source: Source, host: str, known: Known) -> str:
@@ -101,13 +110,19 @@ def _other_program(source: Source, host: str, known: Known) -> str:
         )
     if source.key == KEY:
         return f'Have "{FILES}" first in {KEY} of {source.place}; then: {_keep(host, known)}'
-    return f"{_keep(host, known)} (it puts its own helper before {source.program})"
+    return (
+        f"{_keep(host, known)} (it puts its own helper before {source.program}); or put that on PATH, "
+        f"or take {source.key or source.program} out of {source.place}"
+    )
 
 
 def _keep(host: str, known: Known) -> str:
     if known.kept:
         return f"ecr-refreshd refresh {host}"
-    return f"Have ecr-refreshd keep {host}: add it as a [[registry]] to the settings, then ecr-refreshd run"
+    return (
+        f"ecr-refreshd run; where {known.settings} names registries, put there first:  "
+        f'[[registry]]  host = "{host}"'
+    )
 
 
 def _judged(outcome: Outcome, host: str, known: Known, now: datetime) -> Judged:
