@@ -141,9 +141,7 @@ def file_plans(settings: Settings) -> tuple[FilePlan, ...]:
         named = (str(Path(text).expanduser().absolute()) for text in settings.docker.files)
         return (*(FilePlan(path, "named") for path in dict.fromkeys(named)), helper)
     default = str(places.docker_config())
-    also = (str(path) for path in places.containers_auth_files())
-    return (
-        FilePlan(default, "default"),
-        *(FilePlan(path, "also") for path in also if path != default),
-        helper,
-    )
+    # An auth.json that is a link to docker's own file is that file, and has no second reading.
+    real = os.path.realpath(default)
+    also = (str(path) for path in places.containers_auth_files() if os.path.realpath(path) != real)
+    return (FilePlan(default, "default"), *(FilePlan(path, "also") for path in also), helper)

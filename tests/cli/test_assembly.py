@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ecr_refreshd.cli.assembly import Assembly
+from ecr_refreshd.cli.assembly import Assembly, file_plans
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.settings_parse import parse
 from ecr_refreshd.host.logs import Secrets
@@ -49,6 +49,23 @@ def test_podmans_file_is_read_as_podman_does_whatever_its_name(
     sink = assembled(settings).parts().lane(str(docker), seen.append).sink
 
     assert list(sink.look([WEST]).unread) == [WEST]
+
+
+def test_an_auth_json_that_is_a_link_to_dockers_file_is_that_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read as podman's too, a token would be put beside the store that docker's reading keeps it out of."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("DOCKER_CONFIG", "XDG_CONFIG_HOME", "REGISTRY_AUTH_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    for folder in (".docker", ".config/containers"):
+        (tmp_path / folder).mkdir(parents=True)
+    auth = tmp_path / ".config/containers/auth.json"
+    auth.symlink_to(tmp_path / ".docker/config.json")
+    assert str(auth) not in [plan.path for plan in file_plans(settings())]
+    auth.unlink()
+    auth.write_text("{}")
+    assert str(auth) in [plan.path for plan in file_plans(settings())]
 
 
 def test_a_variable_that_leaves_the_settings_is_as_it_was_before(monkeypatch: pytest.MonkeyPatch) -> None:

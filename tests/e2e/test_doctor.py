@@ -277,6 +277,17 @@ def test_a_store_that_hangs_is_said_and_not_waited_for(patient: Patient) -> None
     patient.gone("store.locked")
 
 
+def test_a_keyring_that_is_locked_lists_logins_without_names(patient: Patient) -> None:
+    """As docker-credential-secretservice 0.6.4 does (tests/e2e/test_stores_real.py has the real one)."""
+    patient.program(
+        "docker-credential-secretservice", """[ "$1" = list ] && echo '{"":"account not defined"}'"""
+    )
+    patient.put(credsStore="secretservice")
+    assert "lock" in patient.finding("store.locked", "docker-credential-secretservice")["what"]
+    patient.program("docker-credential-secretservice", "echo '{}'")
+    patient.gone("store.locked")
+
+
 def dead_line(patient: Patient) -> str:
     """Leave a line to our helper, and a PATH without it; return that PATH."""
     patient.put(auths={"quay.io": {"auth": login()}}, credHelpers={WEST: "ecr-refreshd"})

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -272,3 +273,27 @@ class TestSecretService:
         with pytest.raises(SinkUnwritable, match="has no D-Bus session") as refused:
             sink.look([HOST])
         assert refused.value.code == "store.locked"
+
+    def test_doctor_says_that_it_is_locked_until_it_is_unlocked(self, secret_service: SecretService) -> None:
+        """Step 3, clause 6: the finding is there, and gone after what its text names."""
+        sink_of(secret_service).write(Delivery({HOST: token("a")}))
+        home = secret_service.folder
+        (home / ".docker").mkdir()
+        (home / ".docker/config.json").write_text('{"credsStore": "secretservice"}')
+
+        def keys() -> set[str]:
+            done = subprocess.run(
+                [sys.executable, "-m", "ecr_refreshd", "doctor", "--json"],
+                env=secret_service.environment,
+                capture_output=True,
+                timeout=90,
+                check=False,
+            )
+            return {each["key"] for each in json.loads(done.stdout)["findings"]}
+
+        secret_service.lock()
+        assert "store.locked" in keys()
+        secret_service.unlock()
+        assert not {key for key in keys() if key.startswith(("store.", "doctor."))}
+        secret_service.stop()
+        assert "store.missing" in keys()

@@ -182,9 +182,15 @@ def _does_not_start(program: str, scene: Scene) -> str:
 
 def _ailing(asked: _Asked, scene: Scene) -> Iterator[Finding]:
     """Find what ails the store of all: without it docker has no login for anybody."""
-    found = StoreProgram(asked.name, scene.shell).list_()
-    if not isinstance(found, Trouble):
+    store = StoreProgram(asked.name, scene.shell)
+    listed = store.list_()
+    found = listed if isinstance(listed, Trouble) else store.concealed() if "" in listed else None
+    if found is None:
         return
+    if found.state is Ailment.FAILED:
+        # `list` of the secret service hides its reason; `get` of anything tells it.
+        reason = store.get("nothing.invalid")
+        found = reason if isinstance(reason, Trouble) else found
     yield Finding(
         f"store.{found.state}",
         Severity.WARNING if found.state is Ailment.LOCKED else Severity.ERROR,
