@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -56,6 +57,8 @@ def converted(place: Place) -> Iterator[None]:
             hint=f"Mend line {exc.line} of {shown(place.real)}; it is looked at again by itself.",
         ) from exc
     except OSError as exc:
+        if exc.errno == errno.EACCES and _closed(place.real):
+            raise _unreadable(place) from exc
         told = _TOLD.get(exc.errno or 0)
         code, what, hint = told or ("sink.unwritable", os.strerror(exc.errno or 0), "ls -ld {folder} {path}")
         names = {"path": shown(place.real), "folder": shown(place.folder)}
@@ -64,6 +67,21 @@ def converted(place: Place) -> Iterator[None]:
             code=code,
             hint=hint.format_map(names),
         ) from exc
+
+
+def _closed(path: bytes) -> bool:
+    """Return whether there is a file that this user may not read."""
+    return os.path.isfile(path) and not os.access(path, os.R_OK)  # noqa: PTH113 - a path is bytes here
+
+
+def _unreadable(place: Place) -> SinkUnwritable:
+    path = shown(place.real)
+    mine = os.stat(place.real).st_uid == os.geteuid()  # noqa: PTH116 - a path is bytes here
+    return SinkUnwritable(
+        f"{path} cannot be read: its mode lets you not in, nor any client that runs as you.",
+        code="sink.unreadable",
+        hint=f"chmod u+rw {shlex.quote(path)}" if mine else f"sudo chown {os.geteuid()} {shlex.quote(path)}",
+    )
 
 
 def unsynced(place: Place, refused: OSError) -> SinkUnwritable:

@@ -340,6 +340,28 @@ def test_a_state_folder_that_cannot_be_entered_is_said_with_its_owner(home, word
     assert f"do: chmod 700 {folder}" in doctor.stdout
 
 
+def test_a_docker_file_that_cannot_be_read_is_said_with_the_command_that_opens_it(home) -> None:
+    """Not its folder's mode, which is well."""
+    home.profile("good")
+    home.write_config(f'[[registry]]\nhost = "{host(GOOD)}"\nprofile = "good"\n')
+    home.write_docker("{}")
+    home.docker.chmod(0)
+    without = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    done = subprocess.run(
+        [*without, *home.command("run", "--once")],
+        env=home.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert f"{home.docker} cannot be read" in done.stdout
+    assert f"chmod u+rw {home.docker}" in done.stdout
+    home.docker.chmod(0o600)
+    assert home.run("run", "--once").returncode == 0
+
+
 @pytest.mark.parametrize("words", [["run", "--once"], ["refresh"], ["run"]])
 def test_a_state_folder_that_others_may_write_is_refused(home, words) -> None:
     """Promise 6, and docs/security.md: whoever may write there decides what is believed."""
