@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ecr_refreshd.cli.environment import telling
 from ecr_refreshd.core import report
 from ecr_refreshd.core.events import AnswerWanted, LoggedOut, PauseAsked, ResumeAsked
 from ecr_refreshd.core.ports import Clock
@@ -40,6 +39,9 @@ def answer(service: Service, clock: Clock, request: Mapping[str, Any]) -> dict[s
         case "status":
             return service.document()
         case "environment":
+            # Imported only for who asks: a service that nobody asks is smaller without (DESIGN 11).
+            from ecr_refreshd.cli.environment import telling  # noqa: PLC0415 - see above
+
             return {"environment": telling(os.environ)}
         case "settle":
             service.wait(Wait(), _timeout(request))

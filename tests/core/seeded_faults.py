@@ -134,8 +134,8 @@ FAULTS = (
     Fault(
         "clients are sent to a helper that has nothing",
         "writing.py",
-        "return sends and host not in self.answered",
-        "return False",
+        "        return not (self.silent and host in sink.view.both) or stands",
+        "        return False",
     ),
     Fault(
         "a dead line of ours stays",
@@ -183,9 +183,7 @@ FAULTS = (
         "notices={}",
     ),
     Fault("nobody is reminded", "notices.py", "if passed - facts.reminded:", "if False:"),
-    Fault(
-        "an old entry that never worked alarms somebody", "notices.py", 'r.origin == "config" or', "True or"
-    ),
+    Fault("an old entry that never worked alarms somebody", "notices.py", 'r.origin == "config"\n', "True\n"),
     Fault(
         "a login that is tried again is told already",
         "notices.py",
@@ -202,6 +200,37 @@ FAULTS = (
     Fault("a resume raises no doubt", "probing.py", "if now.boot >= at:", "if False:"),
     Fault(
         "offline after a resume is an alarm", "report.py", "and just_resumed(state.resumed, now)", "and False"
+    ),
+    # whoever asks
+    Fault(
+        "a misspelt profile takes a living answer away",
+        "refusing.py",
+        "and _serves(state, host, plan, entry, now)",
+        "and False",
+    ),
+    Fault(
+        "a token of a profile that was gone is somebody's",
+        "memory.py",
+        "(*plan.by_grant(), *_retired(state, plan))",
+        "plan.by_grant()",
+    ),
+    Fault(
+        "another way is a logout",
+        "sighting.py",
+        "    return was and entry.kind",
+        "    return False and entry.kind",
+    ),
+    Fault("nobody hears of a token that dies", "sighting.py", "if lives(entry, now) and", "if False and"),
+    Fault("a login that ECR never takes is well", "report.py", 'sink.get("works", True)', "True"),
+    Fault(
+        "a script waits for a broken file", "ensuring.py", "waits or _stuck(state, host, plan, now)", "waits"
+    ),
+    Fault("a person's tries put off our own", "granting.py", "asked=True, tries=0", "asked=True"),
+    Fault(
+        "a notice names half of them", "notices.py", "if registry.standing.lane == login and", "if False and"
+    ),
+    Fault(
+        "nobody hears which hosts are kept no more", "report.py", "if host in plan.passed_over]", "if False]"
     ),
 )
 
