@@ -138,6 +138,20 @@ FAULTS = (
         "        return False",
     ),
     Fault(
+        "an entry beside a line waits for the helper",
+        "writing.py",
+        "folder.failure is not None)",
+        "False)",
+    ),
+    Fault("an entry beside a line is written over and over", "writing.py", " or stands", ""),
+    Fault(
+        "docker's keychain is forgotten with a line of ours",
+        "dockerconfig.py",
+        "return Routes(left, self.store, self.bare)",
+        "return Routes(left, self.store, bare=False)",
+    ),
+    Fault("no keychain is named", "routing.py", "return means.keychain if dialect", 'return "" if dialect'),
+    Fault(
         "a dead line of ours stays",
         "writing.py",
         "    return (strays | ",
