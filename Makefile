@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 CHECK := build/check
+# Most tests wait for something: two processes a core keep it busy. 0 runs all tests in one.
+WORKERS ?= 4
 PYTEST_ARGS ?=
 
 .PHONY: demo test faults soak bench lint types wheel check-folder clean
@@ -14,7 +16,7 @@ demo: $(VENV)/wheel
 
 # The tests run against the built wheel, from a folder that has everything of the checkout but the package.
 test: $(VENV)/tests check-folder
-	cd $(CHECK) && $(BIN)/python -m pytest $(PYTEST_ARGS)
+	cd $(CHECK) && $(BIN)/python -m pytest --numprocesses $(WORKERS) $(PYTEST_ARGS)
 
 # Faults seeded into a copy of the core: each must be caught by a test (a few minutes).
 faults: $(VENV)/tests
