@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from ecr_refreshd.aws.running import Limits
-from ecr_refreshd.core.events import FetchFailed
+from ecr_refreshd.core.events import FetchFailed, FetchSucceeded
 from ecr_refreshd.core.model import Failure, Grant, Principal
 from tests.aws.asking import Asking, ecr, wait_until
 from tests.aws.signin import hide_runtime
@@ -320,7 +320,7 @@ def test_a_code_that_is_needed_while_there_is_a_terminal(aws, tmp_path) -> None:
 def test_a_refresh_token_that_another_program_is_just_spending(aws, tmp_path) -> None:
     """Strictly once: the loser is refused as with a dead login, and waits for what the winner writes."""
     grant = of_sso(aws, tmp_path, ttl=-60)
-    aws.fault("CreateToken", delay_after=0.6, times=1)
+    aws.fault("CreateToken", delay_after=20, times=1)
     environ = aws.environment(tmp_path)
     with (
         Asking(environ) as asking,
@@ -334,7 +334,10 @@ def test_a_refresh_token_that_another_program_is_just_spending(aws, tmp_path) ->
         printed: list[bytes] = []
         writer.start()
         wait_until(lambda: aws.calls("CreateToken"))
-        asking.token(grant)
+        asking.begin(grant)
+        wait_until(lambda: len(aws.calls("CreateToken")) == 2)
+        aws.clear_faults()  # the first is answered only now
+        assert isinstance(asking.answer(), FetchSucceeded)
         writer.join(20)
     assert b"authorizationToken" in printed[0]
     assert sorted(call.outcome for call in aws.calls("CreateToken")) == ["InvalidGrantException", "ok"]

@@ -226,7 +226,7 @@ class FakeAws:
 
     def _fulfil(self, call: Call, request: Request, caller: Caller) -> Answer:
         fault = self._faults.take(call.service, call.operation, call.access_key, call.region)
-        self._pause(self.settings.latency + (fault.delay if fault else 0.0))
+        self._pause(self.settings.latency + (fault.delay if fault else 0.0), fault)
         if fault is not None and fault.way not in {"ok", "past"}:
             call.outcome = fault.code if fault.way == "error" else fault.way
             return self._spoil(call, fault)
@@ -234,7 +234,7 @@ class FakeAws:
             raise Refused("ResourceNotFoundException", f"the fake AWS knows no {call.operation}")
         past = fault is not None and fault.way == "past"
         answer = self._services.answer(call, request, caller, -3600.0 if past else None)
-        self._pause(fault.delay_after if fault else 0.0)
+        self._pause(fault.delay_after if fault else 0.0, fault)
         call.outcome = "past" if past else "ok"
         return answer
 
@@ -255,9 +255,11 @@ class FakeAws:
         }
         return pages[fault.way]() if fault.way in pages else rendering.hollow(call.service, call.operation)
 
-    def _pause(self, seconds: float) -> None:
-        if seconds > 0 and self._server.stopping.wait(seconds):
-            raise HangUp
+    def _pause(self, seconds: float, fault: Fault | None) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and not (fault and fault.lifted.is_set()):
+            if self._server.stopping.wait(min(left, 0.05) if fault else left):
+                raise HangUp
 
     # -- ending --------------------------------------------------------------------------------------------
 

@@ -63,6 +63,7 @@ class Fault:
         times: how many calls it spoils; None for all.
         delay: seconds to wait first.
         delay_after: seconds to wait between the work and the answer (a refresh token is then already spent).
+            Both delays end when the rule is lifted.
     """
 
     operation: str = "*"
