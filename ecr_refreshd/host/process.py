@@ -10,13 +10,16 @@ import os
 import queue
 import resource
 import signal
+import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from types import FrameType
+from typing import Self
 
 _PR_SET_DUMPABLE = 4
 _Said = tuple[int, BaseException | None] | None
@@ -70,8 +73,8 @@ def serve(
 ) -> int:
     """Do the work in a thread of its own, while the main thread hears signals; return what the work returns.
 
-    Whoever hangs in a system call (a look at a network share that is gone) hears nothing, and the kernel gives a
-    signal to the main thread first: so that one does nothing else. To be called in it.
+    Whoever hangs in a system call (a look at a network share that is gone) hears nothing, and Python calls
+    handlers in the main thread only: so that one does nothing else. To be called in it.
 
     Args:
         work: what is to be done; whatever it raises is raised here.
@@ -80,24 +83,24 @@ def serve(
         patience: for the work to end once it was asked to; then the process ends where it is, with exit code 1.
         alertness: ends the process, with exit code 1, when the work hangs; None trusts it.
     """
-    said: queue.SimpleQueue[_Said] = queue.SimpleQueue()
+    with _Ear() as ear:
 
-    def do() -> None:
-        try:
-            said.put((work(), None))
-        except BaseException as error:  # noqa: BLE001 - it is raised in the main thread
-            said.put((1, error))
+        def do() -> None:
+            try:
+                ear.tell((work(), None))
+            except BaseException as error:  # noqa: BLE001 - it is raised in the main thread
+                ear.tell((1, error))
 
-    def end() -> None:
-        stop()
-        said.put(None)
+        def end() -> None:
+            stop()
+            ear.tell(None)
 
-    on_signals(stop=end, reload=reload)
-    threading.Thread(target=do, name="loop", daemon=True).start()
-    outcome = said.get() if alertness is None else _watched(said, alertness)
-    if outcome is None:
-        with suppress(queue.Empty):
-            outcome = said.get(timeout=patience.total_seconds())
+        on_signals(stop=end, reload=reload)
+        threading.Thread(target=do, name="loop", daemon=True).start()
+        outcome = ear.next(None) if alertness is None else _watched(ear, alertness)
+        if outcome is None:
+            with suppress(queue.Empty):
+                outcome = ear.next(patience)
     if outcome is None:
         os._exit(1)
     code, error = outcome
@@ -106,12 +109,53 @@ def serve(
     return code
 
 
-def _watched(said: queue.SimpleQueue[_Said], alertness: Alertness) -> _Said:
+class _Ear:
+    """What the main thread waits at, for words and for signals; a context manager.
+
+    A queue would not do: a signal may come just before the wait begins, or the kernel may give it to another
+    thread; its handler then waits for the main thread to wake up, and nothing wakes it. A byte on a socket does:
+    Python sends one with each signal, from whichever thread (`signal.set_wakeup_fd`).
+    """
+
+    def __init__(self) -> None:
+        self._said: queue.SimpleQueue[_Said] = queue.SimpleQueue()
+        self._hears, self._rings = socket.socketpair()
+        self._rings.settimeout(0)
+
+    def __enter__(self) -> Self:
+        signal.set_wakeup_fd(self._rings.fileno(), warn_on_full_buffer=False)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(-1)
+        self._hears.close()
+        self._rings.close()
+
+    def tell(self, what: _Said) -> None:
+        """Say something, in any thread or handler."""
+        self._said.put(what)
+        with suppress(OSError):  # full: it wakes up anyway; closed: nobody listens any more
+            self._rings.send(b"\0")
+
+    def next(self, within: timedelta | None) -> _Said:
+        """Return what is said next; `queue.Empty` when that takes longer."""
+        end = None if within is None else time.monotonic() + within.total_seconds()
+        while self._said.empty():
+            left = None if end is None else end - time.monotonic()
+            if left is not None and left <= 0:
+                raise queue.Empty
+            self._hears.settimeout(left)
+            with suppress(TimeoutError):
+                self._hears.recv(4096)
+        return self._said.get_nowait()
+
+
+def _watched(ear: _Ear, alertness: Alertness) -> _Said:
     """Return what is said next, or end the process when the work has hung for two rounds."""
     hung = False
     while True:
         try:
-            return said.get(timeout=alertness.every.total_seconds())
+            return ear.next(alertness.every)
         except queue.Empty:
             before, hung = hung, alertness.hangs()
         if before and hung:

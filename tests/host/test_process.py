@@ -107,6 +107,25 @@ def test_one_that_hangs_in_a_system_call_ends_all_the_same(number: signal.Signal
         child.communicate()
 
 
+ELSEWHERE = """
+import signal, sys, threading, time
+from datetime import timedelta
+from ecr_refreshd.host import process
+asked = threading.Event()
+def work():
+    time.sleep(0.5)  # the main thread waits now
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+    return 7 if asked.wait(10) else 1
+sys.exit(process.serve(work, stop=asked.set, reload=int, patience=timedelta(seconds=5)))
+"""
+
+
+def test_a_signal_that_the_kernel_gives_to_another_thread_is_heard() -> None:
+    """It wakes nobody by itself: seen as a service under load that outlived SIGTERM by more than ten seconds."""
+    done = subprocess.run([sys.executable, "-c", ELSEWHERE], capture_output=True, check=False, timeout=20)
+    assert done.returncode == 7, done.stderr
+
+
 def test_work_that_hangs_for_good_ends_the_process_and_a_short_hang_does_not() -> None:
     """Clause 7 for launchd and containers, which have no watchdog: whoever restarts it must see it die."""
     code = (
