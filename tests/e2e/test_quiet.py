@@ -57,12 +57,12 @@ def test_it_sleeps_while_nothing_happens_and_heals_at_once(home: Home) -> None:
     ours = fingerprint(json.loads(home.docker.read_text())["auths"][HOST]["auth"])
     fresh = home.docker.with_name("fresh")
     healed = []
-    for _ in range(5):
+    for pause in (0, 2.5, 2.5):
+        time.sleep(pause)
         fresh.write_text('{"auths": {}}')
         fresh.replace(home.docker)
         begin = time.monotonic()
         until(lambda: HOST in json.loads(home.docker.read_text())["auths"], "healed")
         healed.append(time.monotonic() - begin)
-        time.sleep(2.5)
     assert min(healed) < 5, "by an event, and not by the tick of 30 s"
     assert fingerprint(json.loads(home.docker.read_text())["auths"][HOST]["auth"]) == ours
