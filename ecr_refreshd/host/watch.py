@@ -225,6 +225,7 @@ class FolderWatcher:
     def _schedule(self, observer: BaseObserver, want: _Wanted) -> bool:
         ear = _Ear(self, want.spot, {name: self._folders[name] for name in want.names})
         kinds = _WRITING if want.names else _APPEARING
+        self.looking_at = min(want.names, default=want.spot.path)  # the kernel looks, too
         try:
             watch = observer.schedule(ear, want.spot.path, recursive=False, event_filter=kinds)
         except FileNotFoundError:
@@ -232,6 +233,8 @@ class FolderWatcher:
         except (OSError, RuntimeError) as exc:
             self._refused[want.spot.identity] = _reason(exc)
             return False
+        finally:
+            self.looking_at = ""
         self._placed[want.spot.identity] = (ear, watch)
         for name in want.names:
             self._folders[name].unheard_checks = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,29 @@ def test_a_wish_and_a_check_return_at_once_from_a_folder_that_hangs(
     assert not caller.is_alive()
     world.comes(lambda: any(str(silent) in text for text in world.watcher.check()))
     assert world.watcher.alive, "a restart would not help"
+
+
+def test_a_folder_that_begins_to_hang_as_its_watch_is_placed_is_named_too(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look has found it well; what hangs is the kernel's own look, which comes next."""
+    hang.required()
+    monkeypatch.setattr(watching, "_ANSWERS_WITHIN", 0.2)
+    world.watch()
+    share = tmp_path / "share"
+    share.mkdir()
+    observer = world.watcher._inner._observer
+    assert observer is not None
+    with ExitStack() as mounted:
+        schedule = observer.schedule
+
+        def hanging(*words: object, **more: object) -> object:
+            mounted.enter_context(hang.silent(share))
+            return schedule(*words, **more)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(observer, "schedule", hanging)
+        world.watcher.watch(frozenset({str(world.folder), str(share)}))
+        world.comes(lambda: any(str(share) in text for text in world.watcher.check()))
 
 
 def test_events_of_other_folders_still_come_while_one_hangs(world: World, silent: Path) -> None:
