@@ -9,7 +9,7 @@
     │   └─ SinkUnwritable        permission, read-only, full disk, a mount that cannot be replaced
     ├─ ControlError              the running service could not be asked
     │   └─ NoServiceError        nothing listens on the control socket                     exit 5
-    └─ LockHeldError             another instance holds the lock                           exit 75
+    └─ LockHeldError             another instance holds the lock: a service                exit 75
 
 Foreign exceptions are converted once, at the border of the room that met them, with ``from exc``.
 AWS failures are values (`core.model.Failure`), not exceptions: they cross a process border.
@@ -77,6 +77,9 @@ class NoServiceError(ControlError):
 
 
 class LockHeldError(RefreshdError):
-    """Another instance holds the lock."""
+    """Another instance holds the lock; `serving`, if that is a service and no command that will end."""
 
-    exit_code = 75
+    def __init__(self, message: str, *, hint: str = "", serving: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.serving = serving
+        self.exit_code = 75 if serving else 1

@@ -111,7 +111,7 @@ def test_the_system_template_does_not_ask_for_roots_home() -> None:
 @pytest.mark.parametrize("path", [USER, SYSTEM], ids=["user", "system"])
 def test_exit_codes_that_trying_again_cannot_help_end_it(path: Path) -> None:
     codes = {int(code) for code in directives(path)["Service.RestartPreventExitStatus"].split()}
-    assert codes == {LockHeldError.exit_code, ConfigError.exit_code}
+    assert codes == {LockHeldError("", serving=True).exit_code, ConfigError.exit_code}
 
 
 @pytest.mark.parametrize("path", [USER, SYSTEM], ids=["user", "system"])

@@ -3,11 +3,47 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from typing import Any, TypeVar
 
-from ecr_refreshd.errors import ControlError, UsageError
-from ecr_refreshd.host import control, places
+from ecr_refreshd.errors import ControlError, LockHeldError, NoServiceError, UsageError
+from ecr_refreshd.host import clock, control, places
+
+_STARTS_WITHIN = timedelta(seconds=60)
+_ASK_AGAIN = timedelta(milliseconds=200)
+
+_Answer = TypeVar("_Answer")
+
+
+def asked_or_done(
+    ask: Callable[[], _Answer], do: Callable[[], _Answer], within: timedelta = _STARTS_WITHIN
+) -> _Answer:
+    """Have the running service do something, or do it in this process where none runs.
+
+    A service holds the lock for a moment before it listens, and for a moment after: then it is asked again.
+
+    Args:
+        ask: asks it.
+        do: does it in its place, under the lock.
+        within: how long a service may hold the lock and answer nobody.
+
+    Raises:
+        LockHeldError: one did so for longer, or a command holds the lock.
+        RefreshdError: whatever else the two raise.
+    """
+    end = clock.now().boot + within
+    while True:
+        try:
+            return ask()
+        except NoServiceError:
+            pass
+        try:
+            return do()
+        except LockHeldError as error:
+            if not error.serving or clock.now().boot >= end:
+                raise
+        clock.pause(_ASK_AGAIN)
 
 
 def ask(request: dict[str, Any], timeout: float) -> Mapping[str, Any]:

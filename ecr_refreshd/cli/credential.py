@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import Any
 
 from ecr_refreshd import __version__
-from ecr_refreshd.cli import unattended
+from ecr_refreshd.cli import asking, unattended
 from ecr_refreshd.cli.arguments import read_arguments
 from ecr_refreshd.cli.settings import ConfigFile
 from ecr_refreshd.core import helperanswer, hosts
@@ -25,7 +25,7 @@ from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.model import ABSENT, Entry, EntryKind, Refusal, expiry_hint
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.core.settings import Settings
-from ecr_refreshd.errors import ControlError, NoServiceError, RefreshdError
+from ecr_refreshd.errors import ControlError, LockHeldError, RefreshdError
 from ecr_refreshd.host import clock, control, places, statefile
 from ecr_refreshd.host.lock import InstanceLock
 from ecr_refreshd.sinks.helperfolder import HelperFolder
@@ -39,6 +39,7 @@ _SERVICE_TAKES = 20.0
 _TURN = timedelta(seconds=25)
 """How long one helper waits while another one fetches; some clients give up after 30 s."""
 _FETCH_TAKES = timedelta(seconds=_SERVICE_TAKES)
+_LOGOUT_TAKES = timedelta(seconds=5)
 _SOON = timedelta(seconds=5)
 """A token that dies on the way to the registry is no answer."""
 _TOKEN_LIFE = timedelta(hours=12)
@@ -135,12 +136,16 @@ def _asked(host: str) -> Secret | str:
     if not _may_be_ours(host):
         return ""  # a client asks about every registry there is; nothing is wrong
     request = {"op": "answer", "host": host, "timeout": _SERVICE_TAKES}
+    answer: Mapping[str, Any] = {}
     try:
-        answer: Mapping[str, Any] = control.ask(places.socket_to_ask(), request, _SERVICE_TAKES + 2)
-    except NoServiceError:
-        answer = _fetched(host)
-    except ControlError as error:
-        return f"{error.message} {error.hint}"
+        answer = asking.asked_or_done(
+            lambda: control.ask(places.socket_to_ask(), request, _SERVICE_TAKES + 2),
+            lambda: _fetched(host),
+            _TURN,
+        )
+    except LockHeldError as error:
+        if _ready(host) is None:
+            return f"{host} has no valid token yet; {error.message[0].lower()}{error.message[1:]}"
     return _ready(host) or _why(host, answer)
 
 
@@ -180,12 +185,13 @@ def _fetched(host: str) -> Mapping[str, Any]:
     from ecr_refreshd.waits import Wait  # noqa: PLC0415 - see above
 
     turn = InstanceLock(places.lock_folder(), "credential.lock")
-    turn.acquire(_TURN)
+    # Whoever is at work fetches for every host that the files send here: one that hangs keeps no other waiting.
+    turn.acquire(_TURN, unless=lambda: _ready(host) is not None)
     try:
         if _ready(host) is not None:
             return {}
         wait = Wait(frozenset({host}), min_ttl=_SOON)
-        return alone(read_arguments(["run"]), wait, _FETCH_TAKES, [AnswerWanted(host)])
+        return alone(read_arguments(["run"]), wait, _FETCH_TAKES, [AnswerWanted(host)], _TURN)
     finally:
         turn.release()
 
@@ -242,16 +248,23 @@ def _erase() -> Words:
 
 def _logged_out(host: str) -> bool:
     """Pass a logout on; returns whether the host is left alone from now on."""
-    try:
-        answer = control.ask(places.socket_to_ask(), {"op": "logout", "host": host}, _SERVICE_TAKES)
-    except NoServiceError:
-        args = read_arguments(["status"])
-        if _respected(ConfigFile.chosen(args).load(), host):
-            unattended.remember(args, host, "logout", None)
-            _folder().write(Delivery(released=frozenset({host})))
-            return True
+    request = {"op": "logout", "host": host}
+
+    def asked() -> bool:
+        rows = control.ask(places.socket_to_ask(), request, _SERVICE_TAKES).get("registries", [])
+        return any(row["host"] == host and row["phase"] == "paused" for row in rows)
+
+    return asking.asked_or_done(asked, lambda: _paused(host), _LOGOUT_TAKES)
+
+
+def _paused(host: str) -> bool:
+    """Pause a host that its user has logged out of, where that is respected and no service runs."""
+    args = read_arguments(["status"])
+    if not _respected(ConfigFile.chosen(args).load(), host):
         return False
-    return any(row["host"] == host and row["phase"] == "paused" for row in answer.get("registries", []))
+    unattended.remember(args, host, "logout", None, _LOGOUT_TAKES)
+    _folder().write(Delivery(released=frozenset({host})))
+    return True
 
 
 def _respected(settings: Settings, host: str) -> bool:

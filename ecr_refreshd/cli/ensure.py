@@ -16,7 +16,7 @@ from ecr_refreshd.cli.show import look, say
 from ecr_refreshd.cli.status import EXIT_CODES
 from ecr_refreshd.cli.words import read_time, span, until
 from ecr_refreshd.core import hosts
-from ecr_refreshd.errors import NoServiceError, UsageError
+from ecr_refreshd.errors import UsageError
 from ecr_refreshd.host import clock
 
 _LONGEST_TTL = timedelta(days=365)
@@ -56,19 +56,26 @@ def ensure(args: argparse.Namespace) -> int:
 def _ask(args: argparse.Namespace, named: list[str], least: timedelta, limit: timedelta) -> Mapping[str, Any]:
     end = time.monotonic() + limit.total_seconds()
     request = {"op": "ensure", "hosts": named, "min_ttl": least.total_seconds()}
-    try:
+
+    def asked() -> Mapping[str, Any]:
         while True:
             left = max(0.0, end - time.monotonic())
             now = min(left, _ONE_QUESTION)
             answer = asking.ask({**request, "timeout": now}, now + 5)
             if now == left or not answer.get("late"):
                 return answer
-    except NoServiceError:
-        # Imported only now: with a running service the command starts without the service's libraries.
-        from ecr_refreshd.cli.run import alone  # noqa: PLC0415 - see above
-        from ecr_refreshd.waits import Wait  # noqa: PLC0415 - see above
 
-        return asking.checked(alone(args, Wait(frozenset(named), min_ttl=least), limit))
+    return asking.asked_or_done(asked, lambda: _done(args, named, least, limit))
+
+
+def _done(
+    args: argparse.Namespace, named: list[str], least: timedelta, limit: timedelta
+) -> Mapping[str, Any]:
+    # Imported only now: with a running service the command starts without the service's libraries.
+    from ecr_refreshd.cli.run import alone  # noqa: PLC0415 - see above
+    from ecr_refreshd.waits import Wait  # noqa: PLC0415 - see above
+
+    return asking.checked(alone(args, Wait(frozenset(named), min_ttl=least), limit))
 
 
 def _left(row: Row, now: datetime) -> timedelta:

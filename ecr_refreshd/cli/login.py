@@ -19,7 +19,7 @@ from ecr_refreshd.cli.show import print_document, say
 from ecr_refreshd.cli.words import read_time
 from ecr_refreshd.core import report
 from ecr_refreshd.core.model import Principal
-from ecr_refreshd.errors import NoServiceError, RefreshdError, UsageError
+from ecr_refreshd.errors import RefreshdError, UsageError
 from ecr_refreshd.host import clock
 from ecr_refreshd.waits import Wait
 
@@ -141,10 +141,8 @@ def waiting(document: Document, profiles: Profiles) -> Waiting:
 
 
 def _situation(args: argparse.Namespace) -> Document:
-    try:
-        return asking.ask({"op": "settle", "timeout": _SETTLES}, _SETTLES + _ASK)
-    except NoServiceError:
-        return alone(args, Wait())
+    request = {"op": "settle", "timeout": _SETTLES}
+    return asking.asked_or_done(lambda: asking.ask(request, _SETTLES + _ASK), lambda: alone(args, Wait()))
 
 
 def _nothing(profiles: Profiles) -> int:
@@ -176,16 +174,17 @@ def _renewed(
 ) -> Document:
     """Return the status of the registries behind these logins, once their tokens are new."""
     logins = frozenset(commands)
+
+    def asked() -> Document:
+        while True:
+            document = _about(asking.ask({"op": "status"}, _ASK), logins, profiles)
+            since = clock.now().wall - began
+            if all(_is_done(row, began, since) for row in document["registries"]):
+                return document
+            clock.pause(_LOOK_AGAIN)
+
     with patience("waiting for fresh tokens"):
-        try:
-            while True:
-                document = _about(asking.ask({"op": "status"}, _ASK), logins, profiles)
-                since = clock.now().wall - began
-                if all(_is_done(row, began, since) for row in document["registries"]):
-                    return document
-                clock.pause(_LOOK_AGAIN)
-        except NoServiceError:
-            return _about(alone(args, Wait()), logins, profiles)
+        return asking.asked_or_done(asked, lambda: _about(alone(args, Wait()), logins, profiles))
 
 
 def _about(document: Document, logins: frozenset[str], profiles: Profiles) -> Document:

@@ -15,13 +15,12 @@ from ecr_refreshd.cli.table import paused_words
 from ecr_refreshd.cli.words import read_time, span
 from ecr_refreshd.core import hosts
 from ecr_refreshd.core.times import timestamp
-from ecr_refreshd.errors import LockHeldError, NoServiceError, RefreshdError
+from ecr_refreshd.errors import LockHeldError, RefreshdError
 from ecr_refreshd.host import clock
 
 _TIMEOUT = 20.0
 """Seconds; a service that has just started looks at the files first."""
-_TRY_AGAIN = timedelta(milliseconds=200)
-_TRIES = 25
+_PATIENCE = timedelta(seconds=5)
 """For a `run --once` to end, or for a service that has just started to listen."""
 
 Row = Mapping[str, Any]
@@ -75,28 +74,26 @@ def resume(args: argparse.Namespace) -> int:
 
 
 def _done(args: argparse.Namespace, request: dict[str, Any]) -> tuple[Row, bool]:
-    """Return the registry's row, and whether a service runs; asks anew while one starts or ends."""
-    tries = _TRIES
+    """Return the registry's row, and whether a service runs."""
     with patience("waiting for the service"):
-        while True:
-            try:
-                return _tried(args, request)
-            except LockHeldError as error:
-                tries -= 1
-                if not tries:
-                    raise RefreshdError(
-                        f"{error.message} But nobody answers on its socket, so nothing was changed.",
-                        hint="Stop it, or start it again: systemctl --user restart ecr-refreshd",
-                    ) from error
-            clock.pause(_TRY_AGAIN)
+        try:
+            return asking.asked_or_done(
+                lambda: (_row(request), True), lambda: (_remembered(args, request), False), _PATIENCE
+            )
+        except LockHeldError as error:
+            raise RefreshdError(
+                f"{error.message} But nobody answers on its socket, so nothing was changed.",
+                hint="Stop it, or start it again: systemctl --user restart ecr-refreshd",
+            ) from error
 
 
-def _tried(args: argparse.Namespace, request: dict[str, Any]) -> tuple[Row, bool]:
-    try:
-        (row,) = asking.ask(request, _TIMEOUT)["registries"]
-    except NoServiceError:
-        # Imported only now: with a running service the command starts without the settings' parser.
-        from ecr_refreshd.cli.unattended import remember  # noqa: PLC0415 - see above
+def _row(request: dict[str, Any]) -> Row:
+    (row,) = asking.ask(request, _TIMEOUT)["registries"]
+    return dict(row)
 
-        return remember(args, request["host"], request["op"], read_time(request.get("until"))), False
-    return row, True
+
+def _remembered(args: argparse.Namespace, request: dict[str, Any]) -> Row:
+    # Imported only now: with a running service the command starts without the settings' parser.
+    from ecr_refreshd.cli.unattended import remember  # noqa: PLC0415 - see above
+
+    return remember(args, request["host"], request["op"], read_time(request.get("until")), _PATIENCE)

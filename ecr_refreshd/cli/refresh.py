@@ -11,7 +11,6 @@ from ecr_refreshd.cli.patience import patience
 from ecr_refreshd.cli.show import print_document
 from ecr_refreshd.cli.status import EXIT_CODES
 from ecr_refreshd.core import hosts
-from ecr_refreshd.errors import NoServiceError
 
 _TIMEOUT = 150.0
 """Seconds: a grant has 30 s and a child 90 s (DESIGN 5), and the first may have to wait for a second child."""
@@ -32,11 +31,12 @@ def refresh(args: argparse.Namespace) -> int:
 
 def _ask(args: argparse.Namespace, named: list[str]) -> Mapping[str, Any]:
     request = {"op": "refresh", "hosts": named, "timeout": _TIMEOUT}
-    try:
-        return asking.ask(request, _TIMEOUT + 5)
-    except NoServiceError:
-        # Imported only now: with a running service the command starts without the service's libraries.
-        from ecr_refreshd.cli.run import alone  # noqa: PLC0415 - see above
-        from ecr_refreshd.waits import Wait  # noqa: PLC0415 - see above
+    return asking.asked_or_done(lambda: asking.ask(request, _TIMEOUT + 5), lambda: _done(args, named))
 
-        return asking.checked(alone(args, Wait(frozenset(named), refresh=True)))
+
+def _done(args: argparse.Namespace, named: list[str]) -> Mapping[str, Any]:
+    # Imported only now: with a running service the command starts without the service's libraries.
+    from ecr_refreshd.cli.run import alone  # noqa: PLC0415 - see above
+    from ecr_refreshd.waits import Wait  # noqa: PLC0415 - see above
+
+    return asking.checked(alone(args, Wait(frozenset(named), refresh=True)))

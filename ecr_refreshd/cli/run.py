@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from ecr_refreshd import __version__
-from ecr_refreshd.cli import answers
+from ecr_refreshd.cli import answers, asking
 from ecr_refreshd.cli.assembly import Assembly
 from ecr_refreshd.cli.patience import patience
 from ecr_refreshd.cli.settings import ConfigFile
@@ -21,14 +21,14 @@ from ecr_refreshd.cli.show import print_document
 from ecr_refreshd.core import report
 from ecr_refreshd.core.events import Event
 from ecr_refreshd.daemon import Service
-from ecr_refreshd.errors import LockHeldError, NoServiceError
+from ecr_refreshd.errors import LockHeldError
 from ecr_refreshd.host import clock, control, logs, places, process, statefile
 from ecr_refreshd.host.lock import InstanceLock
 from ecr_refreshd.host.notifysocket import NotifySocket
 from ecr_refreshd.waits import Wait
 
-_ONCE_WAITS = timedelta(seconds=60)
-"""For the lock: another `--once` ends within that, and a service would have been asked instead."""
+_COMMANDS_END = timedelta(seconds=60)
+"""How long a command is waited for that holds the lock; less than systemd waits for READY."""
 _ALONE = timedelta(seconds=150)
 """As long as a command would wait for a service."""
 _END = timedelta(seconds=4.5)
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
             document = _asked_or_done(args)
         print_document(document, about_service=False)
         return report.EXIT_CODES[document["overall"]]
-    with _service(args, wait=timedelta(0), serving=True) as service:
+    with _service(args, serving=True) as service:
         server = control.Server(places.socket(), partial(answers.answer, service, clock.SystemClock()))
         server.start()
         if sys.stdout.isatty():
@@ -67,7 +67,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def alone(
-    args: argparse.Namespace, wait: Wait, timeout: timedelta = _ALONE, events: Iterable[Event] = ()
+    args: argparse.Namespace,
+    wait: Wait,
+    timeout: timedelta = _ALONE,
+    events: Iterable[Event] = (),
+    turn: timedelta = _COMMANDS_END,
 ) -> Mapping[str, Any]:
     """Do in this process what somebody waits for, and return what `answers.outcome` says of it.
 
@@ -76,9 +80,13 @@ def alone(
         wait: for what.
         timeout: after which it is given up.
         events: what the service learns at its start.
+        turn: how long to wait for another command that is at work.
+
+    Raises:
+        LockHeldError: that one did not end, or a service has the lock and does not listen yet.
     """
     # The command itself says what went wrong, of the hosts that it is about.
-    with _service(args, wait=_ONCE_WAITS, serving=False, level="critical") as service:
+    with _service(args, wait=turn, serving=False, level="critical") as service:
         for event in events:
             service.tell(event)
         service.run(wait, timeout)
@@ -89,18 +97,21 @@ def _asked_or_done(args: argparse.Namespace) -> Mapping[str, Any]:
     ConfigFile.chosen(
         args
     ).load()  # a wrong configuration is an error, even if a service runs with an older one
-    try:
-        return control.ask(places.socket_to_ask(), {"op": "settle", "timeout": 60.0}, 65.0)
-    except NoServiceError:
-        pass
-    with _service(args, wait=_ONCE_WAITS, serving=False) as service:
+    request = {"op": "settle", "timeout": 60.0}
+    return asking.asked_or_done(
+        lambda: control.ask(places.socket_to_ask(), request, 65.0), lambda: _settled(args)
+    )
+
+
+def _settled(args: argparse.Namespace) -> Mapping[str, Any]:
+    with _service(args, serving=False) as service:
         service.run(Wait())
         return service.document()
 
 
 @contextmanager
 def _service(
-    args: argparse.Namespace, *, wait: timedelta, serving: bool, level: str = "warning"
+    args: argparse.Namespace, *, serving: bool, wait: timedelta = _COMMANDS_END, level: str = "warning"
 ) -> Iterator[Service]:
     """Make a service of everything around it, under the instance lock."""
     file = ConfigFile.chosen(args)
@@ -114,7 +125,8 @@ def _service(
         log.warning("config.warning", message=warning)
     lock = InstanceLock(places.lock_folder())
     try:
-        lock.acquire(wait)
+        with patience("waiting for another command of ecr-refreshd to end"):
+            lock.acquire(wait, serving=serving)
     except LockHeldError as error:
         if not serving:
             error.exit_code = 1  # DESIGN 3: only a second service ends with 75

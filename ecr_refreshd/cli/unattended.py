@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from ecr_refreshd.cli.asking import unknown_host
@@ -43,7 +43,13 @@ BLANK: dict[str, Any] = {
 """The row of a host that no service has served yet."""
 
 
-def remember(args: argparse.Namespace, host: str, operation: str, until: datetime | None) -> dict[str, Any]:
+def remember(
+    args: argparse.Namespace,
+    host: str,
+    operation: str,
+    until: datetime | None,
+    wait: timedelta = timedelta(0),
+) -> dict[str, Any]:
     """Put a pause into the state file, or take it out, and return the registry's row as `status` shows it now.
 
     Args:
@@ -51,6 +57,7 @@ def remember(args: argparse.Namespace, host: str, operation: str, until: datetim
         host: bare.
         operation: ``pause``, ``logout`` (a pause that a login ends) or ``resume``.
         until: when a pause ends (UTC), None if a person ends it.
+        wait: how long a command that is at work may take to end.
 
     Raises:
         LockHeldError: a service runs, or a command in its place.
@@ -59,7 +66,7 @@ def remember(args: argparse.Namespace, host: str, operation: str, until: datetim
     """
     settings = ConfigFile.chosen(args).load()
     lock = InstanceLock(places.lock_folder())
-    lock.acquire()
+    lock.acquire(wait)
     try:
         remembered, note = statefile.load(places.state_file())
         if note:

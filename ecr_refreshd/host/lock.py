@@ -1,5 +1,8 @@
 """The lock that lets one service per user and state folder run, and nothing be stolen from it.
 
+Commands take it too where no service runs. Its file says which of the two holds it: a command ends by itself and
+is waited for, a service is not.
+
 The file is never removed: after an unlink a second instance would lock a new file of the same name
 (reliability.md 3.4). The kernel ends the lock with its holder, so a crash leaves nothing to clean up; the
 descriptor is closed on exec, so no child can keep it alive.
@@ -11,6 +14,7 @@ import errno
 import fcntl
 import os
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,6 +23,7 @@ from ecr_refreshd.host.clock import pause
 from ecr_refreshd.host.places import private_folder
 
 _LOOK_AGAIN = timedelta(milliseconds=100)
+_SERVES = "serves"
 
 
 class InstanceLock:
@@ -33,8 +38,19 @@ class InstanceLock:
         self._path = folder / name
         self._descriptor: int | None = None
 
-    def acquire(self, wait: timedelta = timedelta(0)) -> None:
-        """Take the lock, waiting so long at most for its holder to end.
+    def acquire(
+        self,
+        wait: timedelta = timedelta(0),
+        *,
+        serving: bool = False,
+        unless: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Take the lock, waiting so long at most for a command that holds it to end.
+
+        Args:
+            wait: how long; nobody waits for a service.
+            serving: the lock is for a service.
+            unless: tells that the lock is of no use any more; asked between looks.
 
         Raises:
             LockHeldError: another instance holds it.
@@ -48,34 +64,40 @@ class InstanceLock:
         except OSError as exc:
             raise RefreshdError(f"{self._path}: the lock file cannot be opened: {exc.strerror}") from exc
         try:
-            self._take(descriptor, wait)
+            self._take(descriptor, wait, unless)
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            os.pwrite(descriptor, f"{os.getpid()}{f' {_SERVES}' if serving else ''}\n".encode(), 0)
         except BaseException:
             os.close(descriptor)
             raise
         self._descriptor = descriptor
 
-    def _take(self, descriptor: int, wait: timedelta) -> None:
+    def _take(self, descriptor: int, wait: timedelta, unless: Callable[[], bool]) -> None:
         end = time.monotonic() + wait.total_seconds()
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as exc:
-                if exc.errno not in {errno.EWOULDBLOCK, errno.EACCES}:
-                    raise RefreshdError(f"{self._path}: cannot be locked: {exc.strerror}") from exc
-                if time.monotonic() >= end:
-                    raise self._held(descriptor) from exc
-            else:
-                return
+        seen: LockHeldError | None = None
+        while (held := self._held(descriptor)) is not None:
+            # Seen twice: whoever has just taken it may not have put its own words in place of the last holder's.
+            service = seen is not None and seen.serving and held.serving and seen.message == held.message
+            if service or time.monotonic() >= end or unless():
+                raise held
+            seen = held
             pause(_LOOK_AGAIN)
 
-    def _held(self, descriptor: int) -> LockHeldError:
-        pid = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+    def _held(self, descriptor: int) -> LockHeldError | None:
+        """Take the lock if it is free; else return who holds it."""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            if exc.errno not in {errno.EWOULDBLOCK, errno.EACCES}:
+                raise RefreshdError(f"{self._path}: cannot be locked: {exc.strerror}") from exc
+        else:
+            return None
+        pid, _, word = os.pread(descriptor, 32, 0).decode(errors="replace").strip().partition(" ")
         holder = f"process {pid}" if pid.isdecimal() else "another process"
+        serving = word == _SERVES
+        what = "ecr-refreshd is running already" if serving else "Another command of ecr-refreshd is at work"
         return LockHeldError(
-            f"ecr-refreshd is running already: {holder} holds the lock {self._path}.",
-            hint="ecr-refreshd status",
+            f"{what}: {holder} holds the lock {self._path}.", hint="ecr-refreshd status", serving=serving
         )
 
     def release(self) -> None:

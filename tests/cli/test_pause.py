@@ -188,7 +188,7 @@ def test_a_lock_whose_holder_answers_nobody_is_said_and_nothing_is_changed(house
 def test_a_service_that_is_just_starting_is_asked_once_it_listens(house: House) -> None:
     house.write_config(CONFIG)
     lock = InstanceLock(house.state.parent / "locks")
-    lock.acquire()
+    lock.acquire(serving=True)
 
     def starting() -> None:
         time.sleep(1)

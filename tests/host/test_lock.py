@@ -18,15 +18,18 @@ import sys
 from pathlib import Path
 from ecr_refreshd.host.lock import InstanceLock
 lock = InstanceLock(Path(sys.argv[1]))
-lock.acquire()
+lock.acquire(serving="serves" in sys.argv)
 print("held", flush=True)
 sys.stdin.readline()
 """
 
 
-def hold(folder: Path) -> subprocess.Popen[str]:
+def hold(folder: Path, *how: str) -> subprocess.Popen[str]:
     holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLD, str(folder), *how],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
@@ -37,12 +40,33 @@ def end(holder: subprocess.Popen[str]) -> None:
     holder.communicate("go\n", timeout=20)
 
 
-def test_the_second_instance_is_told_who_holds_it(tmp_path: Path) -> None:
-    holder = hold(tmp_path)
+@pytest.mark.parametrize(("how", "code"), [((), 1), (("serves",), 75)])
+def test_the_second_instance_is_told_who_holds_it(tmp_path: Path, how: tuple[str, ...], code: int) -> None:
+    holder = hold(tmp_path, *how)
     try:
         with pytest.raises(LockHeldError, match=f"process {holder.pid} ") as caught:
             InstanceLock(tmp_path).acquire()
-        assert caught.value.exit_code == 75
+        assert (caught.value.exit_code, caught.value.serving) == (code, code == 75)
+    finally:
+        end(holder)
+
+
+def test_nobody_waits_for_a_service(tmp_path: Path) -> None:
+    """It ends when somebody ends it; who has the lock for a moment only is waited for."""
+    holder = hold(tmp_path, "serves")
+    try:
+        with pytest.raises(LockHeldError):
+            InstanceLock(tmp_path).acquire(timedelta(days=1))
+    finally:
+        end(holder)
+
+
+def test_nobody_waits_for_a_lock_that_is_of_no_use_any_more(tmp_path: Path) -> None:
+    holder = hold(tmp_path)
+    looks = iter([False, False, True])
+    try:
+        with pytest.raises(LockHeldError):
+            InstanceLock(tmp_path).acquire(timedelta(days=1), unless=lambda: next(looks))
     finally:
         end(holder)
 
@@ -74,6 +98,9 @@ def test_the_file_stays_and_says_whose_it_is(tmp_path: Path) -> None:
     inode = path.stat().st_ino
     assert path.read_text() == f"{os.getpid()}\n"
     assert path.stat().st_mode & 0o777 == 0o600
+    lock.release()
+    lock.acquire(serving=True)
+    assert path.read_text() == f"{os.getpid()} serves\n"
     lock.release()
     lock.release()
     assert path.read_text() == ""
