@@ -27,8 +27,9 @@ from ecr_refreshd.sinks.waits import pause
 ROUNDS = 40
 _WRITER_PATIENCE = 2.0
 """Seconds to wait for somebody who writes into the displaced file in place; longer ones are seen to later."""
-_ECHOES = (0.002, 0.005, 0.01, 0.02, 0.04)
-"""Seconds between looks after a merge: longer than a program takes from reading the file to writing it."""
+_ECHOES = (0.002, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16)
+"""Seconds between looks after a merge: longer than a program takes from reading the file to writing it, where
+the machine is busy with other things, too."""
 
 
 class Contents(Protocol):
@@ -172,10 +173,14 @@ class Replacement:
                 self._put_back(ready, standing)
                 raise
             if theirs is None:
+                self._sync_folder()
                 return self._forget(ready, busy=True, standing=standing)
             if theirs == expected:
                 standing, merged = self._echo(base, standing) if self._displaced else (standing, None)
                 if merged is None:
+                    self._sync_folder()
+                    if self._read_displaced(ready) != expected:
+                        continue  # it was being opened as it lost its place, and has been written since
                     return self._forget(ready, busy=False, standing=standing)
                 step = self._exchange_merged(standing, merged)
             self._displaced.append(ready)
@@ -244,7 +249,6 @@ class Replacement:
 
     def _forget(self, ready: bytes, *, busy: bool, standing: bytes) -> bytes:
         """Remove displaced versions that the file now includes; one still being written stays for `mend`."""
-        self._sync_folder()
         if busy:
             self.unfinished = True
         else:

@@ -36,6 +36,10 @@ def login(path: Path, host: str) -> None:
     """Log in as docker does: read, add a key, rename."""
     document = json.loads(path.read_bytes())
     document["auths"][host] = {"auth": "eDp5"}
+    put(path, document)
+
+
+def put(path: Path, document: object) -> None:
     temporary = path.with_name("config.json123")
     temporary.write_text(json.dumps(document))
     temporary.rename(path)
@@ -101,6 +105,48 @@ def test_a_link_that_takes_the_files_place_at_the_last_moment_keeps_it(
     assert names(path) == ["config.json"]
     sink(path).write(Delivery(TOKENS))
     assert json.loads(real.read_bytes())["auths"].keys() == {"ghcr.io", HOST}
+
+
+def test_who_was_opening_the_file_as_it_was_displaced_loses_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between finding a file's inode and writing to it, a busy machine lets others run, us among them."""
+    looked, count = replacement.Replacement._read_displaced, []
+
+    def look(self: replacement.Replacement, ready: bytes) -> bytes | None:
+        seen = looked(self, ready)
+        count.append(1)
+        if len(count) == 1:
+            Path(os.fsdecode(ready)).write_text('{"auths": {"ghcr.io": {}, "mine.io": {"auth": "eDp5"}}}')
+        return seen
+
+    monkeypatch.setattr(replacement.Replacement, "_read_displaced", look)
+    sink(path).write(Delivery(TOKENS))
+    assert json.loads(path.read_bytes())["auths"].keys() == {"ghcr.io", "mine.io", HOST}
+    assert names(path) == ["config.json"]
+
+
+def test_who_read_the_file_before_a_merge_and_writes_it_late_takes_nothing_back(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For an instant the file lacks the edit that is being merged; a program may write late what it read."""
+    between(monkeypatch, lambda: login(path, "late.io"))
+    slow: list[threading.Timer] = []
+    make, made = stage.Stage.make, []
+
+    def instant(self: stage.Stage, data: bytes, instead_of: stage.Snapshot | None) -> bytes:
+        made.append(1)
+        if len(made) == 2:
+            document = json.loads(path.read_bytes())
+            document["auths"]["slow.io"] = {"auth": "eDp5"}
+            slow.append(threading.Timer(0.12, put, [path, document]))
+            slow[0].start()
+        return make(self, data, instead_of)
+
+    monkeypatch.setattr(stage.Stage, "make", instant)
+    sink(path).write(Delivery(TOKENS))
+    slow[0].join()
+    assert json.loads(path.read_bytes())["auths"].keys() == {"ghcr.io", "late.io", "slow.io", HOST}
 
 
 class TestAnEditInPlaceWhereNobodyCanBeSeenWriting:
