@@ -97,9 +97,19 @@ class Pass(Store):
         self.environment["GNUPGHOME"] = str(home)
 
     def __enter__(self) -> Self:
-        self._gpg("--quick-generate-key", "somebody@example.test", "future-default", "default", "never")
+        self._generate()
         self._done(self.run("pass", "init", "somebody@example.test"))
         return self
+
+    def _generate(self) -> None:
+        # On a busy machine gpg 2.2 now and then cannot read the key it has just made ("Corrupted protection").
+        for last in (False, False, True):
+            made = self._gpg_said(
+                "--quick-generate-key", "somebody@example.test", "future-default", "default", "never"
+            )
+            if last or "Corrupted protection" not in made.stderr:
+                self._done(made)
+                return
 
     def lock(self) -> None:
         """Have the agent forget the passphrase, as after a restart."""
@@ -121,8 +131,11 @@ class Pass(Store):
             until(lambda: _has_ended(pid), "the agent is gone")
 
     def _gpg(self, *argv: str) -> None:
+        self._done(self._gpg_said(*argv))
+
+    def _gpg_said(self, *argv: str) -> subprocess.CompletedProcess[str]:
         quiet = ("--batch", "--quiet", "--trust-model", "always", "--pinentry-mode", "loopback")
-        self._done(self.run("gpg", *quiet, "--passphrase", self._passphrase, *argv))
+        return self.run("gpg", *quiet, "--passphrase", self._passphrase, *argv)
 
     @staticmethod
     def _done(result: subprocess.CompletedProcess[str]) -> None:
