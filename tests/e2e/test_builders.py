@@ -82,7 +82,9 @@ def several(home: Home) -> Home:
 
 
 def sent(builds: Builds) -> dict[str, str]:
-    logins = {host: {key.lower(): text for key, text in each.items()} for host, each in builds.logins.items()}
+    # docker-py names a host without a login, too.
+    given = {host: each for host, each in builds.logins.items() if each is not None}
+    logins = {host: {key.lower(): text for key, text in each.items()} for host, each in given.items()}
     return {host: each["password"] for host, each in logins.items() if each.get("password")}
 
 
