@@ -7,7 +7,7 @@ import platform
 import sys
 from pathlib import Path
 
-from tests.bench import measures
+from tests.bench import helper, measures
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/benchmarks.md"
 _MARK = "<!-- the table below is written by `make bench` -->"
@@ -28,6 +28,7 @@ def main() -> int:
         lambda: measures.rewrite(5 if few else 50),
         lambda: [measures.cold(1 if few else 5)],
         lambda: [measures.end(2 if few else 10)],
+        lambda: helper.credential(20 if few else 200),
         lambda: [measures.idle(10, 30 if few else 240)],
         lambda: [measures.idle(1000, 30 if few else 120)],
     ):
