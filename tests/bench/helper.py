@@ -51,13 +51,15 @@ def credential(runs: int) -> list[Figure]:
     }  # the first one warms the caches
     return [
         Figure(
-            "credential helper, ready answer", "≤ 3 × `/bin/true`", _ratio(middle, "ours", "nothing", runs)
+            "credential helper, ready answer",
+            "≤ 3 times `/bin/true`",
+            _ratio(middle, "ours", "nothing", runs),
         ),
         *(
             Figure(f"`docker-credential-ecr-login get`, {how}", goal, _ratio(middle, name, "ours", runs))
             for name, how, goal in (
-                ("keys", "static keys, warm cache", "≥ 3.5 × ours"),
-                ("sso", "SSO, 50 ms a round trip", "≥ 15 × ours"),
+                ("keys", "static keys, warm cache", "≥ 3.5 times ours"),
+                ("sso", "SSO, 50 ms a round trip", "≥ 15 times ours"),
             )
             if name in middle
         ),
@@ -83,4 +85,4 @@ def _run(made: Home, *argv: str, profile: str = "") -> float:
 
 def _ratio(middle: dict[str, float], one: str, other: str, runs: int) -> str:
     times = middle[one] / middle[other]
-    return f"p50 {middle[one] * 1000:.1f} ms, {times:.1f} × ({middle[other] * 1000:.1f} ms; {runs} runs)"
+    return f"p50 {middle[one] * 1000:.1f} ms, {times:.1f} times ({middle[other] * 1000:.1f} ms; {runs} runs)"
