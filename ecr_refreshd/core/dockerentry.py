@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import binascii
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 
@@ -13,6 +13,9 @@ from ecr_refreshd.core.model import EntryKind
 # Clients prefer these to `auth` (BuildKit, docker-py) or read them beside it; ECR is basic auth and no more.
 PREFERRED = frozenset({"identitytoken", "registrytoken", "username", "password"})
 TEXT_FIELDS = PREFERRED | {"auth", "email", "serveraddress"}
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
+_ENDS_AUTHORITY = re.compile(r"[/?#]")
 
 # Remembered, since the same keys are met at every look: a thousand of them cost 4 ms otherwise.
 bare = lru_cache(4096)(registry_hosts.bare)
@@ -42,22 +45,36 @@ def kind_of(auth: str, fields: Mapping[str, str]) -> EntryKind:
 def decoded(auth: str) -> tuple[str, str]:
     """Return user and password as docker decodes them, or two empty texts.
 
-    Go's base64 passes over line ends and takes nothing else that is not of the standard, padded alphabet;
-    docker then wants a colon with something before it (cli/config/configfile decodeAuth).
+    Docker wants a colon with something before it (cli/config/configfile decodeAuth).
     """
     try:
-        plain = base64.b64decode(auth.replace("\r", "").replace("\n", ""), validate=True)
-    except (binascii.Error, ValueError):
+        user, colon, password = plain(auth).partition(":")
+    except ValueError:
         return "", ""
-    user, colon, password = plain.decode("utf-8", "replace").partition(":")
     return (user, password.strip("\0")) if colon and user else ("", "")
 
 
+def plain(auth: str) -> str:
+    """Decode as Go's base64 does: it passes over line ends, and wants the standard, padded alphabet else.
+
+    Raises:
+        ValueError: it is no base64.
+    """
+    return base64.b64decode(auth.replace("\r", "").replace("\n", ""), validate=True).decode(
+        "utf-8", "replace"
+    )
+
+
 def legacy(key: str) -> str:
-    """Return the host that docker takes a key for when the exact one is missing (ConvertToHostname)."""
-    for scheme in ("https://", "http://"):
-        key = key.removeprefix(scheme)
-    return key.partition("/")[0]
+    """Return the host that docker takes a key for when the exact one is missing (ConvertToHostname).
+
+    Since 27 it takes any URL apart; before, it knew two schemes, and nothing of users and queries.
+    """
+    scheme, colon, rest = key.partition("://")
+    if not colon or not _SCHEME.fullmatch(scheme):
+        return key.partition("/")[0]
+    authority = _ENDS_AUTHORITY.split(rest, maxsplit=1)[0].rpartition("@")[2]
+    return authority.removesuffix(":")
 
 
 def is_namespace(key: str) -> bool:

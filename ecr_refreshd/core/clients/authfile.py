@@ -6,9 +6,9 @@ absent. A file that cannot be parsed ends the search.
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 
+from ecr_refreshd.core.clients import shapes
 from ecr_refreshd.core.clients.goconfig import GoConfig, go_config, go_map
 from ecr_refreshd.core.clients.world import (
     ANONYMOUS,
@@ -19,7 +19,7 @@ from ecr_refreshd.core.clients.world import (
     World,
     credential,
 )
-from ecr_refreshd.core.dockerentry import is_namespace, legacy
+from ecr_refreshd.core.dockerentry import is_namespace, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +97,11 @@ def helped(world: World, suffix: str, source: Source, host: str, search: Search)
 def _read(data: bytes | Unreadable, place: Place) -> tuple[GoConfig, str]:
     if isinstance(data, Unreadable):
         return GoConfig(), data.reason
-    config = go_map(data) if place.legacy else go_config(data, whole=True)
-    return config, config.syntax or ("" if config.mistyped.startswith("credsStore") else config.mistyped)
+    if place.legacy:
+        config = go_map(data, shapes.CONTAINERS)
+    else:
+        config = go_config(data, whole=True, shape=shapes.CONTAINERS)
+    return config, config.syntax or config.mistyped
 
 
 def _entered(config: GoConfig, place: Place, host: str, search: Search) -> Told:
@@ -121,7 +124,7 @@ def _entered(config: GoConfig, place: Place, host: str, search: Search) -> Told:
 def _entry(config: GoConfig, key: str, path: str, search: Search) -> Outcome:
     name = f"{path}: auths.{key}"
     try:
-        user, colon, password = _text(config.entries[key].get("auth", "")).partition(":")
+        user, colon, password = plain(config.entries[key].get("auth", "")).partition(":")
     except ValueError:
         search.saw(name, "its auth cannot be decoded")
         return Outcome(error="illegal base64 data in auth")
@@ -132,16 +135,7 @@ def _entry(config: GoConfig, key: str, path: str, search: Search) -> Outcome:
     return Outcome(credential(user, password.strip("\0")))
 
 
-def _text(auth: str) -> str:
-    """Decode as Go's base64 does, which passes over line ends and wants all else of the standard alphabet.
-
-    Raises:
-        ValueError: it is no base64.
-    """
-    plain = base64.b64decode(auth.replace("\r", "").replace("\n", ""), validate=True)
-    return plain.decode("utf-8", "replace")
-
-
 def _stands_for(key: str, place: Place) -> str:
     """Return the host that a key is taken for: only keys with a scheme are cut (normalizeAuthFileKey)."""
-    return legacy(key) if place.legacy or key.startswith(("http://", "https://")) else key
+    bare = key.removeprefix("http://").removeprefix("https://")
+    return bare.partition("/")[0] if place.legacy or bare != key else key

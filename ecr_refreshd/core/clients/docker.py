@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ecr_refreshd.core.clients import shapes
 from ecr_refreshd.core.clients.cliconfig import CliConfig, read_variable
 from ecr_refreshd.core.clients.goconfig import GoConfig, go_config, go_map
-from ecr_refreshd.core.clients.world import Credential, Finding, Outcome, Search, Source, Unreadable, World
+from ecr_refreshd.core.clients.world import Credential, Finding, Outcome, Search, Unreadable, World
 
 _PULL_FAILS_SINCE = (29,)
 _RUN_FAILS_SINCE = (23,)
@@ -64,13 +65,15 @@ def sudo(world: World, host: str) -> Finding:
     root = replace(world, home=_root_home(world), uid=0, env={"HOME": _root_home(world)})
     path = config_path(root)
     data = world.read(path)
-    if world.uid != 0 and isinstance(data, Unreadable):
-        search = Search()
-        search.saw(path, f"cannot be looked at from here: {data.reason}")
-        search.note(f"To know: sudo ecr-refreshd explain {host}")
-        return search.ends(Source(path))
-    finding = pulls(root, host)
     note = f"Under sudo docker reads {path}, not your own file; sudo -E, or the group docker, keeps to yours."
+    if world.uid != 0 and isinstance(data, Unreadable):
+        search = Search(notes=[note])
+        return search.is_closed(path, data.reason, host)
+    finding = pulls(root, host)
+    if world.uid != 0 and finding.source.program:
+        # It was asked as this user, with this user's files; root's answer may be another.
+        search = Search(list(finding.steps[:-1]), [note])
+        return search.is_closed(finding.source.program, "it would be asked as root", host)
     return replace(finding, notes=(*finding.notes, note))
 
 
@@ -99,15 +102,20 @@ def _read(world: World, path: str, search: Search) -> GoConfig:
     if isinstance(data, Unreadable):
         search.saw(path, f"cannot be read: {data.reason}; docker warns and goes on without it")
         return GoConfig()
-    config = go_config(data, whole=False)
+    config = go_config(data, whole=False, shape=shapes.docker(world.version("docker")))
     if config.syntax:
         search.saw(path, f"is not valid JSON ({config.syntax}); docker warns and goes on without it")
     elif config.mistyped:
         search.saw(path, f"{config.mistyped}; docker warns and decodes no entry of this file")
+        search.remedy = f"Mend {path}, by hand: {config.mistyped}, and with it docker decodes no login."
     elif config.undecodable:
         search.note(
             f"The entry of {' and '.join(config.undecodable)} in {path} cannot be decoded. Docker stops decoding "
             "there, and takes the entries in no order: whether the others work is chance. Remove it."
+        )
+        search.remedy = (
+            f"Take the entry of {' and '.join(config.undecodable)} out of {path}, by hand: a login or logout by "
+            "docker may empty others with it. `ecr-refreshd doctor` names its line."
         )
     return config
 

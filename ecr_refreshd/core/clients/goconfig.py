@@ -9,12 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ecr_refreshd.core.clients import shapes
+from ecr_refreshd.core.clients.shapes import Shape
 from ecr_refreshd.core.clients.world import Credential, credential
-from ecr_refreshd.core.dockerentry import TEXT_FIELDS, decoded, legacy
+from ecr_refreshd.core.dockerentry import decoded, legacy
 from ecr_refreshd.core.jsontext import Document, JsonError, JsonObject, Member, folded, scan, scan_object
 
 _OPENED = frozenset({"auths", "credhelpers"})
 _EXACT = frozenset({"auths", "credHelpers", "credsStore"})
+_NEWEST = shapes.docker()
 Fields = dict[str, str]
 
 
@@ -47,7 +50,7 @@ class GoConfig:
         return [key for key, fields in self.entries.items() if not decodes(fields)]
 
 
-def go_config(data: bytes, *, whole: bool, exact: bool = False) -> GoConfig:
+def go_config(data: bytes, *, whole: bool, exact: bool = False, shape: Shape = _NEWEST) -> GoConfig:
     """Return what a Go program makes of a file.
 
     Args:
@@ -55,6 +58,7 @@ def go_config(data: bytes, *, whole: bool, exact: bool = False) -> GoConfig:
         whole: json.Unmarshal, which wants one document and no more (podman); else json.Decoder (docker), which
             stops reading behind the first, and takes an empty file for nothing.
         exact: the names at the top do not fold case, and the last of two equal ones replaces the first (oras).
+        shape: the types that it wants.
     """
     config = GoConfig()
     if whole and not data.strip():
@@ -70,17 +74,17 @@ def go_config(data: bytes, *, whole: bool, exact: bool = False) -> GoConfig:
         document = Document(data, data.decode("latin-1"), root, 0, 0)
     for member in document.root.members if document.root else ():
         if not exact:
-            _fill(config, document.text, member)
+            _fill(config, document.text, member, shape)
         elif member.name in _EXACT:
             if member.name == "auths":
                 config.entries.clear()
-            _fill(config, document.text, member)
+            _fill(config, document.text, member, shape)
     return config
 
 
-def go_map(data: bytes) -> GoConfig:
+def go_map(data: bytes, shape: Shape = _NEWEST) -> GoConfig:
     """Return what a Go program makes of an old ``.dockercfg``: entries, and nothing around them."""
-    return go_config(b'{"auths":' + data + b"}", whole=True)
+    return go_config(b'{"auths":' + data + b"}", whole=True, shape=shape)
 
 
 def decodes(fields: Fields) -> bool:
@@ -115,28 +119,30 @@ def _first_object(data: bytes) -> JsonObject | None:
         return None
 
 
-def _fill(config: GoConfig, text: str, member: Member) -> None:
+def _fill(config: GoConfig, text: str, member: Member, shape: Shape) -> None:
     name = folded(member.name)
-    if name == "credsstore":
+    if name == "credsstore" and shape.store:
         if isinstance(member.value, str):
             config.store = member.value
         elif member.value is not None:
             _mistype(config, "credsStore")
-    if name not in _OPENED or member.value is None:
+    if name in shape.fields and not shape.fields[name](member.value):
+        _mistype(config, member.name)
+    if name not in _OPENED or member.value is None or (name == "credhelpers" and not shape.asks):
         return
     if not isinstance(member.value, JsonObject):
         _mistype(config, "auths" if name == "auths" else "credHelpers")
         return
     for each in member.value.members:
         if name == "auths":
-            _enter(config, text, each)
+            _enter(config, text, each, shape)
         elif isinstance(each.value, str | None):
             config.helpers[each.name] = each.value or ""
         else:
             _mistype(config, f"credHelpers[{each.name}]")
 
 
-def _enter(config: GoConfig, text: str, member: Member) -> None:
+def _enter(config: GoConfig, text: str, member: Member, shape: Shape) -> None:
     fields: Fields = {}
     config.entries[member.name] = fields
     config.spoilt.discard(member.name)
@@ -148,7 +154,7 @@ def _enter(config: GoConfig, text: str, member: Member) -> None:
         return
     pairs: list[tuple[str, Any]] = [(m.name, m.value) for m in scan_object(text, member.at).members]
     for name, value in pairs:
-        if folded(name) not in TEXT_FIELDS or value is None:
+        if folded(name) not in shape.entry or value is None:
             continue
         if isinstance(value, str):
             fields[folded(name)] = value

@@ -63,7 +63,7 @@ def judged(finding: Finding, host: str, known: Known, now: datetime) -> tuple[Ju
 
 def overall(each: tuple[Judged, ...]) -> Works:
     """Return whether a client works whatever chance brings."""
-    answers = {one.works for one in each}
+    answers = {one.works for one in each} or {"unknown"}
     return "no" if "no" in answers else "unknown" if "unknown" in answers else "yes"
 
 
@@ -71,6 +71,8 @@ def remedy(finding: Finding, each: tuple[Judged, ...], host: str, known: Known) 
     """Return what to do, "" where nothing needs to be done."""
     if overall(each) == "yes":
         return ""
+    if len(finding.outcomes) != 1 and finding.remedy:
+        return finding.remedy
     source = finding.source
     fails = any(outcome.error for outcome in finding.outcomes)
     if source.place == VARIABLE:
@@ -85,8 +87,6 @@ def remedy(finding: Finding, each: tuple[Judged, ...], host: str, known: Known) 
         return _keep(host, known)
     if source.program:
         return _other_program(source, host, known)
-    if len(finding.outcomes) > 1:
-        return f"docker logout {host} && {_keep(host, known)}"
     if known.kept and source.key and source.place not in known.files:
         return (
             f"Take {source.key} out of {source.place}, or name that file too: {_named(source.place, known)}"

@@ -133,14 +133,16 @@ class Finding:
     """How a client comes to what it sends.
 
     Attributes:
-        outcomes: one; more where the client leaves it to chance.
+        outcomes: one; more where the client leaves it to chance; none where it cannot be told.
         notes: what else is worth knowing, a sentence each.
+        remedy: what to do where it is not one outcome; "" where the usual helps.
     """
 
     steps: tuple[Step, ...]
     source: Source
     outcomes: tuple[Outcome, ...]
     notes: tuple[str, ...] = ()
+    remedy: str = ""
 
 
 @dataclass(slots=True)
@@ -149,6 +151,7 @@ class Search:
 
     steps: list[Step] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    remedy: str = ""
 
     def saw(self, place: str, found: str) -> None:
         """Add a step."""
@@ -158,6 +161,14 @@ class Search:
         """Add something that is worth knowing."""
         self.notes.append(sentence)
 
+    def is_closed(self, path: str, reason: str, host: str) -> Finding:
+        """Return that it cannot be told, because only root may look at what decides."""
+        self.saw(path, f"cannot be looked at from here: {reason}")
+        # Of the folders in which pip and pipx put programs sudo searches none.
+        self.remedy = f'To know: sudo "$(command -v ecr-refreshd)" explain {host}'
+        return self.ends(Source(path))
+
     def ends(self, source: Source, *outcomes: Outcome) -> Finding:
         """Return what was found; equal outcomes count once."""
-        return Finding(tuple(self.steps), source, tuple(dict.fromkeys(outcomes)), tuple(self.notes))
+        told = tuple(dict.fromkeys(outcomes))
+        return Finding(tuple(self.steps), source, told, tuple(self.notes), self.remedy)
