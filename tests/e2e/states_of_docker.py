@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.e2e.agreeing import (
+from tests.e2e.states import (
     ANSWERS_EMPTY,
     HOST,
     IS_BROKEN,
