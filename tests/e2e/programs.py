@@ -10,7 +10,7 @@ import pytest
 from tests.needs import need
 
 FOLDER = "ECR_REFRESHD_TEST_CLIENTS"
-"""Names that folder. Where it is unset, as on a machine without Go, nothing is expected to be there."""
+"""Names that folder, and more as PATH does. Where it is unset, as without Go, nothing is expected to be there."""
 BUILT = frozenset({"docker", "docker-compose", "crane", "oras", "docker-credential-ecr-login"})
 """What ``make clients`` builds (.ci/clients); others are used where somebody has put them."""
 PACKAGED = frozenset({"docker", "podman", "buildah", "skopeo"})
@@ -19,7 +19,12 @@ PACKAGED = frozenset({"docker", "podman", "buildah", "skopeo"})
 
 def programs(name: str) -> list[str]:
     """Every program of this name, whatever its version; [""] for none, so that a test can say so."""
-    folders = [os.environ.get(FOLDER, ""), *os.get_exec_path(), "/usr/local/bin", "/usr/bin"]
+    folders = [
+        *os.environ.get(FOLDER, "").split(os.pathsep),
+        *os.get_exec_path(),
+        "/usr/local/bin",
+        "/usr/bin",
+    ]
     found = [os.path.realpath(Path(each) / name) for each in folders if each]
     return list(dict.fromkeys(each for each in found if os.access(each, os.X_OK))) or [""]
 
@@ -39,3 +44,8 @@ def wanted(program: str, name: str) -> str:
 def client(name: str) -> str:
     """Return the first program of this name, the newest where ``make clients`` has built it."""
     return wanted(programs(name)[0], name)
+
+
+def each(name: str) -> pytest.MarkDecorator:
+    """Let a test meet every version of a program that this machine has."""
+    return pytest.mark.parametrize("program", programs(name))

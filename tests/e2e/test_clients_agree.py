@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ecr_refreshd.cli.explain import gathered
-from tests.e2e import states_of_docker, states_of_podman
+from tests.e2e import states_of_docker, states_of_others, states_of_podman
 from tests.e2e.agreeing import (
     DECIDE,
     IMAGE,
@@ -24,17 +24,13 @@ from tests.e2e.agreeing import (
     registry_client,
 )
 from tests.e2e.listening import DockerSocket, Proxy
-from tests.e2e.programs import programs, wanted
+from tests.e2e.programs import each, wanted
 from tests.e2e.states import FAILS, HOST, State, entry, promised, sent
 from tests.needs import need
 
 STATES = [*states_of_docker.STATES, *states_of_podman.STATES]
+DOCKER = [*STATES, *states_of_others.VARIABLE]
 ALL = pytest.mark.parametrize("state", STATES, ids=lambda state: state.name)
-
-
-def each(name: str) -> pytest.MarkDecorator:
-    """Let a test meet every version of a program that this machine has."""
-    return pytest.mark.parametrize("program", programs(name))
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +43,7 @@ def python_client() -> Iterator[Client]:
 
 
 @each("docker")
-@ALL
+@pytest.mark.parametrize("state", DOCKER, ids=lambda state: state.name)
 def test_docker_sends_what_is_said(state: State, program: str, daemon: DockerSocket, tmp_path: Path) -> None:
     docker = wanted(program, "docker")
     agree("docker", docker_client(docker, daemon, "pull", IMAGE), state, tmp_path, "docker", docker)
@@ -55,7 +51,7 @@ def test_docker_sends_what_is_said(state: State, program: str, daemon: DockerSoc
 
 @each("docker")
 @pytest.mark.parametrize(
-    "state", [one for one in STATES if one.helpers or "missing" in one.name], ids=lambda state: state.name
+    "state", [one for one in DOCKER if one.helpers or "missing" in one.name], ids=lambda state: state.name
 )
 def test_docker_run_sends_what_is_said(
     state: State, program: str, daemon: DockerSocket, tmp_path: Path

@@ -2,42 +2,90 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.e2e import states_of_docker, states_of_podman
+from tests.e2e import states_of_docker, states_of_others, states_of_podman
 from tests.e2e.agreeing import IMAGE, agree, compose_client, registry_client
 from tests.e2e.listening import DockerSocket, Proxy
-from tests.e2e.programs import client
+from tests.e2e.programs import client, each, wanted
 from tests.e2e.states import HOST, State
+from tests.needs import need
+from tests.world.processes import Program
 
-STATES = [*states_of_docker.STATES, *states_of_podman.STATES]
-ALL = pytest.mark.parametrize("state", STATES, ids=lambda state: state.name)
+STATES = [*states_of_docker.STATES, *states_of_podman.STATES, *states_of_others.VARIABLE]
 
 
-@ALL
+def states(*more: State) -> pytest.MarkDecorator:
+    """Let a test go through all states, and these that mean something to its client only."""
+    return pytest.mark.parametrize("state", [*STATES, *more], ids=lambda state: state.name)
+
+
+_CONTAINERD = """
+version = 2
+root = "{folder}/root"
+state = "{folder}/state"
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"]
+[grpc]
+  address = "{folder}/sock"
+"""
+
+
+@pytest.fixture(scope="module")
+def containerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A containerd of our own: nerdctl asks it for a lease before it looks at any login."""
+    client("nerdctl")
+    need(os.geteuid() == 0, "root: containerd mounts")
+    program = shutil.which("containerd")
+    need(program, "containerd")
+    folder = tmp_path_factory.mktemp("c")
+    (folder / "config.toml").write_text(_CONTAINERD.format(folder=folder))
+    argv = [str(program), "--config", f"{folder}/config.toml"]
+    with Program(argv, folder / "log", {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}) as started:
+        started.wait_until((folder / "sock").exists, "containerd")
+        yield folder / "sock"
+
+
+@states()
 def test_compose_sends_what_is_said(state: State, daemon: DockerSocket, tmp_path: Path) -> None:
     compose = client("docker-compose")
     agree("compose", compose_client(compose, daemon), state, tmp_path, "docker-compose", compose)
 
 
-@ALL
+@states()
 def test_crane_sends_what_is_said(state: State, proxy: Proxy, tmp_path: Path) -> None:
     crane = client("crane")
     argv = [crane, "manifest", "--insecure", IMAGE]
     agree("crane", registry_client(argv, proxy), state, tmp_path, "crane", crane)
 
 
-@ALL
+@states()
 def test_oras_sends_what_is_said(state: State, proxy: Proxy, tmp_path: Path) -> None:
     oras = client("oras")
     argv = [oras, "manifest", "fetch", "--insecure", IMAGE]
     agree("oras", registry_client(argv, proxy, b"basic"), state, tmp_path, "oras", oras)
 
 
-@ALL
-def test_helm_sends_what_is_said(state: State, proxy: Proxy, tmp_path: Path) -> None:
-    helm = client("helm")
+@each("helm")
+@states(*states_of_others.CHARTS)
+def test_helm_sends_what_is_said(state: State, program: str, proxy: Proxy, tmp_path: Path) -> None:
+    helm = wanted(program, "helm")
     argv = [helm, "show", "chart", "--insecure-skip-tls-verify", f"oci://{HOST}/chart", "--version", "1.2.3"]
     agree("helm", registry_client(argv, proxy, b"basic"), state, tmp_path, "helm", helm)
+
+
+@each("nerdctl")
+@states(*states_of_others.SPELLINGS)
+def test_nerdctl_sends_what_is_said(
+    state: State, program: str, proxy: Proxy, containerd: Path, tmp_path: Path
+) -> None:
+    nerdctl = wanted(program, "nerdctl")
+    argv = [nerdctl, "--address", str(containerd), "--data-root", f"{tmp_path}/data"]
+    argv += ["--cni-path", f"{tmp_path}/cni", "--cni-netconfpath", f"{tmp_path}/net", "--insecure-registry"]
+    argv += ["pull", "--unpack=false", "--quiet", IMAGE]
+    client = registry_client(argv, proxy, b"no basic auth credentials")
+    agree("nerdctl", client, state, tmp_path, "nerdctl", nerdctl)

@@ -1,5 +1,8 @@
 """The docker command line, and what runs with it: compose, buildx, and all of it under ``sudo``.
 
+Compose and buildx are programs of their own, with docker's code of their day in them: docker's version says
+nothing of them.
+
 Rules: whatever is wrong with config.json is a warning, and what was read of it counts; with nothing said about
 credentials a keychain on PATH is looked for at every command. Where a helper fails, docker's pull before 29 (and
 its run, long ago) falls back to the file by accident, and everything else fails.
@@ -17,6 +20,10 @@ _PULL_FAILS_SINCE = (29,)
 _RUN_FAILS_SINCE = (23,)
 """The real 20.10 forgives, and 28.2 does not; nothing between them was tried."""
 _NO_OLD_FILE_SINCE = (23,)
+_BUILDX_SINCE = (23,)
+"""``docker build`` is buildx since then; before, docker spoke with BuildKit itself."""
+_Version = tuple[int, ...] | None
+"""Of docker; None if it is not there, does not tell or does not count: it reads as the newest does."""
 
 
 def pulls(world: World, host: str) -> Finding:
@@ -32,14 +39,15 @@ def runs(world: World, host: str) -> Finding:
 def composes(world: World, host: str) -> Finding:
     """Return what ``docker compose`` sends: where a helper fails, so does it, whatever docker's own version."""
     search = Search()
-    got = _loaded(world, search).get(host, search)
+    got = _loaded(world, search, version=None).get(host, search)
     return search.ends(got.source, *got.outcomes)
 
 
 def _forgiving(world: World, host: str, verb: str, fails_since: tuple[int, ...]) -> Finding:
     search = Search()
-    got = _loaded(world, search).get(host, search)
-    if got.failed and (world.version("docker") or ()) < fails_since:
+    version = world.version("docker")
+    got = _loaded(world, search, version).get(host, search)
+    if got.failed and version is not None and version < fails_since:
         search.note(
             f"The helper fails. This version's {verb} then takes the file's own entry by accident; docker "
             f"{fails_since[0]} and later fail instead."
@@ -55,7 +63,9 @@ def builds(world: World, host: str) -> Finding:
     per host (``buildx/config/HOST``) are for registries with bearer tokens: a password is asked without a scope.
     """
     search = Search()
-    got = _loaded(world, search).get(host, search)
+    version = world.version("docker")
+    itself = version is not None and version < _BUILDX_SINCE
+    got = _loaded(world, search, version if itself else None).get(host, search)
     return search.ends(got.source, *(_for_buildkit(outcome) for outcome in got.outcomes))
 
 
@@ -79,10 +89,10 @@ def config_path(world: World) -> str:
     return f"{world.env.get('DOCKER_CONFIG') or world.home + '/.docker'}/config.json"
 
 
-def _loaded(world: World, search: Search) -> CliConfig:
+def _loaded(world: World, search: Search, version: _Version) -> CliConfig:
     path = config_path(world)
-    variable = read_variable(world, search, docker=True)
-    config = _read(world, path, search)
+    variable = read_variable(world, search, "docker", version)
+    config = _read(world, path, search, version)
     keychain = ""
     if not config.configured:
         keychain = _detected(world)
@@ -91,11 +101,11 @@ def _loaded(world: World, search: Search) -> CliConfig:
     return CliConfig(world, path, config, variable, keychain)
 
 
-def _read(world: World, path: str, search: Search) -> GoConfig:
+def _read(world: World, path: str, search: Search, version: _Version) -> GoConfig:
     data = world.read(path)
     if data is None:
         search.saw(path, "there is no such file")
-        return _old(world, search)
+        return _old(world, search, version)
     if isinstance(data, Unreadable):
         search.saw(path, f"cannot be read: {data.reason}; docker warns and goes on without it")
         return GoConfig()
@@ -112,9 +122,9 @@ def _read(world: World, path: str, search: Search) -> GoConfig:
     return config
 
 
-def _old(world: World, search: Search) -> GoConfig:
+def _old(world: World, search: Search, version: _Version) -> GoConfig:
     """Read the file of docker 1.6 and before, which docker did until 23."""
-    version, path = world.version("docker"), f"{world.home}/.dockercfg"
+    path = f"{world.home}/.dockercfg"
     data = world.read(path) if version is not None and version < _NO_OLD_FILE_SINCE else None
     if not isinstance(data, bytes):
         return GoConfig()

@@ -17,7 +17,7 @@ from ecr_refreshd.core.clients.world import (
     Source,
     Unreadable,
     World,
-    for_password,
+    for_whole_login,
 )
 
 
@@ -51,9 +51,12 @@ def kaniko(world: World, host: str) -> Finding:
     return Finding(finding.steps, finding.source, finding.outcomes, (*finding.notes, *notes))
 
 
-def load(world: World, path: str, search: Search) -> CliConfig | Finding:
-    """Read a file strictly, as docker's package does for whoever heeds its errors."""
-    variable = read_variable(world, search, docker=False)
+def load(world: World, path: str, search: Search, reader: str = "") -> CliConfig | Finding:
+    """Read a file strictly, as docker's package does for whoever heeds its errors.
+
+    `reader`: whose version says whether it reads DOCKER_AUTH_CONFIG, "" if nobody's.
+    """
+    variable = read_variable(world, search, reader, world.version(reader) if reader else None)
     data = world.read(path)
     if data is None:
         search.saw(path, "there is no such file")
@@ -92,4 +95,4 @@ def _used(outcome: Outcome) -> Outcome:
     """Return what is sent to a registry that asks for a password: a registry token all the same (basic.go)."""
     if outcome.credential and outcome.credential.bearer:
         return Outcome(Credential("", bearer=True))
-    return for_password(outcome)
+    return for_whole_login(outcome)
