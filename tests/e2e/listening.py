@@ -56,9 +56,9 @@ class Proxy:
     """A proxy behind whose every name stands a registry that wants a password; keeps what it was given."""
 
     def __init__(self, folder: Path) -> None:
-        certificate, key = self_signed(folder, [HOST])
+        self.certificate, key = self_signed(folder, [HOST])
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._tls.load_cert_chain(certificate, key)
+        self._tls.load_cert_chain(self.certificate, key)
         self.seen: list[str] = []
         self._server = _Serving(socket.AF_INET, ("127.0.0.1", 0), self._serve)
         self.url = f"http://127.0.0.1:{self._server.port}"

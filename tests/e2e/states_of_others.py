@@ -9,6 +9,7 @@ from tests.e2e.states_of_docker import TWIN, variable
 
 HERE = {"auths": {HOST: entry("here")}}
 PORT = f"{HOST}:443"
+BUILDX = f".docker/buildx/config/{HOST}/config.json"
 HELM = ".config/helm/registry/config.json"
 
 
@@ -178,3 +179,35 @@ CHARTS = [
     ),
 ]
 """Of helm, which has a file of its own."""
+
+PER_HOST = [
+    State("a file of buildx for the host", None, {BUILDX: {"auths": {HOST: entry("buildx")}}}),
+    State(
+        "a file of buildx for the host, beside docker's", HERE, {BUILDX: {"auths": {HOST: entry("buildx")}}}
+    ),
+    State("a marker of buildx for the host", HERE, {BUILDX: {"auths": {HOST: {}}}}),
+    State("a file of buildx for the host that is broken", HERE, {BUILDX: b"{"}),
+    State(
+        "a file of buildx for the host, in DOCKER_CONFIG",
+        None,
+        {"dc/buildx/config/" + HOST + "/config.json": {"auths": {HOST: entry("buildx")}}},
+        {"DOCKER_CONFIG": "{home}/dc"},
+    ),
+    State(
+        "a file of buildx in BUILDX_CONFIG",
+        HERE,
+        {"bx/config/" + HOST + "/config.json": {"auths": {HOST: entry("buildx")}}},
+        {"BUILDX_CONFIG": "{home}/bx"},
+    ),
+    State(
+        "a file of buildx for the repository",
+        HERE,
+        {f".docker/buildx/config/{HOST}/node/config.json": {"auths": {HOST: entry("buildx")}}},
+    ),
+    State(
+        "a file of buildx for the scope",
+        HERE,
+        {f".docker/buildx/config/{HOST}/node@pull/config.json": {"auths": {HOST: entry("buildx")}}},
+    ),
+]
+"""Of buildx, whose files for a host go before docker's where a registry hands out bearer tokens."""

@@ -14,7 +14,16 @@ from dataclasses import replace
 
 from ecr_refreshd.core.clients.cliconfig import CliConfig, read_variable
 from ecr_refreshd.core.clients.goconfig import GoConfig, go_config, go_map
-from ecr_refreshd.core.clients.world import Credential, Finding, Outcome, Search, Source, Unreadable, World
+from ecr_refreshd.core.clients.world import (
+    Credential,
+    Finding,
+    Outcome,
+    Search,
+    Source,
+    Unreadable,
+    World,
+    for_whole_login,
+)
 
 _PULL_FAILS_SINCE = (29,)
 _RUN_FAILS_SINCE = (23,)
@@ -141,11 +150,9 @@ def _detected(world: World) -> str:
 
 def _for_buildkit(outcome: Outcome) -> Outcome:
     sent = outcome.credential
-    if sent is None:
-        return outcome
-    if sent.identity:
+    if sent is not None and sent.identity:
         return Outcome(Credential("", identity=True))
-    return Outcome(replace(sent, bearer=False) if sent.auth else None)
+    return for_whole_login(outcome)
 
 
 def _root_home(world: World) -> str:
