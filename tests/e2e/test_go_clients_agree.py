@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from ecr_refreshd.cli.explain import gathered
 from tests.e2e import states_of_docker, states_of_others, states_of_podman
-from tests.e2e.agreeing import IMAGE, agree, compose_client, registry_client
+from tests.e2e.agreeing import DECIDE, IMAGE, Client, agree, compose_client, registry_client
 from tests.e2e.listening import DockerSocket, Proxy
 from tests.e2e.programs import client, each, wanted
-from tests.e2e.states import HOST, State
+from tests.e2e.states import FAILS, HOST, NOTHING, State, entry, sent
 from tests.needs import need
+from tests.world import homes
+from tests.world.aws import FakeAws
 from tests.world.processes import Program
 
 STATES = [*states_of_docker.STATES, *states_of_podman.STATES, *states_of_others.VARIABLE]
@@ -61,6 +64,50 @@ def test_crane_sends_what_is_said(state: State, proxy: Proxy, tmp_path: Path) ->
     crane = client("crane")
     argv = [crane, "manifest", "--insecure", IMAGE]
     agree("crane", registry_client(argv, proxy), state, tmp_path, "crane", crane)
+
+
+def ko(program: str, proxy: Proxy, home: Path, **more: str) -> Client:
+    """ko, that builds on the image of a program that is nothing: it asks for the image before it compiles."""
+    (home / "go.mod").write_text("module example.com/nothing\n")
+    (home / "main.go").write_text("package main\n\nfunc main() {}\n")
+    compiler = shutil.which("go")
+    if compiler is None:
+        pytest.skip("ko runs Go")
+    ask = registry_client([program, "build", "--push=false", "--insecure-registry", "."], proxy)
+    of_go = {"GOCACHE": f"{home}/cache", "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local", "GOPROXY": "off"}
+    of_ko = {
+        "KO_DEFAULTBASEIMAGE": IMAGE,
+        "SSL_CERT_FILE": str(proxy.certificate),
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+    def build(environment: Mapping[str, str]) -> str:
+        (home / "bin" / "go").symlink_to(os.path.realpath(compiler))
+        return ask({**environment, **of_go, **of_ko, **more})
+
+    return build
+
+
+@each("ko")
+@states()
+def test_ko_sends_what_is_said(state: State, program: str, proxy: Proxy, tmp_path: Path) -> None:
+    wanted(program, "ko")
+    agree("ko", ko(program, proxy, tmp_path), state, tmp_path, "ko", program)
+
+
+@each("ko")
+def test_ko_sends_what_aws_gives_it_whatever_stands_in_a_file(
+    program: str, proxy: Proxy, aws: FakeAws, tmp_path: Path
+) -> None:
+    wanted(program, "ko")
+    keys = homes.access_key()
+    environment = State("", {"auths": {HOST: entry("here")}}).build(tmp_path)
+    homes.static_keys(tmp_path, "dev", keys, aws=aws, account=HOST[:12])
+    more = {name: text for name, text in aws.environment(tmp_path).items() if name.startswith("AWS_")}
+    offered = ko(program, proxy, tmp_path, **more, AWS_PROFILE="dev", NO_PROXY="127.0.0.1")(environment)
+    assert offered not in (sent("AWS", "here"), NOTHING, FAILS)
+    assert len(aws.calls("ecr:GetAuthorizationToken")) >= 1
+    assert any("AWS itself" in note for note in DECIDE["ko"](gathered(environment), HOST).notes)
 
 
 @states()
