@@ -11,7 +11,17 @@ from tests.needs import need
 
 FOLDER = "ECR_REFRESHD_TEST_CLIENTS"
 """Names that folder, and more as PATH does. Where it is unset, as without Go, nothing is expected to be there."""
-BUILT = frozenset({"docker", "docker-compose", "crane", "oras", "docker-credential-ecr-login"})
+BUILT = frozenset(
+    {
+        "docker",
+        "docker-compose",
+        "crane",
+        "oras",
+        "docker-credential-ecr-login",
+        "testcontainers-go",
+        "kubelet-logins",
+    }
+)
 """What ``make clients`` builds (.ci/clients); others are used where somebody has put them."""
 PACKAGED = frozenset({"docker", "podman", "buildah", "skopeo"})
 """What a Debian package brings, and CI installs."""

@@ -10,6 +10,7 @@ from tests.e2e.states_of_docker import TWIN, variable
 HERE = {"auths": {HOST: entry("here")}}
 PORT = f"{HOST}:443"
 BUILDX = f".docker/buildx/config/{HOST}/config.json"
+KUBELET = "var/lib/kubelet/config.json"
 HELM = ".config/helm/registry/config.json"
 
 
@@ -211,3 +212,33 @@ PER_HOST = [
     ),
 ]
 """Of buildx, whose files for a host go before docker's where a registry hands out bearer tokens."""
+
+NODE = [
+    State("a file in the kubelet's folder", HERE, {KUBELET: {"auths": {HOST: entry("kubelet")}}}),
+    State(
+        "a file in the kubelet's folder without the host", HERE, {KUBELET: {"auths": {OTHER: entry("there")}}}
+    ),
+    State("a file in the kubelet's folder that is broken", HERE, {KUBELET: b"{"}),
+    State("a file in the kubelet's folder that is empty", HERE, {KUBELET: b""}),
+    State(
+        "a file in the kubelet's folder with an undecodable entry",
+        HERE,
+        {KUBELET: {"auths": {HOST: entry("kubelet"), OTHER: {"auth": "!!!"}}}},
+    ),
+    State("a file in the kubelet's folder with a store", HERE, {KUBELET: {"credsStore": "st"}}),
+    State("a file in the root folder", HERE, {"config.json": {"auths": {HOST: entry("root")}}}),
+    State(
+        "a file in root's home",
+        HERE,
+        {"root/.docker/config.json": {"auths": {HOST: entry("root")}}},
+    ),
+    State("an auth without padding", {"auths": {HOST: {"auth": auth("unpadded!").rstrip("=")}}}),
+    State("a login for all of them", {"auths": {"*.dkr.ecr.us-west-2.amazonaws.com": entry("all")}}),
+    State(
+        "a login for all of them and an entry",
+        {"auths": {"*.dkr.ecr.us-west-2.amazonaws.com": entry("all"), **HERE["auths"]}},
+    ),
+    State("an old dockercfg of the kubelet", None, {"var/lib/kubelet/.dockercfg": {HOST: entry("old")}}),
+    State("an old dockercfg in root's home", None, {"root/.dockercfg": {HOST: entry("old")}}),
+]
+"""Of the kubelet, to whom the home is the root of all."""

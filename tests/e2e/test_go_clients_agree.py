@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ecr_refreshd.cli.explain import gathered
 from tests.e2e import states_of_docker, states_of_others, states_of_podman
-from tests.e2e.agreeing import DECIDE, IMAGE, Client, agree, compose_client, registry_client
+from tests.e2e.agreeing import DECIDE, IMAGE, Client, agree, compose_client, docker_client, registry_client
 from tests.e2e.listening import DockerSocket, Proxy
 from tests.e2e.programs import client, each, wanted
-from tests.e2e.states import FAILS, HOST, NOTHING, State, entry, sent
+from tests.e2e.states import FAILS, HOST, NOTHING, State, entry, promised, sent
 from tests.needs import need
 from tests.world import homes
 from tests.world.aws import FakeAws
@@ -136,3 +139,46 @@ def test_nerdctl_sends_what_is_said(
     argv += ["pull", "--unpack=false", "--quiet", IMAGE]
     client = registry_client(argv, proxy, b"no basic auth credentials")
     agree("nerdctl", client, state, tmp_path, "nerdctl", nerdctl)
+
+
+@states()
+def test_testcontainers_sends_what_is_said(state: State, daemon: DockerSocket, tmp_path: Path) -> None:
+    """The library pulls for a program of a few lines (testcontainers.go)."""
+    program = client("testcontainers-go")
+    pull = docker_client(program, daemon, IMAGE)
+    agree("testcontainers-go", pull, state, tmp_path, "testcontainers-go", program)
+
+
+@pytest.fixture(scope="module")
+def kubelet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A program of a few lines that looks for logins with the kubelet's own package (kubelet.go)."""
+    program = client("kubelet-logins")
+    need(
+        os.geteuid() == 0, "root: the kubelet's files have fixed places, so it gets a root folder of its own"
+    )
+    return Path(shutil.copy(program, tmp_path_factory.mktemp("k")))
+
+
+@states(*states_of_others.NODE)
+def test_the_kubelet_tries_what_is_said(state: State, kubelet: Path, tmp_path: Path) -> None:
+    """It tries one login after the other, of which one is said."""
+    environment = state.build(tmp_path) | {"HOME": "/root"}
+    (tmp_path / "kubelet").hardlink_to(kubelet)
+
+    def inside() -> None:
+        os.chroot(tmp_path)
+        os.chdir("/")
+
+    done = subprocess.run(
+        ["/kubelet", IMAGE.partition(":")[0]],
+        env=environment,
+        preexec_fn=inside,
+        capture_output=True,
+        timeout=30,
+        check=True,
+    )
+    tried = [sent(*login) for login in json.loads(done.stdout)]
+    world = gathered(environment)
+    there = replace(world, read=lambda path: world.read(f"{tmp_path}{path}"))
+    (said,) = [promised(outcome) for outcome in DECIDE["kubelet"](there, HOST).outcomes]
+    assert said in ([each for each in tried if each != NOTHING] or [NOTHING])

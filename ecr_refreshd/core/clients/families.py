@@ -14,6 +14,7 @@ from ecr_refreshd.core.clients import (
     nerdctl,
     oras,
     testcontainers,
+    testcontainersgo,
 )
 from ecr_refreshd.core.clients.world import Finding, World
 
@@ -52,6 +53,6 @@ FAMILIES = (
     Family("helm", "helm (oci://)", oras.helm, ("helm",)),
     Family("kubelet", "kubelet", kubelet.decide, ("kubelet",)),
     Family("testcontainers-java", "Testcontainers for Java", testcontainers.java),
-    Family("testcontainers-go", "Testcontainers for Go", testcontainers.go),
+    Family("testcontainers-go", "Testcontainers for Go", testcontainersgo.decide),
     Family("sudo-docker", "sudo docker", docker.sudo),
 )

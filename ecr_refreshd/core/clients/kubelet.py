@@ -1,13 +1,15 @@
 """The kubelet (pkg/credentialprovider): the first file that it can parse, entries only, every match in turn.
 
-It knows no helpers and no stores; a file is read again after five minutes. It runs as root, often without HOME.
+It knows no helpers and no stores; a file is read again after five minutes. It runs as root, often without HOME. A
+key may be a pattern, part by part between dots, and an auth may lack its padding.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 
-from ecr_refreshd.core.clients.goconfig import GoConfig, go_config, go_map, sent
+from ecr_refreshd.core.clients.goconfig import Fields, GoConfig, go_config, go_map, sent
 from ecr_refreshd.core.clients.world import (
     ANONYMOUS,
     Credential,
@@ -47,7 +49,11 @@ def decide(world: World, host: str) -> Finding:
             search.note(f"To know: sudo ecr-refreshd explain {host}")
             return search.ends(Source(path))
         config = go_map(data) if path.endswith(".dockercfg") else go_config(data, whole=True)
-        if config.syntax or config.mistyped or config.undecodable:
+        for fields in config.entries.values():
+            _pad(fields)
+        # What it does not know, as credsStore, may be of whatever type.
+        mistyped = config.mistyped.startswith("auths") or " of auths[" in config.mistyped or config.spoilt
+        if config.syntax or mistyped or config.undecodable:
             search.saw(path, "cannot be parsed as a whole, so the next file is tried")
             continue
         return _in_file(config, path, host, search)
@@ -56,7 +62,7 @@ def decide(world: World, host: str) -> Finding:
 
 
 def _in_file(config: GoConfig, path: str, host: str, search: Search) -> Finding:
-    keys = [key for key in config.entries if _stands_for(key) == host]
+    keys = [key for key in config.entries if _matches(_stands_for(key), host)]
     found: list[tuple[datetime, str, Credential]] = []
     for key in keys:
         one = sent({name: text for name, text in config.entries[key].items() if not name.endswith("token")})
@@ -79,3 +85,15 @@ def _stands_for(key: str) -> str:
     bare = key.split("://", 1)[-1]
     host, _, path = bare.partition("/")
     return host if path.strip("/") in ("", "v1", "v2") else ""
+
+
+def _matches(pattern: str, host: str) -> bool:
+    """Tell whether a host is meant (URLsMatch): a star is for some letters between two dots."""
+    parts, names = pattern.split("."), host.split(".")
+    return len(parts) == len(names) and all(map(fnmatchcase, names, parts))
+
+
+def _pad(fields: Fields) -> None:
+    auth = fields.get("auth", "").strip()
+    if auth and not auth.endswith("="):
+        fields["auth"] = auth + "=" * (-len(auth) % 4)

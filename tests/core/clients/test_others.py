@@ -1,7 +1,7 @@
 """What clients send that no package brings, by their own rules: they seldom stand on a machine that tests.
 
-Each was seen so: nerdctl 2.1.2 and 2.1.3, helm 3.22 and 4.3, ko 0.19, buildx 0.38, compose 5.6 and docker 29.9
-agree in every state of `tests/e2e`.
+Each was seen so: nerdctl 2.1.2 and 2.1.3, helm 3.22 and 4.3, ko 0.19, buildx 0.38, compose 5.6, docker 29.9,
+Testcontainers for Go 0.45 and Kubernetes 1.36 agree in every state of `tests/e2e`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from ecr_refreshd.core.clients import docker, ggcr, nerdctl, oras
+from ecr_refreshd.core.clients import docker, ggcr, kubelet, nerdctl, oras, testcontainersgo
 from ecr_refreshd.core.clients.world import Finding, HelperAnswer, World
 from tests.core.clients.test_containers import HOST, login, machine, passwords
 
@@ -119,3 +119,38 @@ def test_ko_asks_aws_first_and_does_not_know_podmans_file_in_the_home() -> None:
     assert passwords(ggcr.decide(at_home, HOST)) == ["home"]
     assert passwords(ggcr.ko(at_home, HOST)) == ["nothing"]
     assert any("AWS" in note for note in ggcr.ko(at_home, HOST).notes)
+
+
+def test_testcontainers_looks_up_in_the_file_what_dockers_variable_only_names() -> None:
+    """The variable of docker 28.3 holds nothing but an auth: a stale one there does no harm here."""
+    assert passwords(testcontainersgo.decide(world({FILE: login("here")}, VARIABLE), HOST)) == ["here"]
+    assert passwords(testcontainersgo.decide(world({}, VARIABLE), HOST)) == ["nothing"]
+    plain = {"DOCKER_AUTH_CONFIG": config(username="AWS", password="plain")}
+    assert passwords(testcontainersgo.decide(world({FILE: login("here")}, plain), HOST)) == ["plain"]
+
+
+def test_testcontainers_loses_every_login_by_one_that_fails() -> None:
+    other = {"auths": {"registry.example.com": {"auth": "!!!"}}}
+    both = json.dumps({"auths": json.loads(login("here"))["auths"] | other["auths"]})
+    assert passwords(testcontainersgo.decide(world({FILE: both}), HOST)) == ["nothing"]
+
+
+@pytest.mark.parametrize(
+    ("key", "sent"),
+    [
+        ("*.dkr.ecr.us-west-2.amazonaws.com", "here"),
+        ("https://*.dkr.*.us-west-2.amazonaws.com/v2/", "here"),
+        ("*.amazonaws.com", "nothing"),
+    ],
+)
+def test_the_kubelet_takes_patterns_part_by_part(key: str, sent: str) -> None:
+    entry = json.loads(login("here"))["auths"][HOST]
+    there = world({"/root/.docker/config.json": json.dumps({"auths": {key: entry}})})
+    assert passwords(kubelet.decide(there, HOST)) == [sent]
+
+
+def test_the_kubelet_takes_an_auth_without_padding_and_a_store_of_any_type() -> None:
+    auth = json.loads(login("unpadded!"))["auths"][HOST]["auth"]
+    assert auth.endswith("=")
+    there = {"auths": {HOST: {"auth": auth.rstrip("=")}}, "credsStore": 1, "credHelpers": []}
+    assert passwords(kubelet.decide(world({"/config.json": json.dumps(there)}), HOST)) == ["unpadded!"]
