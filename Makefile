@@ -9,7 +9,11 @@ CHECK := build/check
 WORKERS ?= 4
 PYTEST_ARGS ?=
 
-.PHONY: demo test faults soak bench lint types wheel check-folder clean
+# Clients that no Debian package brings; without them their tests skip.
+CLIENTS := $(CURDIR)/build/clients
+export ECR_REFRESHD_TEST_CLIENTS ?= $(wildcard $(CLIENTS))
+
+.PHONY: demo test clients faults soak bench lint types wheel check-folder clean
 
 demo: $(VENV)/wheel
 	@$(BIN)/python -m tests.world.demo $(DEMO_ARGS)
@@ -17,6 +21,10 @@ demo: $(VENV)/wheel
 # The tests run against the built wheel, from a folder that has everything of the checkout but the package.
 test: $(VENV)/tests check-folder
 	cd $(CHECK) && $(BIN)/python -m pytest --numprocesses $(WORKERS) $(PYTEST_ARGS)
+
+# The newest docker, compose, crane, oras and ecr-login, built with Go for the tests (a few minutes, once).
+clients:
+	.ci/clients $(CLIENTS)
 
 # Faults seeded into a copy of the core: each must be caught by a test (a few minutes).
 faults: $(VENV)/tests

@@ -30,7 +30,9 @@ TOGETHER = {
     "e2e/test_systemd.py": "the box",
     "aws/test_classify.py::test_each_failure_asks": "failures that are provoked once",
     "core/test_dockerconfig_go.py": "a program that Go compiles",
+    "e2e/test_builds_agree.py": "an engine for builds",
     "e2e/test_clients_agree.py": "what listens to the clients",
+    "e2e/test_go_clients_agree.py": "what listens to clients of Go",
     # Each counts or times something, which means little while others want the processor.
     "aws/test_tenth.py": "alone",
     "e2e/test_quiet.py": "alone",

@@ -19,7 +19,6 @@ from ecr_refreshd.core.jsontext import JsonError
 from ecr_refreshd.core.model import EntryKind
 from ecr_refreshd.core.secret import Secret
 from tests.core.configs import AUTH, HOST, Written, written
-from tests.needs import need
 
 Ask = Callable[[bytes], dict[str, Any]]
 
@@ -27,8 +26,8 @@ Ask = Callable[[bytes], dict[str, Any]]
 @pytest.fixture(scope="module")
 def go(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     compiler = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
-    need(compiler, "Go's compiler, for docker's own way to read JSON")
-    assert compiler is not None
+    if compiler is None:
+        pytest.skip("Go's compiler, for docker's own way to read JSON")
     folder = tmp_path_factory.mktemp("go")
     program = folder / "clients"
     source = Path(__file__).with_name("clients.go")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.e2e.agreeing import (
+from tests.e2e.states import (
     ANSWERS_EMPTY,
     HOST,
     IS_BROKEN,
@@ -46,6 +46,9 @@ STATES = [
     State("a marker and a twin", {"auths": {HOST: {}, TWIN: entry("twin")}}),
     State("null for an entry", {"auths": {HOST: None, OTHER: entry("there", "me")}}),
     State("user and password", {"auths": {HOST: {"username": "AWS", "password": "plain"}}}),
+    State("a user and no password", {"auths": {HOST: {"username": "AWS"}}}),
+    State("a password and no user", {"auths": {HOST: {"password": "alone"}}}),
+    State("an auth without a password", {"auths": {HOST: entry("")}}),
     State("both forms", {"auths": {HOST: {**entry("here"), "username": "AWS", "password": "plain"}}}),
     State("an identity token", {"auths": {HOST: {"identitytoken": "id"}}}),
     State("an identity token beside auth", {"auths": {HOST: {**entry("here"), "identitytoken": "id"}}}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.e2e.agreeing import (
+from tests.e2e.states import (
     ANSWERS_EMPTY,
     HOST,
     IS_BROKEN,

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.programs import programs, wanted
 from tests.e2e.test_pulls import config, context, start, until
 from tests.needs import need
 from tests.world.engine import ACCOUNT, HOST, IMAGE, PUBLIC_HOST
@@ -157,22 +158,74 @@ def test_a_real_login_and_logout_through_us(aws, engine, client, config, start) 
     client.pull()
 
 
-@pytest.mark.parametrize("helpers", [{HOST: "ecr-login"}, {HOST: "ecr-refreshd"}])
-def test_the_helper_of_others_beside_us(
-    aws, client, config, start, helpers: dict[str, str], tmp_path
-) -> None:
-    """Both orders of precedence: who stands in credHelpers is asked, whoever is the store."""
-    other = tmp_path / "stores" / "docker-credential-ecr-login"
-    token = aws.issue(ttl=3600)["password"]
-    other.write_text(
-        f'#!/bin/sh\ncat >/dev/null\necho "$1" >>"$0.calls"\n'
-        f'[ "$1" = get ] && echo \'{{"ServerURL":"","Username":"AWS","Secret":"{token}"}}\'\n'
-    )
-    other.chmod(0o755)
+class Other:
+    """Amazon's own helper, as the client runs it; a stand-in where the real one was not built."""
+
+    def __init__(self, aws: Any, home: Path, folder: Path) -> None:
+        self._aws = aws
+        self._program = folder / "docker-credential-ecr-login"
+        self.real = programs(self._program.name)[0]
+        self.env = aws.environment(home, AWS_PROFILE="dev")
+        if self.real:
+            self._program.symlink_to(self.real)
+            return
+        token = aws.issue(ttl=3600)["password"]
+        self._program.write_text(
+            f'#!/bin/sh\ncat >/dev/null\necho "$1" >>"$0.calls"\n'
+            f'[ "$1" = get ] && echo \'{{"ServerURL":"","Username":"AWS","Secret":"{token}"}}\'\n'
+        )
+        self._program.chmod(0o755)
+
+    def was_asked(self) -> bool:
+        if self.real:
+            agents = [call.user_agent for call in self._aws.calls("ecr:GetAuthorizationToken")]
+            return any(agent.startswith("aws-sdk-go") for agent in agents)
+        return self._program.with_name(f"{self._program.name}.calls").exists()
+
+
+@pytest.fixture
+def other(aws, client, tmp_path) -> Other:
+    found = Other(aws, Path(client.more["HOME"]), tmp_path / "stores")
+    client.more.update({name: found.env[name] for name in found.env if name.startswith("AWS_")})
+    return found
+
+
+BOTH = pytest.mark.parametrize("helpers", [{HOST: "ecr-login"}, {HOST: "ecr-refreshd"}])
+
+
+def put_both(config: Path, helpers: dict[str, str]) -> bool:
+    """Name one for the host and the other for all others; tell whether ours has the host."""
     ours = helpers[HOST] == "ecr-refreshd"
     put(config, credHelpers=helpers, credsStore="ecr-login" if ours else "ecr-refreshd")
+    return ours
+
+
+@BOTH
+def test_the_helper_of_others_beside_us(client, other, config, start, helpers: dict[str, str]) -> None:
+    """Both orders of precedence: who stands in credHelpers is asked, whoever is the store."""
+    ours = put_both(config, helpers)
     start()
     time.sleep(2)
     client.pull()
     assert document(config)["credHelpers"] == helpers, "left alone"
-    assert other.with_name(f"{other.name}.calls").exists() is not ours
+    assert other.was_asked() is not ours
+
+
+@BOTH
+def test_a_login_and_logout_with_the_helper_of_others_beside_us(
+    aws, engine, client, other, config, start, helpers: dict[str, str]
+) -> None:
+    """Theirs refuses a login, which ends the scripts that do one; ours takes it. Neither loses the line."""
+    wanted(other.real, "docker-credential-ecr-login")
+    ours = put_both(config, helpers)
+    start()
+    time.sleep(2)
+    password = aws.issue(ttl=7200)["password"]
+    done = engine.docker("login", "-u", "AWS", "-p", password, HOST, **client.more)
+    assert (done.returncode == 0) is ours, done.stderr
+    assert ("not implemented" in done.stderr) is not ours
+    client.pull()
+    done = engine.docker("logout", HOST, **client.more)
+    assert done.returncode == 0, done.stderr
+    client.pull()
+    assert document(config)["credHelpers"] == helpers

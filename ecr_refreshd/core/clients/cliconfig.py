@@ -16,7 +16,8 @@ from ecr_refreshd.core.dockerentry import decoded
 from ecr_refreshd.core.jsontext import folded
 
 VARIABLE = "DOCKER_AUTH_CONFIG"
-_VARIABLE_SINCE = (28, 3)
+_VARIABLE_SINCE = {"docker": (28, 3), "nerdctl": (2, 1, 3)}
+"""nerdctl's has docker's package of 28.3 since then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,17 +126,23 @@ def described(config: GoConfig, key: str) -> str:
     return "holds a credential" if sent(fields) else "is there, and empty"
 
 
-def read_variable(world: World, search: Search, *, docker: bool) -> dict[str, str]:
+def read_variable(
+    world: World, search: Search, reader: str = "", version: tuple[int, ...] | None = None
+) -> dict[str, str]:
     """Return what DOCKER_AUTH_CONFIG gives: host -> auth; nothing if it is ignored.
 
-    `docker`: the reader is the docker client itself, whose version is known; else a program built on its code.
+    Args:
+        world: the machine.
+        search: told of it.
+        reader: docker or nerdctl; "" for others that are built on docker's code.
+        version: the reader's; None if it is unknown.
     """
     text = world.env.get(VARIABLE)
     if not text:
         return {}
-    version = world.version("docker") if docker else None
-    if version is not None and version < _VARIABLE_SINCE:
-        search.saw(VARIABLE, "is set, but docker reads it only since 28.3")
+    if version is not None and version < _VARIABLE_SINCE[reader]:
+        since = ".".join(map(str, _VARIABLE_SINCE[reader]))
+        search.saw(VARIABLE, f"is set, but {reader} reads it only since {since}")
         return {}
     entries, trouble = _entries(text)
     if trouble:
@@ -147,10 +154,14 @@ def read_variable(world: World, search: Search, *, docker: bool) -> dict[str, st
 
 def _entries(text: str) -> tuple[dict[str, str], str]:
     """Return host -> auth, or why the variable is ignored as a whole (configfile.parseEnvConfig)."""
+    text = text.lstrip(" \t\r\n")
     try:
-        document = json.loads(text)
+        document, end = json.JSONDecoder().raw_decode(text)
     except ValueError:
         return {}, "it is not valid JSON"
+    # To Go's decoder a closing bracket is the end of what there is, be there one to close or not.
+    if text[end:].lstrip(" \t\r\n")[:1] not in ("", "}", "]"):
+        return {}, "it is more than one object"
     if not isinstance(document, dict):
         return {}, "it is not an object"
     entries: dict[str, str] = {}

@@ -1,5 +1,8 @@
 """The docker command line, and what runs with it: compose, buildx, and all of it under ``sudo``.
 
+Compose and buildx are programs of their own, with docker's code of their day in them: docker's version says
+nothing of them.
+
 Rules: whatever is wrong with config.json is a warning, and what was read of it counts; with nothing said about
 credentials a keychain on PATH is looked for at every command. Where a helper fails, docker's pull before 29 (and
 its run, long ago) falls back to the file by accident, and everything else fails.
@@ -12,12 +15,24 @@ from dataclasses import replace
 from ecr_refreshd.core.clients import shapes
 from ecr_refreshd.core.clients.cliconfig import CliConfig, read_variable
 from ecr_refreshd.core.clients.goconfig import GoConfig, go_config, go_map
-from ecr_refreshd.core.clients.world import Credential, Finding, Outcome, Search, Unreadable, World
+from ecr_refreshd.core.clients.world import (
+    Credential,
+    Finding,
+    Outcome,
+    Search,
+    Unreadable,
+    World,
+    for_whole_login,
+)
 
 _PULL_FAILS_SINCE = (29,)
 _RUN_FAILS_SINCE = (23,)
 """The real 20.10 forgives, and 28.2 does not; nothing between them was tried."""
 _NO_OLD_FILE_SINCE = (23,)
+_BUILDX_SINCE = (23,)
+"""``docker build`` is buildx since then; before, docker spoke with BuildKit itself."""
+_Version = tuple[int, ...] | None
+"""Of docker; None if it is not there, does not tell or does not count: it reads as the newest does."""
 
 
 def pulls(world: World, host: str) -> Finding:
@@ -33,14 +48,15 @@ def runs(world: World, host: str) -> Finding:
 def composes(world: World, host: str) -> Finding:
     """Return what ``docker compose`` sends: where a helper fails, so does it, whatever docker's own version."""
     search = Search()
-    got = _loaded(world, search).get(host, search)
+    got = _loaded(world, search, version=None).get(host, search)
     return search.ends(got.source, *got.outcomes)
 
 
 def _forgiving(world: World, host: str, verb: str, fails_since: tuple[int, ...]) -> Finding:
     search = Search()
-    got = _loaded(world, search).get(host, search)
-    if got.failed and (world.version("docker") or ()) < fails_since:
+    version = world.version("docker")
+    got = _loaded(world, search, version).get(host, search)
+    if got.failed and version is not None and version < fails_since:
         search.note(
             f"The helper fails. This version's {verb} then takes the file's own entry by accident; docker "
             f"{fails_since[0]} and later fail instead."
@@ -56,7 +72,9 @@ def builds(world: World, host: str) -> Finding:
     per host (``buildx/config/HOST``) are for registries with bearer tokens: a password is asked without a scope.
     """
     search = Search()
-    got = _loaded(world, search).get(host, search)
+    version = world.version("docker")
+    itself = version is not None and version < _BUILDX_SINCE
+    got = _loaded(world, search, version if itself else None).get(host, search)
     return search.ends(got.source, *(_for_buildkit(outcome) for outcome in got.outcomes))
 
 
@@ -82,10 +100,10 @@ def config_path(world: World) -> str:
     return f"{world.env.get('DOCKER_CONFIG') or world.home + '/.docker'}/config.json"
 
 
-def _loaded(world: World, search: Search) -> CliConfig:
+def _loaded(world: World, search: Search, version: _Version) -> CliConfig:
     path = config_path(world)
-    variable = read_variable(world, search, docker=True)
-    config = _read(world, path, search)
+    variable = read_variable(world, search, "docker", version)
+    config = _read(world, path, search, version)
     keychain = ""
     if not config.configured:
         keychain = _detected(world)
@@ -94,15 +112,15 @@ def _loaded(world: World, search: Search) -> CliConfig:
     return CliConfig(world, path, config, variable, keychain)
 
 
-def _read(world: World, path: str, search: Search) -> GoConfig:
+def _read(world: World, path: str, search: Search, version: _Version) -> GoConfig:
     data = world.read(path)
     if data is None:
         search.saw(path, "there is no such file")
-        return _old(world, search)
+        return _old(world, search, version)
     if isinstance(data, Unreadable):
         search.saw(path, f"cannot be read: {data.reason}; docker warns and goes on without it")
         return GoConfig()
-    config = go_config(data, whole=False, shape=shapes.docker(world.version("docker")))
+    config = go_config(data, whole=False, shape=shapes.docker(version))
     if config.syntax:
         search.saw(path, f"is not valid JSON ({config.syntax}); docker warns and goes on without it")
     elif config.mistyped:
@@ -120,14 +138,14 @@ def _read(world: World, path: str, search: Search) -> GoConfig:
     return config
 
 
-def _old(world: World, search: Search) -> GoConfig:
+def _old(world: World, search: Search, version: _Version) -> GoConfig:
     """Read the file of docker 1.6 and before, which docker did until 23."""
-    version, path = world.version("docker"), f"{world.home}/.dockercfg"
+    path = f"{world.home}/.dockercfg"
     data = world.read(path) if version is not None and version < _NO_OLD_FILE_SINCE else None
     if not isinstance(data, bytes):
         return GoConfig()
     search.saw(path, "is read instead: this docker is older than 23")
-    return go_map(data)
+    return go_map(data, shapes.docker(version))
 
 
 def _detected(world: World) -> str:
@@ -139,11 +157,9 @@ def _detected(world: World) -> str:
 
 def _for_buildkit(outcome: Outcome) -> Outcome:
     sent = outcome.credential
-    if sent is None:
-        return outcome
-    if sent.identity:
+    if sent is not None and sent.identity:
         return Outcome(Credential("", identity=True))
-    return Outcome(replace(sent, bearer=False) if sent.auth else None)
+    return for_whole_login(outcome)
 
 
 def _root_home(world: World) -> str:

@@ -14,6 +14,7 @@ from ecr_refreshd.core.clients import (
     nerdctl,
     oras,
     testcontainers,
+    testcontainersgo,
 )
 from ecr_refreshd.core.clients.world import Finding, World
 
@@ -43,7 +44,8 @@ FAMILIES = (
     Family("podman", "podman", containers.podman, ("podman",)),
     Family("buildah", "buildah", containers.buildah, ("buildah",)),
     Family("skopeo", "skopeo", containers.skopeo, ("skopeo",)),
-    Family("crane", "crane, ko, cosign", ggcr.decide, ("crane", "ko", "cosign")),
+    Family("crane", "crane, cosign", ggcr.decide, ("crane", "cosign")),
+    Family("ko", "ko", ggcr.ko, ("ko",)),
     Family("kaniko", "kaniko", ggcr.kaniko),
     Family("docker-py", "docker-py, docker-compose 1, Ansible", dockerpy.decide),
     Family("nerdctl", "nerdctl", nerdctl.decide, ("nerdctl",)),
@@ -51,6 +53,6 @@ FAMILIES = (
     Family("helm", "helm (oci://)", oras.helm, ("helm",)),
     Family("kubelet", "kubelet", kubelet.decide, ("kubelet",)),
     Family("testcontainers-java", "Testcontainers for Java", testcontainers.java),
-    Family("testcontainers-go", "Testcontainers for Go", testcontainers.go),
+    Family("testcontainers-go", "Testcontainers for Go", testcontainersgo.decide),
     Family("sudo-docker", "sudo docker", docker.sudo),
 )

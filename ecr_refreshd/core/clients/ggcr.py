@@ -17,14 +17,24 @@ from ecr_refreshd.core.clients.world import (
     Source,
     Unreadable,
     World,
-    for_password,
+    for_whole_login,
 )
 
 
 def decide(world: World, host: str) -> Finding:
-    """Return what crane, ko and cosign send."""
+    """Return what crane and cosign send."""
+    return _decide(world, host, Search())
+
+
+def ko(world: World, host: str) -> Finding:
+    """Return what ko sends where AWS gives it nothing: it has an ECR helper built in, which it asks first."""
     search = Search()
-    path = _file(world, search)
+    search.note("ko asks AWS itself first, with the AWS login of its environment; this counts if that fails.")
+    return _decide(world, host, search, newest=False)
+
+
+def _decide(world: World, host: str, search: Search, *, newest: bool = True) -> Finding:
+    path = _file(world, search, newest=newest)
     if not path:
         return search.ends(Source(), ANONYMOUS)
     loaded = load(world, path, search)
@@ -51,9 +61,12 @@ def kaniko(world: World, host: str) -> Finding:
     return Finding(finding.steps, finding.source, finding.outcomes, (*finding.notes, *notes))
 
 
-def load(world: World, path: str, search: Search) -> CliConfig | Finding:
-    """Read a file strictly, as docker's package does for whoever heeds its errors."""
-    variable = read_variable(world, search, docker=False)
+def load(world: World, path: str, search: Search, reader: str = "") -> CliConfig | Finding:
+    """Read a file strictly, as docker's package does for whoever heeds its errors.
+
+    `reader`: whose version says whether it reads DOCKER_AUTH_CONFIG, "" if nobody's.
+    """
+    variable = read_variable(world, search, reader, world.version(reader) if reader else None)
     data = world.read(path)
     if data is None:
         search.saw(path, "there is no such file")
@@ -68,8 +81,11 @@ def load(world: World, path: str, search: Search) -> CliConfig | Finding:
     return CliConfig(world, path, config, variable)
 
 
-def _file(world: World, search: Search) -> str:
-    """Return the one file that is read; "" if there is none."""
+def _file(world: World, search: Search, *, newest: bool) -> str:
+    """Return the one file that is read; "" if there is none.
+
+    `newest`: go-containerregistry 0.22 or later, which knows podman's file in the home too; ko 0.19 has 0.21.
+    """
     named = world.env.get("DOCKER_CONFIG")
     home = f"{world.home}/.docker/config.json"
     docker = f"{named}/config.json" if named else home
@@ -78,13 +94,15 @@ def _file(world: World, search: Search) -> str:
     search.saw(docker, "there is no such file")
     runtime = world.env.get("XDG_RUNTIME_DIR")
     config_home = world.env.get("XDG_CONFIG_HOME") or f"{world.home}/.config"
-    podman = f"{runtime}/containers/auth.json" if runtime else ""
-    if not podman or world.read(podman) is None:
-        podman = f"{config_home}/containers/auth.json"
-    for path in (world.env.get("REGISTRY_AUTH_FILE", ""), podman):
+    at_home = f"{config_home}/containers/auth.json"
+    podman = [world.env.get("REGISTRY_AUTH_FILE", ""), f"{runtime}/containers/auth.json" if runtime else ""]
+    for path in (*podman, at_home if newest else ""):
         if path and world.read(path) is not None:
+            if path == at_home:
+                search.note(f"Programs with go-containerregistry before 0.22 do not look at {path}.")
             return path
-    search.saw(podman, "there is no such file")
+        if path:
+            search.saw(path, "there is no such file")
     return ""
 
 
@@ -92,4 +110,4 @@ def _used(outcome: Outcome) -> Outcome:
     """Return what is sent to a registry that asks for a password: a registry token all the same (basic.go)."""
     if outcome.credential and outcome.credential.bearer:
         return Outcome(Credential("", bearer=True))
-    return for_password(outcome)
+    return for_whole_login(outcome)

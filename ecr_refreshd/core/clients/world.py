@@ -128,6 +128,15 @@ def for_password(outcome: Outcome) -> Outcome:
     return Outcome(replace(sent, identity=False, bearer=False)) if sent.auth else ANONYMOUS
 
 
+def for_whole_login(outcome: Outcome) -> Outcome:
+    """Return what is sent there by clients to whom a login without user or password is none."""
+    sent = outcome.credential
+    if sent is None or not sent.auth:
+        return for_password(outcome)
+    half = credential(sent.user, "") if sent.user else sent
+    return ANONYMOUS if half is None or half.fingerprint == sent.fingerprint else for_password(outcome)
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """How a client comes to what it sends.

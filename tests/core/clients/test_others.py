@@ -1,188 +1,156 @@
-"""What clients send that no Debian package has: each was seen in the client's own code, run over these files.
+"""What clients send that no package brings, by their own rules: they seldom stand on a machine that tests.
 
-Testcontainers for Go 0.40 with dockercfg 0.3.2 (and some 7,000 random files more), the kubelet 1.34.1, docker.
+Each was seen so: nerdctl 2.1.2 and 2.1.3, helm 3.22 and 4.3, ko 0.19, buildx 0.38, compose 5.6, docker 29.9,
+Testcontainers for Go 0.45 and Kubernetes 1.36 agree in every state of `tests/e2e`.
 """
 
 from __future__ import annotations
 
-import base64
 import json
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
-from ecr_refreshd.core.clients import docker, kubelet, testcontainers
-from ecr_refreshd.core.clients.judging import Known, judged, overall, remedy
-from ecr_refreshd.core.clients.world import Finding, HelperAnswer, Unreadable, World, credential
+from ecr_refreshd.core.clients import docker, ggcr, kubelet, nerdctl, oras, testcontainersgo
+from ecr_refreshd.core.clients.world import Finding, HelperAnswer, World
+from tests.core.clients.test_containers import HOST, login, machine, passwords
 
-HOST = "724013829182.dkr.ecr.us-west-2.amazonaws.com"
-OTHER = "registry.example.com"
-NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
-CONFIG = "/home/u/.docker/config.json"
-ROOTS = "/root/.docker/config.json"
-NOTHING: list[str] = []
+FILE = "/home/u/.docker/config.json"
+HELM = "/home/u/.config/helm/registry/config.json"
+VARIABLE = {"DOCKER_AUTH_CONFIG": login("variable")}
+DEAD = json.dumps({**json.loads(login("here")), "credsStore": "dead"})
 
 
-def auth(password: str, user: str = "AWS") -> str:
-    return base64.b64encode(f"{user}:{password}".encode()).decode()
+def config(**entry: str) -> str:
+    """A file whose one entry has these fields."""
+    return json.dumps({"auths": {HOST: entry}})
 
 
-def entry(secret: str, **more: Any) -> dict[str, Any]:
-    return {"auth": auth(secret), **more}
-
-
-BOTH = entry("a", username="AWS", password="b")
-
-
-def machine(
-    files: dict[str, Any],
-    env: dict[str, str] | None = None,
-    helpers: dict[str, str] | None = None,
-    version: tuple[int, ...] | None = None,
-    uid: int = 1000,
-) -> World:
-    """A machine with these files and programs; a text for a file is why it cannot be read."""
-    known = helpers or {}
-
-    def read(path: str) -> bytes | Unreadable | None:
-        found = files.get(path)
-        if found is None or isinstance(found, bytes):
-            return found
-        return Unreadable(found) if isinstance(found, str) else json.dumps(found).encode()
-
-    def ask(suffix: str, _host: str) -> HelperAnswer:
-        return (
-            HelperAnswer(credential("AWS", known[suffix])) if known[suffix] else HelperAnswer(error="burns")
-        )
-
-    return World(
-        env=env or {}, home="/home/u", uid=uid, platform="linux", read=read, names=lambda _: (), ask=ask,
-        which=lambda name: name.removeprefix("docker-credential-") in known, version=lambda _: version,
-    )  # fmt: skip
-
-
-def sent(finding: Finding) -> list[str]:
-    """The passwords that are sent, or what else."""
-    words = []
-    for outcome in finding.outcomes:
-        one = outcome.credential
-        if outcome.error:
-            words.append("fails")
-        elif one is None:
-            words.append("nothing")
-        else:
-            word = base64.b64decode(one.auth.reveal()).decode().partition(":")[2] if one.auth else ""
-            words.append(" ".join(filter(None, [word, one.identity and "identity", one.bearer and "bearer"])))
-    return words
-
-
-@pytest.mark.parametrize(
-    ("config", "variable", "helpers", "expected"),
-    [
-        ({"auths": {HOST: entry("here")}}, None, {}, ["here"]),
-        ({"auths": {HOST: entry("here")}}, {"auths": {HOST: entry("there")}}, {}, ["here"]),
-        (None, {"auths": {HOST: entry("there")}}, {}, ["nothing"]),
-        (None, {"auths": {HOST: {"username": "AWS", "password": "there"}}}, {}, ["there"]),
-        ({"auths": {HOST: entry("here")}}, {"auths": {OTHER: entry("there")}}, {}, ["nothing"]),
-        ({"auths": {f"{HOST}/": entry("here")}}, None, {}, ["nothing"]),
-        ({"auths": {f"https://{HOST}/v2/": entry("here")}}, None, {}, ["here"]),
-        ({"auths": {HOST: entry("here")}, "credHelpers": {HOST: ""}}, None, {}, ["nothing"]),
-        ({"auths": {HOST: entry("here", identitytoken="t")}}, None, {}, ["identity"]),
-        ({"auths": {HOST: entry("here", registrytoken="t")}}, None, {}, ["here bearer"]),
-        ({"auths": {HOST: BOTH}, "credsStore": "st"}, None, {"st": "c"}, ["b"]),
-        ({"auths": {HOST: {}}, "credsStore": "st"}, None, {"st": "stored"}, ["stored"]),
-        ({"credHelpers": {f"https://{HOST}": "st"}}, None, {"st": "stored"}, ["stored"]),
-        ({"auths": {HOST: entry("here")}, "credHelpers": {OTHER: "st"}}, None, {"st": ""}, ["nothing"]),
-        ({"auths": {HOST: entry("here"), OTHER: {"auth": auth("p", "")}}}, None, {}, ["here"]),
-        ({"auths": {HOST: entry("here"), OTHER: {"auth": "!!"}}}, None, {}, ["nothing"]),
-        ({"auths": {HOST: entry("here")}, "experimental": True}, None, {}, ["nothing"]),
-        ({"auths": {HOST: entry("here")}, "features": {"buildkit": True}}, None, {}, ["here"]),
-    ],
-)  # fmt: skip
-def test_testcontainers_for_go(
-    config: Any, variable: Any, helpers: dict[str, str], expected: list[str]
-) -> None:
-    env = {} if variable is None else {"DOCKER_AUTH_CONFIG": json.dumps(variable)}
-    assert sent(testcontainers.go(machine({CONFIG: config}, env, helpers), HOST)) == expected
-
-
-@pytest.mark.parametrize(
-    ("config", "expected"),
-    [
-        ({"auths": {HOST: entry("here")}}, ["here"]),
-        ({"auths": {"*.dkr.ecr.us-west-2.amazonaws.com": entry("here")}}, ["here"]),
-        ({"auths": {"*.dkr.ecr.*.amazonaws.com": entry("here")}}, ["here"]),
-        ({"auths": {"*.amazonaws.com": entry("here")}}, NOTHING),
-        ({"auths": {f"https://{HOST}/v2/": entry("here")}}, ["here"]),
-        ({"auths": {f"{HOST}/v2": entry("here")}}, NOTHING),
-        ({"auths": {f"{HOST}/team": entry("here")}}, NOTHING),
-        ({"auths": {f"HTTPS://{HOST}": entry("here")}}, NOTHING),
-        ({"auths": {HOST: entry("here", identitytoken=5)}, "credsStore": 5, "credHelpers": []}, ["here"]),
-        ({"auths": {HOST: entry("here"), OTHER: {"auth": "dXNlcjpwYXNzd29yZA"}}}, ["here"]),
-        ({"auths": {HOST: entry("here"), OTHER: {"auth": "!!"}}}, NOTHING),
-        ({"auths": {HOST: entry("here")}, "HttpHeaders": {"X": ["a"]}}, NOTHING),
-    ],
-)
-def test_the_kubelet(config: Any, expected: list[str]) -> None:
-    """Where its files hold nothing it cannot be told: pull secrets and providers are not looked at."""
-    assert sent(kubelet.decide(machine({ROOTS: config}, uid=0), HOST)) == expected
-
-
-def test_the_kubelet_goes_on_to_the_next_file_where_one_cannot_be_read() -> None:
-    files = {"/config.json": "is a directory", ROOTS: {"auths": {HOST: entry("here")}}}
-    assert sent(kubelet.decide(machine(files, uid=0), HOST)) == ["here"]
-
-
-@pytest.mark.parametrize("decide", [kubelet.decide, docker.sudo])
-def test_what_only_root_may_look_at_is_not_said_to_work(decide: Any) -> None:
-    world = machine({ROOTS: "permission denied", "/var/lib/kubelet/config.json": "permission denied"})
-    finding = decide(world, HOST)
-    each = judged(finding, HOST, Known(), NOW)
-    assert overall(each) == "unknown"
-    assert (
-        remedy(finding, each, HOST, Known()) == f'To know: sudo "$(command -v ecr-refreshd)" explain {HOST}'
+def world(files: dict[str, str], env: dict[str, str] | None = None, **versions: tuple[int, ...]) -> World:
+    """A machine with these files and programs; its helpers all fail."""
+    return replace(
+        machine("", None, env or {}, files),
+        version=versions.get,
+        ask=lambda *_: HelperAnswer(error="it is dead"),
+        which=lambda name: name in versions,
     )
 
 
-def test_what_a_program_would_say_to_root_is_not_known_to_another_user() -> None:
-    world = machine({ROOTS: {"credHelpers": {HOST: "st"}}}, helpers={"st": "of this user"})
-    assert sent(docker.sudo(world, HOST)) == NOTHING
+@pytest.mark.parametrize(
+    ("version", "sent"), [((2, 1, 2), "here"), ((2, 1, 3), "variable"), (None, "variable")]
+)
+def test_nerdctl_reads_dockers_variable_since_it_has_its_package(
+    version: tuple[int, ...] | None, sent: str
+) -> None:
+    versions = {"nerdctl": version} if version else {}
+    assert passwords(nerdctl.decide(world({FILE: login("here")}, VARIABLE, **versions), HOST)) == [sent]
 
 
 @pytest.mark.parametrize(
-    ("more", "version", "decodes"),
+    "entry", [{"username": "AWS"}, {"password": "half"}, {"username": "me", "identitytoken": "id"}]
+)
+def test_nerdctl_sends_no_half_login_and_no_identity_token(entry: dict[str, str]) -> None:
+    assert passwords(nerdctl.decide(world({FILE: config(**entry)}), HOST)) == ["nothing"]
+
+
+@pytest.mark.parametrize("decide", [nerdctl.decide, ggcr.decide, oras.oras, oras.helm, docker.builds])
+def test_half_a_login_is_none_to_those_who_ask_the_registry_themselves(decide) -> None:
+    assert passwords(decide(world({FILE: config(username="AWS")}), HOST)) == ["nothing"]
+    assert passwords(decide(world({FILE: config(password="half")}), HOST)) == ["nothing"]
+    assert passwords(decide(world({FILE: login("")}), HOST)) == ["nothing"]
+    assert passwords(decide(world({FILE: login("whole")}), HOST)) == ["whole"]
+
+
+def test_docker_sends_half_a_login() -> None:
+    (outcome,) = docker.pulls(world({FILE: config(username="AWS")}), HOST).outcomes
+    assert outcome.credential is not None
+    assert outcome.credential.user == "AWS"
+
+
+def helm(**files: str) -> Finding:
+    """What helm finds in its own file and in docker's."""
+    names = {"own": HELM, "docker": FILE}
+    return oras.helm(world({names[name]: text for name, text in files.items()}), HOST)
+
+
+def test_helm_goes_on_without_a_docker_file_that_it_cannot_load() -> None:
+    finding = helm(docker="{")
+    assert passwords(finding) == ["nothing"]
+    assert FILE in finding.notes[0]
+    assert passwords(helm(docker="{", own=login("own"))) == ["own"]
+    assert passwords(helm(docker=login("here"), own="{")) == ["fails"]
+
+
+def test_what_helm_has_ends_its_search_though_it_is_never_sent() -> None:
+    assert passwords(helm(docker=login("here"), own=config(identitytoken="id"))) == ["nothing"]
+    assert passwords(helm(docker=login("here"), own=json.dumps({"auths": {HOST: {}}}))) == ["here"]
+
+
+def test_dockers_version_says_nothing_of_compose_and_of_buildx() -> None:
+    """A plugin is built on docker's code of its own day: beside an old docker it reads as a new one does."""
+    old, younger = (20, 10, 24), (28, 2, 2)
+    for version in (old, younger):
+        there = world({FILE: login("here")}, VARIABLE, docker=version)
+        assert passwords(docker.pulls(there, HOST)) == ["here"]
+        assert passwords(docker.composes(there, HOST)) == ["variable"]
+    assert passwords(docker.builds(world({FILE: login("here")}, VARIABLE, docker=old), HOST)) == ["here"]
+    assert passwords(docker.builds(world({FILE: login("here")}, VARIABLE, docker=younger), HOST)) == [
+        "variable"
+    ]
+
+
+def test_a_docker_that_does_not_tell_its_version_fails_with_its_helper_as_the_newest_does() -> None:
+    assert passwords(docker.pulls(world({FILE: DEAD}), HOST)) == ["fails"]
+    assert passwords(docker.pulls(world({FILE: DEAD}, docker=(28, 2, 2)), HOST)) == ["here"]
+    assert passwords(docker.pulls(world({FILE: DEAD}, docker=(29, 0, 0)), HOST)) == ["fails"]
+
+
+@pytest.mark.parametrize(
+    ("behind", "sent"),
+    [("", "variable"), (" \n", "variable"), ("}", "variable"), (" x", "here"), ("{}", "here")],
+)
+def test_what_may_stand_behind_dockers_variable(behind: str, sent: str) -> None:
+    env = {"DOCKER_AUTH_CONFIG": login("variable") + behind}
+    assert passwords(docker.pulls(world({FILE: login("here")}, env), HOST)) == [sent]
+
+
+def test_ko_asks_aws_first_and_does_not_know_podmans_file_in_the_home() -> None:
+    at_home = world({"/home/u/.config/containers/auth.json": login("home")})
+    assert passwords(ggcr.decide(at_home, HOST)) == ["home"]
+    assert passwords(ggcr.ko(at_home, HOST)) == ["nothing"]
+    assert any("AWS" in note for note in ggcr.ko(at_home, HOST).notes)
+
+
+def test_testcontainers_looks_up_in_the_file_what_dockers_variable_only_names() -> None:
+    """The variable of docker 28.3 holds nothing but an auth: a stale one there does no harm here."""
+    assert passwords(testcontainersgo.decide(world({FILE: login("here")}, VARIABLE), HOST)) == ["here"]
+    assert passwords(testcontainersgo.decide(world({}, VARIABLE), HOST)) == ["nothing"]
+    plain = {"DOCKER_AUTH_CONFIG": config(username="AWS", password="plain")}
+    assert passwords(testcontainersgo.decide(world({FILE: login("here")}, plain), HOST)) == ["plain"]
+
+
+def test_testcontainers_loses_every_login_by_one_that_fails() -> None:
+    other = {"auths": {"registry.example.com": {"auth": "!!!"}}}
+    both = json.dumps({"auths": json.loads(login("here"))["auths"] | other["auths"]})
+    assert passwords(testcontainersgo.decide(world({FILE: both}), HOST)) == ["nothing"]
+
+
+@pytest.mark.parametrize(
+    ("key", "sent"),
     [
-        ({"features": {"buildkit": True}}, (28, 2), False),
-        ({"features": {"buildkit": True}}, (25, 0), True),
-        ({"proxies": {"default": {"noProxy": ["a"]}}}, (29, 0), False),
-        ({"proxies": {"default": {"allProxy": 1}}}, (20, 10), True),
-        ({"proxies": {"default": {"other": 1}}}, (29, 0), True),
-        ({"HttpHeaders": {"X": 1}}, (29, 0), False),
-        ({"plugins": {"a": {"b": True}}}, (29, 0), False),
-        ({"pruneFilters": ["a", 1]}, (29, 0), False),
-        ({"experimental": True}, (28, 2), False),
-        ({"experimental": True}, (29, 0), True),
-        ({"currentContext": None, "aliases": None, "detachKeys": None}, (29, 0), True),
-        ({"whatever": [1]}, (29, 0), True),
+        ("*.dkr.ecr.us-west-2.amazonaws.com", ["here"]),
+        ("https://*.dkr.*.us-west-2.amazonaws.com/v2/", ["here"]),
+        ("*.amazonaws.com", []),
     ],
 )
-def test_a_value_of_a_wrong_type_anywhere_costs_docker_its_logins(
-    more: dict[str, Any], version: tuple[int, ...], decodes: bool
-) -> None:
-    """Docker warns, and decodes no entry of the file: it sends neither user nor password."""
-    world = machine({CONFIG: {"auths": {HOST: entry("here")}, **more}}, version=version)
-    finding = docker.pulls(world, HOST)
-    assert sent(finding) == (["here"] if decodes else ["nothing"])
-    if not decodes:
-        assert any("of the wrong type" in step.found for step in finding.steps)
+def test_the_kubelet_takes_patterns_part_by_part(key: str, sent: list[str]) -> None:
+    entry = json.loads(login("here"))["auths"][HOST]
+    there = world({"/root/.docker/config.json": json.dumps({"auths": {key: entry}})})
+    assert passwords(kubelet.decide(there, HOST)) == sent
 
 
-def test_no_command_is_proposed_that_empties_the_logins_of_others() -> None:
-    """Docker writes a file with an undecodable entry back without what it had not decoded yet."""
-    world = machine({CONFIG: {"auths": {HOST: entry("here"), OTHER: {"auth": "!!"}}}})
-    finding = docker.pulls(world, HOST)
-    told = remedy(finding, judged(finding, HOST, Known(), NOW), HOST, Known())
-    assert "docker logout" not in told
-    assert OTHER in told
-    assert CONFIG in told
+def test_the_kubelet_takes_an_auth_without_padding_and_a_store_of_any_type() -> None:
+    auth = json.loads(login("unpadded!"))["auths"][HOST]["auth"]
+    assert auth.endswith("=")
+    there = {"auths": {HOST: {"auth": auth.rstrip("=")}}, "credsStore": 1, "credHelpers": []}
+    assert passwords(kubelet.decide(world({"/config.json": json.dumps(there)}), HOST)) == ["unpadded!"]
