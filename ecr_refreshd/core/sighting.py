@@ -100,9 +100,9 @@ def seen(state: State, event: SinkSeen, now: Instant, plan: Plan) -> State:
             grant = replace(grant, token=replace(grant.token, auth=entry.auth))
             state = replace(state, grants={**state.grants, registry.grant.key: grant})
         state = _noticed(state, sink, event.view, registry, facts, now)
-        spoilt = facts.held
-        facts = _host_seen(facts, entry, grant, now)
-        facts = replace(facts, lost=_lost(sink, event.view, host, facts, held=spoilt))
+        stood = facts.held
+        facts = _host_seen(facts, entry, grant, now, spoilt=not wrote and _spoilt(sink, event.view, host))
+        facts = replace(facts, lost=_lost(sink, event.view, host, facts, held=stood))
         if facts.held and facts.spoiled:
             state = replace(state, heals={**state.heals, host: state.heals.get(host, 0) + 1})
             facts = replace(facts, spoiled=False)
@@ -133,6 +133,14 @@ def _our_line_stands(sink: SinkFacts, view: View, host: str, entry: Entry) -> bo
     """Return whether the file still sends a host's clients to our helper, although it is to do so no more."""
     was = sink.entry(host).kind is EntryKind.HELPER
     return was and entry.kind is not EntryKind.HELPER and host in view.lines
+
+
+def _spoilt(sink: SinkFacts, view: View, host: str) -> bool:
+    """Return whether what stands under a host was tidy a moment ago, is not now, and its way is the same."""
+    before = sink.view
+    if before is None or sink.entry(host).untidy or not view.entries[host].untidy:
+        return False
+    return (host in before.both, host in before.stored) == (host in view.both, host in view.stored)
 
 
 def _owing(state: State, event: SinkSeen) -> State:
@@ -184,10 +192,16 @@ def _same(entry: Entry, token: Token) -> bool:
     return entry.kind is EntryKind.TOKEN and entry.fingerprint == token.fingerprint
 
 
-def _host_seen(facts: HostFacts, entry: Entry, grant: GrantFacts, now: Instant) -> HostFacts:
+def _host_seen(
+    facts: HostFacts, entry: Entry, grant: GrantFacts, now: Instant, *, spoilt: bool
+) -> HostFacts:
+    """Take in how a host stands; `spoilt`: our token stands there, and somebody has put something beside it."""
     token = grant.token
     if entry.kind is EntryKind.HELPER or (token is not None and _same(entry, token)):
-        return replace(facts, held=True, foreign="", foreign_since=None, overrule=False)
+        facts = replace(facts, foreign="", foreign_since=None, overrule=False)
+        if not entry.untidy or not (facts.held or facts.spoiled):
+            return replace(facts, held=True)
+        return _undone(facts, now) if facts.held and spoilt else facts
     if entry.kind is EntryKind.TOKEN and facts.foreign != entry.fingerprint:
         # A person's word was about what stood there then, not about a login that they make after it.
         overrule = facts.overrule and not (facts.held or facts.foreign)
@@ -197,6 +211,11 @@ def _host_seen(facts: HostFacts, entry: Entry, grant: GrantFacts, now: Instant) 
     if entry.kind is EntryKind.TOKEN and entry.fingerprint in grant.past[:1] and facts.wrote_at == now.boot:
         # The token was renewed while the one before it was being written: nobody's doing.
         return replace(facts, held=False)
+    return _undone(facts, now)
+
+
+def _undone(facts: HostFacts, now: Instant) -> HostFacts:
+    """Count that somebody has undone what we had put; quickly and often, it is a war."""
     since = None if facts.wrote_at is None else now.boot - facts.wrote_at
     undone = facts.undone
     if since is not None and since <= _UNDONE_WITHIN:

@@ -151,7 +151,10 @@ def settle(state: State, now: Instant, plan: Plan, wake: Wake) -> tuple[State, t
         serial = state.writes + 1
         state = replace(state, replaced={**state.replaced, **_other_logins(sink, delivery.tokens, now)})
         # What we take away ourselves was undone by nobody.
-        gone = {host: replace(sink.host(host), held=False, spoiled=False) for host in delivery.removed}
+        gone = {
+            host: replace(sink.host(host), held=False, spoiled=False)
+            for host in delivery.removed | (delivery.released - delivery.tokens.keys())
+        }
         sink = replace(
             sink,
             writing=serial,
@@ -168,7 +171,7 @@ def _delivery(
     file: FilePlan, sink: SinkFacts, carriers: Carriers, state: State, now: Instant, plan: Plan, wake: Wake
 ) -> Delivery | None:
     """Return what a sink is to get now, None if it has everything."""
-    released = _released(file, sink, carriers, state, plan)
+    released = _not_fought_over(sink, _released(file, sink, carriers, state, plan), now, wake)
     tokens = _tokens_for(file, sink, carriers, released, state, now, plan, wake)
     owed = state.owed.get(file.path, Owed()).helpers
     delivery = Delivery(
@@ -201,6 +204,18 @@ def _released(
     strays = frozenset(h for h in stray if (known(sink, h) if h in plan.registries else h in put))
     # A line that a person wrote stays; one of ours goes with its reason.
     return (strays | (sink.view.spare & put)) - state.pauses.keys()
+
+
+def _not_fought_over(sink: SinkFacts, hosts: Iterable[str], now: Instant, wake: Wake) -> frozenset[str]:
+    """Return those of these hosts whose next write does not have to wait, since nobody keeps undoing it."""
+    free: set[str] = set()
+    for host in hosts:
+        not_before = sink.host(host).not_before
+        if not_before is not None and not_before > now.boot:
+            wake.boot(not_before)
+        else:
+            free.add(host)
+    return frozenset(free)
 
 
 def _other_logins(sink: SinkFacts, tokens: Iterable[str], now: Instant) -> dict[str, datetime]:
@@ -260,9 +275,7 @@ def _tokens_for(
             wake.wall(judgement.until)
         if judgement.verdict is not Verdict.WRITE and host not in released:
             continue
-        not_before = sink.host(host).not_before
-        if not_before is not None and not_before > now.boot:
-            wake.boot(not_before)
+        if not _not_fought_over(sink, (host,), now, wake):
             continue
         token = state.grant(registry.grant.key).token
         if token is not None and token.auth is not None:

@@ -185,6 +185,7 @@ class DockerFile:
         means = self._means(routes)
         routings = {host: self._routing(host, routes, means) for host in self._hosts}
         stored = self._in_stores(routings)
+        found = {**reading.entries, **stored.entries}
         lines = frozenset(host for host, name in routes.helpers.items() if name == OURS)
         # What has gone is nothing that we put: a line that comes after it is somebody else's.
         self._owed = replace(self._owed, helpers={h: n for h, n in self._owed.helpers.items() if h in lines})
@@ -196,10 +197,7 @@ class DockerFile:
             texts = (ignored_by_docker(host, routes, self._dialect, means) for host in self._hosts)
             said.update(dict.fromkeys(text for text in texts if text))
         return View(
-            entries={
-                **{h: _entry(h, reading.entries[h], each.way, routes) for h, each in routings.items()},
-                **stored.entries,
-            },
+            entries={h: _entry(h, found[h], each.way, routes) for h, each in routings.items()},
             shadows={h: each.reason for h, each in routings.items() if each.way is Way.ELSEWHERE},
             unread={h: each.reason for h, each in routings.items() if each.way is Way.AUTHS and each.reason},
             helped=frozenset(host for host, each in routings.items() if each.way in _BY_HELPER),
@@ -284,7 +282,7 @@ def _entry(host: str, entry: Entry, way: Way, routes: Routes) -> Entry:
         return Entry(EntryKind.HELPER) if asks_us(host, routes) else entry
     if way is Way.BOTH and not asks_us(host, routes):
         return replace(entry, untidy=True)
-    if way is Way.AUTHS and routes.helpers.get(host) == OURS:
+    if way in {Way.AUTHS, Way.STORE} and routes.helpers.get(host) == OURS:
         return replace(entry, untidy=True)
     return entry
 
