@@ -73,8 +73,13 @@ def end_wars(state: State, now: Instant) -> State:
 
 def at_peace(facts: HostFacts, now: Instant) -> bool:
     """Return whether a contested entry has been left as we wrote it for long enough."""
-    quiet = facts.wrote_at is not None and now.boot - facts.wrote_at > PEACE
-    return facts.undone >= CONTESTED_AFTER and facts.held and quiet
+    since = peaceful_since(facts)
+    return since is not None and now.boot - since > PEACE
+
+
+def peaceful_since(facts: HostFacts) -> timedelta | None:
+    """Return since when (suspend-counting) what is contested has been left alone; None if it has not."""
+    return None if facts.undone < CONTESTED_AFTER else facts.wrote_at if facts.held else facts.took_at
 
 
 def seen(state: State, event: SinkSeen, now: Instant, plan: Plan) -> State:
@@ -93,7 +98,11 @@ def seen(state: State, event: SinkSeen, now: Instant, plan: Plan) -> State:
             facts = replace(facts, held=False)  # the settings want another way: nobody has undone anything
         wrote = ended and host in sink.writing_hosts
         if wrote:
-            facts = replace(facts, held=True, wrote_at=now.boot)
+            facts = replace(facts, held=True, wrote_at=now.boot, took_at=None)
+        if ended and host in sink.taking:
+            facts = replace(facts, took_at=now.boot)
+        elif facts.took_at is not None and _back(event.view, host, now):
+            facts = replace(_undone(facts, facts.took_at, now), took_at=None)
         grant = state.grant(registry.grant.key)
         if grant.token is not None and grant.token.auth is None and _same(entry, grant.token):
             # A restart: the state file knows the token's dates, and the file still holds the token.
@@ -120,8 +129,9 @@ def seen(state: State, event: SinkSeen, now: Instant, plan: Plan) -> State:
         )
         sink = replace(sink, state=kept[0], failure=kept[1], tries=kept[2])
     if ended:
-        sink = replace(sink, writing=0, writing_since=None, writing_hosts=frozenset(), not_before=None)
-    return with_sink(state, event.path, sink)
+        sink = replace(sink, writing=0, writing_since=None, writing_hosts=frozenset(), taking=frozenset())
+        sink = replace(sink, not_before=None)
+    return end_wars(with_sink(state, event.path, sink), now)
 
 
 def lives(entry: Entry, now: Instant) -> bool:
@@ -132,7 +142,7 @@ def lives(entry: Entry, now: Instant) -> bool:
 def _our_line_stands(sink: SinkFacts, view: View, host: str, entry: Entry) -> bool:
     """Return whether the file still sends a host's clients to our helper, although it is to do so no more."""
     was = sink.entry(host).kind is EntryKind.HELPER
-    return was and entry.kind is not EntryKind.HELPER and host in view.lines
+    return was and entry.kind is not EntryKind.HELPER and host in view.lines - view.helped
 
 
 def _spoilt(sink: SinkFacts, view: View, host: str) -> bool:
@@ -192,16 +202,16 @@ def _same(entry: Entry, token: Token) -> bool:
     return entry.kind is EntryKind.TOKEN and entry.fingerprint == token.fingerprint
 
 
-def _host_seen(
-    facts: HostFacts, entry: Entry, grant: GrantFacts, now: Instant, *, spoilt: bool
-) -> HostFacts:
+def _host_seen(facts: HostFacts, entry: Entry, grant: GrantFacts, now: Instant, *, spoilt: bool) -> HostFacts:
     """Take in how a host stands; `spoilt`: our token stands there, and somebody has put something beside it."""
     token = grant.token
     if entry.kind is EntryKind.HELPER or (token is not None and _same(entry, token)):
         facts = replace(facts, foreign="", foreign_since=None, overrule=False)
         if not entry.untidy or not (facts.held or facts.spoiled):
             return replace(facts, held=True)
-        return _undone(facts, now) if facts.held and spoilt else facts
+        if not (facts.held and spoilt):
+            return facts
+        return replace(_undone(facts, facts.wrote_at, now), held=False, spoiled=True)
     if entry.kind is EntryKind.TOKEN and facts.foreign != entry.fingerprint:
         # A person's word was about what stood there then, not about a login that they make after it.
         overrule = facts.overrule and not (facts.held or facts.foreign)
@@ -211,12 +221,19 @@ def _host_seen(
     if entry.kind is EntryKind.TOKEN and entry.fingerprint in grant.past[:1] and facts.wrote_at == now.boot:
         # The token was renewed while the one before it was being written: nobody's doing.
         return replace(facts, held=False)
-    return _undone(facts, now)
+    return replace(_undone(facts, facts.wrote_at, now), held=False, spoiled=True)
 
 
-def _undone(facts: HostFacts, now: Instant) -> HostFacts:
-    """Count that somebody has undone what we had put; quickly and often, it is a war."""
-    since = None if facts.wrote_at is None else now.boot - facts.wrote_at
+def _back(view: View, host: str, now: Instant) -> bool:
+    """Return whether what we had taken away stands there: a line of ours, or a token that breaks pulls."""
+    entry = view.entries[host]
+    dead = entry.kind is EntryKind.TOKEN and not lives(entry, now)
+    return dead or host in view.lines - view.refusals.keys()
+
+
+def _undone(facts: HostFacts, done_at: timedelta | None, now: Instant) -> HostFacts:
+    """Count that somebody has undone what we had done then; quickly and often, it is a war."""
+    since = None if done_at is None else now.boot - done_at
     undone = facts.undone
     if since is not None and since <= _UNDONE_WITHIN:
         undone += 1
@@ -225,7 +242,7 @@ def _undone(facts: HostFacts, now: Instant) -> HostFacts:
     over = undone - CONTESTED_AFTER
     pause = _ZERO if over < 0 else min(_WAR_PAUSE * (1 << min(over, 10)), _WAR_PAUSE_MOST)
     not_before = None if over < 0 else now.boot + pause
-    return replace(facts, held=False, spoiled=True, undone=undone, not_before=not_before)
+    return replace(facts, undone=undone, not_before=not_before)
 
 
 def sink_failed(state: State, event: SinkFailed, now: Instant) -> State:
@@ -246,5 +263,5 @@ def sink_failed(state: State, event: SinkFailed, now: Instant) -> State:
         view=None if event.state == "unparsable" or not event.written else sink.view,
     )
     if event.written:
-        sink = replace(sink, writing=0, writing_since=None, writing_hosts=frozenset())
+        sink = replace(sink, writing=0, writing_since=None, writing_hosts=frozenset(), taking=frozenset())
     return with_sink(state, event.path, sink)

@@ -151,15 +151,14 @@ def settle(state: State, now: Instant, plan: Plan, wake: Wake) -> tuple[State, t
         serial = state.writes + 1
         state = replace(state, replaced={**state.replaced, **_other_logins(sink, delivery.tokens, now)})
         # What we take away ourselves was undone by nobody.
-        gone = {
-            host: replace(sink.host(host), held=False, spoiled=False)
-            for host in delivery.removed | (delivery.released - delivery.tokens.keys())
-        }
+        taking = (delivery.removed | delivery.released) - delivery.tokens.keys()
+        gone = {host: replace(sink.host(host), held=False, spoiled=False) for host in taking}
         sink = replace(
             sink,
             writing=serial,
             writing_since=now.boot,
             writing_hosts=frozenset(delivery.tokens),
+            taking=taking,
             hosts={**sink.hosts, **gone},
         )
         state = replace(state, writes=serial, sinks={**state.sinks, file.path: sink})

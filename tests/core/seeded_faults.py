@@ -91,6 +91,18 @@ FAULTS = (
     ),
     Fault("a silent file is waited for", "sighting.py", "elif not sink.looked and", "elif False and"),
     Fault("a war never ends", "sighting.py", "quiet = facts.wrote_at is not None and", "quiet = False and"),
+    Fault(
+        "what is put beside our token is fought at the other's pace",
+        "sighting.py",
+        "        if not entry.untidy or not (facts.held or facts.spoiled):",
+        "        if True:",
+    ),
+    Fault(
+        "a line is fought over at the other's pace",
+        "writing.py",
+        "            free.add(host)",
+        "            pass\n        free.add(host)",
+    ),
     Fault("our older token is taken for somebody's", "healing.py", "or ours or entry", "or entry"),
     Fault(
         "a host that was not looked at is overwritten",

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -77,6 +77,30 @@ QUICK = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 STORMY = 40
 """More writes than this at one instant are a storm."""
 
+LONGEST_WAR = 13
+"""Writes in a second and a half."""
+
+
+def _beside(document: Any, host: str, key: str, value: Any) -> None:
+    entry = document.get("auths", {}).get(host)
+    if isinstance(entry, dict):
+        entry[key] = value
+
+
+SPOILT: dict[str, Callable[[Any, str], object]] = {
+    "no line": lambda document, host: document.get("credHelpers", {}).pop(host, None),
+    "our line": lambda document, host: document.setdefault("credHelpers", {}).update({host: OURS}),
+    "another's line": lambda document, host: document.setdefault("credHelpers", {}).update(
+        {host: "ecr-login"}
+    ),
+    "no entry": lambda document, host: document.get("auths", {}).pop(host, None),
+    "a user": lambda document, host: _beside(document, host, "username", "AWS"),
+    "a twin": lambda document, host: document.setdefault("auths", {}).update(
+        {f"https://{host}": {"auth": "QVdTOng="}}
+    ),
+}
+"""What others do to what we have written."""
+
 
 @dataclass
 class Machine:
@@ -122,7 +146,8 @@ def strangers(data: bytes | None) -> Any:
     document = json.loads(data or b"{}") or {}
     document.pop("credsStore", None)
     for name in ("auths", "credHelpers"):
-        kept = {key: value for key, value in (document.pop(name, None) or {}).items() if key not in HOSTS}
+        found = document.pop(name, None) or {}
+        kept = {key: value for key, value in found.items() if key.removeprefix("https://") not in HOSTS}
         if kept:
             document[name] = kept
     return document
@@ -338,6 +363,21 @@ class Ways(RuleBasedStateMachine):
                 entries[host] = entry[kind]
 
         self.edit(name, write)
+
+    @rule(name=st.sampled_from(FILES), host=st.sampled_from(HOSTS), how=st.sampled_from(list(SPOILT)))
+    def somebody_undoes_whatever_we_write(self, name: str, host: str, how: str) -> None:
+        """Ten times at once, then after 0.5 s, and so on; whatever it is that they undo."""
+        self.named_us = self.named_us or how == "our line"
+        undone = 0
+        for number in range(16):
+            if number == 3 and not undone:
+                return  # we write nothing here just now
+            delivery = self.orders[name][1] if name in self.orders else Delivery()
+            undone += host in delivery.tokens or host in delivery.released
+            self.all_writes_are_carried_out()
+            self.edit(name, lambda document: SPOILT[how](document, host))
+            self.time_goes_by(0.1)
+        assert undone <= LONGEST_WAR, "we fight at the other's pace"
 
     def edit(self, name: str, change: Any) -> None:
         try:
