@@ -41,7 +41,7 @@ def remember(state: State, plan: Plan, adopted: tuple[str, ...], document: repor
         "adopted": list(adopted),
         "grants": grants,
         "heals": dict(state.heals),
-        "owed": {path: {"store": o.store, "helpers": o.helpers} for path, o in state.owed.items()},
+        "owed": {path: _owed_row(owed) for path, owed in state.owed.items()},
         "pauses": {host: pause_row(pause) for host, pause in state.pauses.items()},
         "logouts": {host: timestamp(at) for host, at in state.logouts.items()},
         "logins": {lane: _login_row(facts) for lane, facts in state.logins.items()},
@@ -146,8 +146,16 @@ def _maybe(text: str | None) -> datetime | None:
     return None if text is None else _time(text)
 
 
+def _owed_row(owed: Owed) -> dict[str, Any]:
+    # "" has always stood for no line here; those that were there and empty are named beside.
+    names = {host: name or "" for host, name in owed.helpers.items()}
+    return {"store": owed.store, "helpers": names, "empty": [h for h, n in owed.helpers.items() if n == ""]}
+
+
 def _owed(row: Any) -> Owed:
-    return Owed(str(row["store"]), {str(host): str(name) for host, name in row["helpers"].items()})
+    empty = frozenset(row.get("empty", ()))
+    names = {str(h): str(n) or ("" if h in empty else None) for h, n in row["helpers"].items()}
+    return Owed(str(row["store"]), names)
 
 
 def _failure_row(failure: Failure) -> dict[str, Any]:

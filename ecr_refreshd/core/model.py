@@ -213,11 +213,12 @@ class Owed:
 
     Attributes:
         store: was named in the file by us, "" if none was.
-        helpers: host -> the program whose line gave way to ours, "" where ours is the first.
+        helpers: host -> the program whose line gave way to ours ("": a line that sends docker to the file's
+            entries), None where ours is the first.
     """
 
     store: str = ""
-    helpers: dict[str, str] = field(default_factory=dict)
+    helpers: dict[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

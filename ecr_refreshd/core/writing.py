@@ -171,15 +171,19 @@ def _delivery(
 ) -> Delivery | None:
     """Return what a sink is to get now, None if it has everything."""
     released = _not_fought_over(sink, _released(file, sink, carriers, state, plan), now, wake)
-    tokens = _tokens_for(file, sink, carriers, released, state, now, plan, wake)
     owed = state.owed.get(file.path, Owed()).helpers
+    restored = {host: name for host in released if (name := owed.get(host)) is not None}
+    # Beside the line of another program that is given back, a token would be of no use, and never be renewed.
+    elsewhere = frozenset(host for host, name in restored.items() if name)
+    tokens = _tokens_for(file, sink, carriers, released, state, now, plan, wake)
+    tokens = {host: token for host, token in tokens.items() if host not in elsewhere}
     delivery = Delivery(
         tokens={host: token.auth for host, token in tokens.items() if token.auth is not None},
         ends={host: token.expires_at for host, token in tokens.items()},
-        removed=frozenset(_worthless(sink, state, now, plan)) - tokens.keys(),
+        removed=_not_fought_over(sink, _worthless(sink, state, now, plan), now, wake) - tokens.keys(),
         answered=carriers.answered,
         released=released,
-        restored={host: name for host, name in owed.items() if name and host in released},
+        restored=restored,
         refusals=refusals(sink.view, carriers.helped, state, now, plan, wake)
         if sink.view is not None and file.role == "helper"
         else {},

@@ -150,7 +150,7 @@ class DockerFile:
         """Return what has to change in a file, as it is now, for each token to reach its clients."""
         there = config.routes()
         lines = frozenset(host for host, name in there.helpers.items() if name == OURS)
-        routes = there.without(delivery.released)
+        routes = there.without(delivery.released, delivery.restored)
         means = self._means(routes)
         ways = {host: self._routing(host, routes, means).way for host in delivery.tokens}
         sent = {host for host, way in ways.items() if way in _BY_HELPER and host in delivery.answered}
@@ -172,7 +172,7 @@ class DockerFile:
         if not (edits.tokens or edits.helped or edits.marked):
             return edits
         pin = pin_for(routes, self._dialect, means)
-        displaced = {host: routes.helpers.get(host, "") for host in edits.helped}
+        displaced = {host: routes.helpers.get(host) for host in edits.helped}
         self._owed = Owed(pin or self._owed.store, {**self._owed.helpers, **displaced})
         return replace(edits, store=pin)
 

@@ -172,7 +172,12 @@ FAULTS = (
     Fault(
         "a line that a person wrote is taken away", "writing.py", "(sink.view.spare & put)", "sink.view.spare"
     ),
-    Fault("what gave way to us is forgotten", "writing.py", "if name and host in released", "if False"),
+    Fault(
+        "what gave way to us is forgotten",
+        "writing.py",
+        " is not None}\n    # Beside",
+        " is True}\n    # Beside",
+    ),
     Fault("a refusal is never renewed", "refusing.py", "known.until - now.wall > _RENEWED", "True"),
     Fault("a paused host is answered", "refusing.py", "    if pause is not None:", "    if False:"),
     Fault(

@@ -265,7 +265,7 @@ class TestKeychainThatDockerFindsByItself:
         sink = file_with(tmp_path, "{}")
         view = sink.write(Delivery(TOKENS, answered=frozenset({HOST})))
         assert document(sink) == {"credHelpers": {HOST: "ecr-refreshd"}, "credsStore": "secretservice"}
-        assert view.owed == Owed("secretservice", {HOST: ""})
+        assert view.owed == Owed("secretservice", {HOST: None})
 
     def test_without_a_helper_of_ours_the_token_lies_there_for_the_others(
         self, tmp_path: Path, no_keychain: Path
