@@ -142,7 +142,7 @@ def lives(entry: Entry, now: Instant) -> bool:
 def _our_line_stands(sink: SinkFacts, view: View, host: str, entry: Entry) -> bool:
     """Return whether the file still sends a host's clients to our helper, although it is to do so no more."""
     was = sink.entry(host).kind is EntryKind.HELPER
-    return was and entry.kind is not EntryKind.HELPER and host in view.lines - view.helped
+    return was and entry.kind is not EntryKind.HELPER and host in view.lines - (view.helped - view.both)
 
 
 def _spoilt(sink: SinkFacts, view: View, host: str) -> bool:
