@@ -235,6 +235,7 @@ class View:
         stored: those asked about whose token belongs into a credential store instead of the file.
         lines: every host whose clients the file sends to our helper; in the helper's folder: that has an answer.
         refusals: in the helper's folder, the answers that are refusals.
+        failures: host -> why its token could not be brought or cannot be seen, where others of this file's could.
         owed: what writes of ours took the place of.
         ecr_hosts: every ECR host that stands in the file under ``auths`` or ``credHelpers``, for adoption.
         exists: the file is there (an empty one counts as there).
@@ -252,6 +253,7 @@ class View:
     stored: frozenset[str] = frozenset()
     lines: frozenset[str] = frozenset()
     refusals: dict[str, Refusal] = field(default_factory=dict)
+    failures: dict[str, Failure] = field(default_factory=dict)
     owed: Owed = field(default_factory=Owed)
     ecr_hosts: tuple[str, ...] = ()
     exists: bool = True

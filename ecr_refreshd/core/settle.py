@@ -86,7 +86,7 @@ def write_pending(state: State, sink: SinkFacts, registry: Registry, now: Instan
     if sink.view is None or sink.failure is not None or host in sink.view.shadows:
         return False
     if not known(sink, host):
-        return True
+        return host not in sink.view.failures
     judgement = judgement_of(state, sink, registry, now)
     wanted = judgement is not None and judgement.verdict is Verdict.WRITE
     not_before = sink.host(host).not_before

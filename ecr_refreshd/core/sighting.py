@@ -86,19 +86,20 @@ def seen(state: State, event: SinkSeen, now: Instant, plan: Plan) -> State:
     """Take a look at a file, or the look that ends a write."""
     sink = state.sink(event.path)
     ended = event.written != 0 and event.written == sink.writing
-    hosts = dict(sink.hosts)
+    refused = sink.writing_hosts & event.view.failures.keys() if ended else frozenset[str]()
+    hosts = {**sink.hosts, **{host: _refused(sink.host(host), now) for host in refused}}
     for host, registry in plan.registries.items():
         entry = event.view.entries.get(host)
         if registry.grant is None or entry is None:
             continue
-        facts = sink.host(host)
+        facts = hosts.get(host, HostFacts())
         if lives(entry, now) and host not in state.lived:
             state = replace(state, lived=state.lived | {host})
         if _our_line_stands(sink, event.view, host, entry):
             facts = replace(facts, held=False)  # the settings want another way: nobody has undone anything
-        wrote = ended and host in sink.writing_hosts
+        wrote = ended and host in sink.writing_hosts - refused
         if wrote:
-            facts = replace(facts, held=True, wrote_at=now.boot, took_at=None)
+            facts = replace(facts, held=True, wrote_at=now.boot, took_at=None, tries=0)
         if ended and host in sink.taking:
             facts = replace(facts, took_at=now.boot)
         elif facts.took_at is not None and _back(event.view, host, now):
@@ -132,6 +133,15 @@ def seen(state: State, event: SinkSeen, now: Instant, plan: Plan) -> State:
         sink = replace(sink, writing=0, writing_since=None, writing_hosts=frozenset(), taking=frozenset())
         sink = replace(sink, not_before=None)
     return end_wars(with_sink(state, event.path, sink), now)
+
+
+def _refused(facts: HostFacts, now: Instant) -> HostFacts:
+    """Take in that a host's own store did not take its token: that is no reason for others to wait."""
+    return replace(facts, tries=facts.tries + 1, not_before=now.boot + _write_pause(facts.tries + 1))
+
+
+def _write_pause(tries: int) -> timedelta:
+    return min(timedelta(seconds=1) * (1 << min(tries - 1, 10)), _WRITE_PAUSE_MOST)
 
 
 def lives(entry: Entry, now: Instant) -> bool:
@@ -251,7 +261,7 @@ def sink_failed(state: State, event: SinkFailed, now: Instant) -> State:
     if event.written not in {0, sink.writing}:
         return state
     tries = sink.tries + 1
-    pause = min(timedelta(seconds=1) * (1 << min(tries - 1, 10)), _WRITE_PAUSE_MOST)
+    pause = _write_pause(tries)
     if event.failure.code == "sink.contended":
         pause = min(timedelta(milliseconds=50) * (1 << min(tries - 1, 10)), timedelta(seconds=10))
     sink = replace(

@@ -214,7 +214,8 @@ class HostFacts:
         took_at: suspend-counting time when we took something away here that has not come back: a line of ours, or
             a token that breaks pulls.
         undone: how often in a row our write was undone within moments.
-        not_before: while contested, the next write waits until then.
+        not_before: while contested, or after a write that its own store did not take, the next waits until then.
+        tries: writes in a row that its own store did not take.
         foreign: fingerprint of a foreign credential, first seen at `foreign_since`, by both clocks.
         overrule: overwrite whatever stands here, because a person said so.
         lost: clients were sent elsewhere while our token stood here; the reason, as the file gave it.
@@ -226,6 +227,7 @@ class HostFacts:
     took_at: timedelta | None = None
     undone: int = 0
     not_before: timedelta | None = None
+    tries: int = 0
     foreign: str = ""
     foreign_since: Instant | None = None
     overrule: bool = False

@@ -56,7 +56,7 @@ from ecr_refreshd.core.routing import Means, Mode
 from ecr_refreshd.core.schedule import alive
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.core.state import FilePlan, Plan, Registry, State
-from ecr_refreshd.errors import SinkError, SinkUnparsable
+from ecr_refreshd.errors import SinkError, SinkUnparsable, SinkUnwritable
 from ecr_refreshd.sinks.dockerfile import DockerFile
 from ecr_refreshd.sinks.helperfolder import HelperFolder
 
@@ -115,22 +115,29 @@ class Machine:
 
 @dataclass
 class Store:
-    """A credential store that always works."""
+    """A credential store that works, except for these hosts; a `dead` one does not answer at all."""
 
     kept: dict[str, Secret] = field(default_factory=dict)
+    refuses: frozenset[str] = frozenset()
+    dead: bool = False
 
     def look(self, hosts: Iterable[str]) -> View:
+        if self.dead:
+            raise SinkUnwritable("It is locked.", code="store.locked")
         return View({host: self.entry(host) for host in hosts})
 
     def entry(self, host: str) -> Entry:
         auth = self.kept.get(host)
         return ABSENT if auth is None else Entry(EntryKind.TOKEN, fingerprint(auth.reveal()), None, auth)
 
-    def write(self, delivery: Delivery) -> View:
-        self.kept.update(delivery.tokens)
-        for host in delivery.removed:
+    def put(self, delivery: Delivery) -> dict[str, SinkUnwritable]:
+        if self.dead:
+            raise SinkUnwritable("It is locked.", code="store.locked")
+        self.kept.update({host: auth for host, auth in delivery.tokens.items() if host not in self.refuses})
+        for host in delivery.removed - self.refuses:
             self.kept.pop(host, None)
-        return self.look(delivery.tokens)
+        hosts = (delivery.tokens.keys() | delivery.removed) & self.refuses
+        return {host: SinkUnwritable("No.", code="store.failed") for host in hosts}
 
     def folders(self) -> frozenset[str]:
         return frozenset()
@@ -209,7 +216,7 @@ class Ways(RuleBasedStateMachine):
             dialect: Any = "docker" if name == "config.json" else "containers"
             sink = DockerFile(str(self.path(name)), locks, dialect=dialect, mode=mode)
             sink._machine = self.machine  # type: ignore[assignment]
-            sink._store = lambda name: self.stores.setdefault(name, Store())  # type: ignore[method-assign,assignment,return-value]
+            sink._stores.store = lambda name: self.stores.setdefault(name, Store())  # type: ignore[method-assign,assignment,return-value]
             self.sinks[name] = sink
 
     def look(self, name: str) -> None:
@@ -408,6 +415,15 @@ class Ways(RuleBasedStateMachine):
         for name in NAMES:
             self.look(name)
 
+    @rule(
+        name=st.sampled_from(["desktop", "pass"]), refuses=st.sets(st.sampled_from(HOSTS)), dead=st.booleans()
+    )
+    def a_store_fails_or_is_mended(self, name: str, refuses: set[str], *, dead: bool) -> None:
+        store = self.stores.setdefault(name, Store())
+        store.refuses, store.dead = frozenset(refuses), dead
+        for each in FILES:
+            self.look(each)
+
     @rule(open_to_all=st.booleans())
     def somebody_opens_or_shuts_the_helpers_folder(self, *, open_to_all: bool) -> None:
         if self.path("helper").exists():
@@ -440,6 +456,8 @@ class Ways(RuleBasedStateMachine):
     def all_is_well_in_the_end(self) -> None:
         """As each thing works again, each client finds a living token where it looks, and nowhere else."""
         self.fetches.clear()
+        for store in self.stores.values():
+            store.refuses, store.dead = frozenset(), False
         for name in FILES:
             try:
                 Config.parse(self.data(name))

@@ -248,10 +248,35 @@ class TestModeStore:
         )
         content = json.dumps({"auths": {HOST: {"auth": AUTH}}, "credsStore": "desktop"})
         sink = file_with(tmp_path, content, mode="store")
-        with pytest.raises(SinkUnwritable, match="as long as an ECR token") as refused:
-            sink.write(Delivery(TOKENS))
-        assert "helper" in refused.value.hint
+        view = sink.write(Delivery(TOKENS))
+        assert "as long as an ECR token" in view.failures[HOST].message
+        assert "helper" in view.failures[HOST].hint
         assert Path(sink.path).read_text() == content
+
+    def test_what_ails_one_host_is_its_own(self, tmp_path: Path, no_keychain: Path) -> None:
+        """Promise 8: beside it one that the same store takes, and one that needs no store."""
+        third = HOST.replace("7", "8")
+        refuses = f'read -r said; case $said in *{HOST}*) echo some failure; exit 1 ;; esac; echo "$said"'
+        program(
+            no_keychain,
+            "docker-credential-fake",
+            STORE.format(folder=tmp_path).replace("cat >", f"{refuses} >"),
+        )
+        sink = file_with(
+            tmp_path, json.dumps({"credsStore": "fake", "credHelpers": {third: ""}}), mode="store"
+        )
+        view = sink.write(Delivery(dict.fromkeys([HOST, OTHER, third], Secret(AUTH))))
+        assert view.failures.keys() == {HOST}
+        assert document(sink)["auths"] == {OTHER: {}, third: {"auth": AUTH}}
+
+    def test_a_store_that_does_not_answer_hides_nothing_of_the_file(
+        self, tmp_path: Path, no_keychain: Path
+    ) -> None:
+        program(no_keychain, "docker-credential-fake", "cat >/dev/null; echo the keychain is locked; exit 1")
+        content = {"credsStore": "fake", "credHelpers": {OTHER: ""}, "auths": {OTHER: {"auth": AUTH}}}
+        view = file_with(tmp_path, json.dumps(content), mode="store").look([HOST, OTHER])
+        assert view.entries.keys() == {OTHER}
+        assert view.failures[HOST].code == "store.locked"
 
 
 class TestKeychainThatDockerFindsByItself:
