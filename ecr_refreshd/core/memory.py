@@ -260,9 +260,23 @@ def last_document(memory: Mapping[str, Any], now: datetime, version: str) -> rep
         "overall": report.overall(aged, now),
         "degraded": [],
         "registries": aged,
-        "files": [],
+        "files": _noted(kept),
         "notices": _standing(kept),
     }
+
+
+def _noted(status: Any) -> list[report.Row]:
+    """Return what was to be said of each file when the document was kept."""
+    rows = status.get("files") if isinstance(status, dict) else None
+    return [
+        row
+        for row in (rows if isinstance(rows, list) else [])
+        if isinstance(row, dict) and isinstance(row.get("path"), str) and _are_texts(row.get("notes"))
+    ]
+
+
+def _are_texts(notes: Any) -> bool:
+    return isinstance(notes, list) and all(isinstance(note, str) for note in notes)
 
 
 def _standing(status: Any) -> list[report.Row]:

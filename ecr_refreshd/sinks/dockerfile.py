@@ -172,6 +172,8 @@ class DockerFile:
         )
         if not (edits.tokens or edits.helped or edits.marked):
             return edits
+        if means.unseen and routes.detects and means.unseen not in self._notes:
+            self._notes = (*self._notes, means.unseen)
         pin = pin_for(routes, self._dialect, means)
         displaced = {host: routes.helpers.get(host) for host in edits.helped}
         self._owed = Owed(pin or self._owed.store, {**self._owed.helpers, **displaced})

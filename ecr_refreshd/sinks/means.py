@@ -11,9 +11,13 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ecr_refreshd.core.dockerconfig import OURS
 from ecr_refreshd.core.routing import Means
+
+if TYPE_CHECKING:
+    from ecr_refreshd.sinks.keychain import Contents
 
 PROGRAM = f"docker-credential-{OURS}"
 _KEYCHAIN_MEMORY = 60.0
@@ -38,7 +42,10 @@ class Machine:
     def means(self, *, detects: bool) -> Means:
         """Return what is there now; a keychain is looked for only where docker does so too (`detects`)."""
         problem = self._helper_problem()
-        return Means(problem, self._keychain_with_logins() if detects else "", "" if problem else _remark())
+        found = self._keychain_there() if detects else None
+        keychain = found.name if found is not None and found.contents.logins else ""
+        unseen = "" if found is None or not found.contents.unseen else _unseen(found)
+        return Means(problem, keychain, "" if problem else _remark(), unseen)
 
     def _helper_problem(self) -> str:
         """Return why our helper cannot be run by its name, "" if it can."""
@@ -57,19 +64,27 @@ class Machine:
             self._tried, self._problem, self._tried_at = looked, _problem_of(found), now
         return self._problem
 
-    def _keychain_with_logins(self) -> str:
-        """Return the keychain that docker would find by itself, if it holds a login; else ""."""
+    def _keychain_there(self) -> _Keychain | None:
+        """Return the keychain that docker would find by itself, None if there is none."""
         # Imported only where docker would look for one: it brings what speaks with its program.
         from ecr_refreshd.sinks import keychain  # noqa: PLC0415 - see above
 
         name = keychain.detected()
         if name is None:
-            return ""
+            return None
         now = time.monotonic()
         known = self._keychain
         if known is None or known.name != name or now - known.asked_at > _KEYCHAIN_MEMORY:
-            known = self._keychain = _Keychain(name, keychain.holds_logins(name), now)
-        return name if known.holds_logins else ""
+            known = self._keychain = _Keychain(name, keychain.contents(name, os.environ), now)
+        return known
+
+
+def _unseen(found: _Keychain) -> str:
+    return (
+        f"docker looked for logins in docker-credential-{found.name} by itself while this file held none, and "
+        f"what lies there could not be seen. {found.contents.unseen} If you keep logins there, docker finds them "
+        f'again with "credsStore": "{found.name}" in this file.'
+    )
 
 
 def _remark() -> str:
@@ -87,7 +102,7 @@ class _Keychain:
     """What a keychain said, and when (monotonic seconds)."""
 
     name: str
-    holds_logins: bool
+    contents: Contents
     asked_at: float
 
 

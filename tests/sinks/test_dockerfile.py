@@ -319,6 +319,51 @@ class TestKeychainThatDockerFindsByItself:
         assert sink.write(Delivery(TOKENS)).unread == {}
         assert holds_token(sink)
 
+    NO_BUS = "echo 'Cannot autolaunch D-Bus without X11 $DISPLAY'; exit 1"
+
+    @pytest.mark.parametrize(
+        "kept", [".local/share/keyrings/login.keyring", ".local/share/kwalletd/kdewallet.kwl"]
+    )
+    def test_one_without_a_session_may_hold_logins_where_it_has_kept_something(
+        self, tmp_path: Path, no_keychain: Path, monkeypatch: pytest.MonkeyPatch, kept: str
+    ) -> None:
+        """A service that was started by cron or ssh, on a machine with a desktop."""
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+        (tmp_path / kept).parent.mkdir(parents=True)
+        (tmp_path / kept).touch()
+        program(no_keychain, "docker-credential-secretservice", self.NO_BUS)
+        helper_on(no_keychain)
+        sink = file_with(tmp_path, "{}")
+        sink.write(Delivery(TOKENS, answered=frozenset({HOST})))
+        assert document(sink) == {"credHelpers": {HOST: "ecr-refreshd"}, "credsStore": "secretservice"}
+
+    def test_one_of_which_nobody_can_tell_is_said_with_the_remedy(
+        self, tmp_path: Path, no_keychain: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        program(no_keychain, "docker-credential-secretservice", self.NO_BUS)
+        sink = file_with(tmp_path, "{}")
+        sink.write(Delivery(TOKENS))
+        assert holds_token(sink)
+        (note,) = (note for note in sink.look([HOST]).notes if "no D-Bus session" in note)
+        assert '"credsStore": "secretservice"' in note
+
+    def test_pass_that_was_never_initialised_has_nothing_to_lose_and_one_that_fails_may_have(
+        self, tmp_path: Path, no_keychain: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.delenv("PASSWORD_STORE_DIR", raising=False)
+        program(no_keychain, "pass", "exit 0")
+        for said in ("pass not initialized", "what?"):
+            program(no_keychain, "docker-credential-pass", f"echo '{said}'; exit 1")
+            sink = file_with(tmp_path, "{}")
+            assert not any("credsStore" in note for note in sink.write(Delivery(TOKENS)).notes)
+            assert holds_token(sink)
+        (tmp_path / ".password-store/docker-credential-helpers/Z2hjci5pbw==").mkdir(parents=True)
+        sink = file_with(tmp_path, "{}")
+        assert "docker-credential-pass" in sink.look([HOST]).unread[HOST]
+
     def test_whoever_has_pass_gets_no_other_keychain(self, tmp_path: Path, no_keychain: Path) -> None:
         program(no_keychain, "docker-credential-secretservice", self.LISTS)
         program(no_keychain, "pass", "exit 0")
