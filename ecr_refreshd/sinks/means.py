@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ecr_refreshd.sinks.keychain import Contents
 
 PROGRAM = f"docker-credential-{OURS}"
+_PROGRAM_BESIDE = "ecr-refreshd"
 _KEYCHAIN_MEMORY = 60.0
 """Seconds. A login made meanwhile is written into the file by docker itself, which ends its search."""
 _PROBLEM_MEMORY = 60.0
@@ -58,7 +59,7 @@ class Machine:
             there = os.stat(found)  # noqa: PTH116 - of what PATH names, as exec sees it
         except OSError:
             return f"{found} vanished while it was looked at."
-        looked = (found, there.st_ino, there.st_mtime_ns)
+        looked = (found, there.st_ino, there.st_mtime_ns, _program_of(found))
         now = time.monotonic()
         if looked != self._tried or (self._problem and now - self._tried_at > _PROBLEM_MEMORY):
             self._tried, self._problem, self._tried_at = looked, _problem_of(found), now
@@ -77,6 +78,15 @@ class Machine:
         if known is None or known.name != name or now - known.asked_at > _KEYCHAIN_MEMORY:
             known = self._keychain = _Keychain(name, keychain.contents(name, os.environ), now)
         return known
+
+
+def _program_of(helper: str) -> str:
+    """Return the program that our helper asks what it does not know, found as its script does; "" if none is."""
+    for beside in (helper, os.path.realpath(helper)):
+        near = os.path.join(os.path.dirname(beside), _PROGRAM_BESIDE)  # noqa: PTH118, PTH120 - as the script does
+        if os.access(near, os.X_OK):
+            return near
+    return shutil.which(_PROGRAM_BESIDE) or ""
 
 
 def _unseen(found: _Keychain) -> str:
