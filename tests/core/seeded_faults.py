@@ -90,7 +90,13 @@ FAULTS = (
         "a lost write is never given up", "sighting.py", "now.boot - sink.writing_since > WRITE_LOST", "False"
     ),
     Fault("a silent file is waited for", "sighting.py", "elif not sink.looked and", "elif False and"),
-    Fault("a war never ends", "sighting.py", "quiet = facts.wrote_at is not None and", "quiet = False and"),
+    Fault("a war never ends", "sighting.py", "return since is not None and now", "return False and now"),
+    Fault(
+        "a store that refuses is asked without a pause",
+        "sighting.py",
+        "tries=facts.tries + 1, not_before=",
+        "tries=facts.tries + 1, not_before=None and ",
+    ),
     Fault(
         "what is put beside our token is fought at the other's pace",
         "sighting.py",
