@@ -29,11 +29,9 @@ from ecr_refreshd.core.clients.judging import Known
 from ecr_refreshd.core.clients.world import Credential, HelperAnswer, Unreadable, World
 from ecr_refreshd.core.model import EntryKind
 from ecr_refreshd.errors import ConfigError, NoServiceError, UsageError
-from ecr_refreshd.host import clock, control, places, statefile
+from ecr_refreshd.host import clock, control, places, plainfile, statefile
 from ecr_refreshd.sinks.program import SECONDS, Found, NotFound, StoreProgram
 
-_LARGEST = 1 << 26
-"""Bytes; a config.json with a thousand tokens has a sixteenth of it."""
 _VERSION_WITHIN = 5.0
 """Seconds. `docker --version` asks nobody, and neither does anybody else's."""
 _ASK_WITHIN = 5.0
@@ -114,8 +112,7 @@ def _exit_code(works: list[str]) -> int:
 
 def _read(path: str) -> bytes | Unreadable | None:
     try:
-        with Path(path).open("rb") as file:
-            return file.read(_LARGEST)
+        return plainfile.read(path)[0]
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import stat
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -29,13 +28,11 @@ from ecr_refreshd.core.routing import Dialect
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.state import Registry
 from ecr_refreshd.errors import ConfigError, ControlError, NoServiceError, RefreshdError, SinkError
-from ecr_refreshd.host import clock, control, places, statefile
+from ecr_refreshd.host import clock, control, places, plainfile, statefile
 from ecr_refreshd.sinks.places import Place, resolve, shown
 
 _ANSWERS_WITHIN = 5.0
 """Seconds, for a file or the service; both take milliseconds unless something hangs."""
-_LARGEST = 1 << 26
-"""Bytes; a config.json with a thousand tokens has a sixteenth of it."""
 
 T = TypeVar("T")
 
@@ -239,13 +236,7 @@ def _read(path: str, kind: Dialect) -> DockerFile:
     except SinkError as error:
         return DockerFile(path, kind, problem=error.message, error=error)
     try:
-        # Without O_NONBLOCK a named pipe would be waited for.
-        descriptor = os.open(place.real, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                return DockerFile(path, kind, place, status, problem="it is no file")
-            data = file.read(_LARGEST)
+        data, status = plainfile.read(place.real)
     except (FileNotFoundError, NotADirectoryError):
         return DockerFile(path, kind, place, config=Config.parse(None))
     except OSError as error:
