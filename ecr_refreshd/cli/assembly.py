@@ -126,22 +126,26 @@ class Assembly:
         statefile.write(places.state_file(), memory)
 
 
-def dialect(path: str) -> Dialect:
+def dialect(path: str, environ: Mapping[str, str] = os.environ) -> Dialect:
     """Return whose reading decides about a file; REGISTRY_AUTH_FILE may give podman's any name."""
-    if path == str(places.docker_config()):
+    if path == str(places.docker_config(environ)):
         return "docker"
-    named = Path(path).name == "auth.json" or Path(path) in places.containers_auth_files()
+    named = Path(path).name == "auth.json" or Path(path) in places.containers_auth_files(environ)
     return "containers" if named else "docker"
 
 
-def file_plans(settings: Settings) -> tuple[FilePlan, ...]:
+def file_plans(settings: Settings, environ: Mapping[str, str] = os.environ) -> tuple[FilePlan, ...]:
     """Return the files to keep: those that are named, else docker's own and podman's (DESIGN 4)."""
-    helper = FilePlan(str(places.helper_folder()), "helper")
+    helper = FilePlan(str(places.helper_folder(environ)), "helper")
     if settings.docker.files:
-        named = (str(Path(text).expanduser().absolute()) for text in settings.docker.files)
+        named = (str(_expanded(text, environ).absolute()) for text in settings.docker.files)
         return (*(FilePlan(path, "named") for path in dict.fromkeys(named)), helper)
-    default = str(places.docker_config())
+    default = str(places.docker_config(environ))
     # An auth.json that is a link to docker's own file is that file, and has no second reading.
     real = os.path.realpath(default)
-    also = (str(path) for path in places.containers_auth_files() if os.path.realpath(path) != real)
+    also = (str(path) for path in places.containers_auth_files(environ) if os.path.realpath(path) != real)
     return (FilePlan(default, "default"), *(FilePlan(path, "also") for path in also), helper)
+
+
+def _expanded(text: str, environ: Mapping[str, str]) -> Path:
+    return places.home(environ) / text[2:] if text.startswith("~/") else Path(text).expanduser()

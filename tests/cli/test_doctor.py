@@ -35,6 +35,14 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     )
 
 
+def configured(tmp_path: Path, text: str) -> Scene:
+    """A scene with settings of its own."""
+    config = tmp_path / "home/config.toml"
+    config.write_text(text)
+    config.chmod(0o600)
+    return Scene.gathered(argparse.Namespace(config=str(config), log_level=None, log_format=None))
+
+
 def put(root: Path, path: str, text: str = "") -> None:
     (root / path).parent.mkdir(parents=True, exist_ok=True)
     (root / path).write_text(text)
@@ -87,6 +95,19 @@ def test_a_file_on_windows_disk_is_a_remark(scene: Scene) -> None:
     put(scene.root, "proc/self/mountinfo", f"{mounts}24 22 0:3 / {folder} rw - 9p C: rw\n")
     (found,) = disk.mounts(replace(scene, files=(seen,)))
     assert (found.key, str(found.severity)) == ("file.unheard", "info")
+
+
+def test_what_the_settings_put_into_the_services_environment_is_not_the_shells(
+    scene: Scene, tmp_path: Path
+) -> None:
+    """The shell's clients do not have it, and the second look of `--fix` must not take it for the shell's."""
+    before = dict(os.environ)
+    text = f'[environment]\nset = {{ DOCKER_CONFIG = "{tmp_path}/theirs", PATH = "/nowhere" }}\n'
+    for _ in range(2):
+        seen = configured(tmp_path, text)
+        assert dict(os.environ) == before == seen.shell
+        assert seen.environ == {**before, "DOCKER_CONFIG": f"{tmp_path}/theirs", "PATH": "/nowhere"}
+        assert (seen.files[0].path, seen.files[0].dialect) == (f"{tmp_path}/theirs/config.json", "docker")
 
 
 def degraded(text: str, scene: Scene) -> Finding:

@@ -319,6 +319,37 @@ def test_fix_takes_dead_lines_of_ours_out_and_nothing_else(patient: Patient) -> 
     assert WEST not in left.get("credHelpers", {})
 
 
+def test_a_helper_on_the_services_path_alone_is_dead_to_this_shell(patient: Patient) -> None:
+    """The settings' PATH is the service's; docker is started by the shell."""
+    bare = dead_line(patient)
+    patient.home.write_config(f'{patient.setup}[environment]\nset = {{ PATH = "{patient.path}" }}\n')
+
+    found = patient.finding("helper.dead", "docker-credential-ecr-refreshd", PATH=bare)
+    assert "not on the PATH of this shell" in found["what"]
+    patient.gone("helper.bare-path", PATH=bare)
+    assert not [
+        each for each in patient.asked("--fix", PATH=bare)["findings"] if each["key"] == "helper.dead"
+    ]
+
+
+def test_lines_that_a_service_would_put_back_are_not_taken_out(patient: Patient) -> None:
+    patient.serve()
+    found = patient.finding("helper.dead", "docker-credential-ecr-refreshd", PATH=dead_line(patient))
+    assert not found["fixable"]
+
+
+def test_a_helper_that_is_slow_is_not_dead(patient: Patient) -> None:
+    """On a busy machine it answers late; `--fix` takes nothing out for it."""
+    patient.program("docker-credential-ecr-refreshd", "exec /bin/sleep 60")
+    patient.put(auths={}, credHelpers={WEST: "ecr-refreshd"})
+
+    document = patient.asked("--fix")
+    (found,) = [each for each in document["findings"] if each["key"].startswith("helper.")]
+    assert (found["key"], found["severity"]) == ("helper.slow", "warning")
+    assert document["mended"] == []
+    assert json.loads(patient.home.docker.read_text())["credHelpers"] == {WEST: "ecr-refreshd"}
+
+
 @pytest.mark.parametrize("by", ["hand", "--fix"])
 def test_modes_that_let_others_read(patient: Patient, by: str) -> None:
     path = patient.put(auths={"quay.io": {"auth": login()}})

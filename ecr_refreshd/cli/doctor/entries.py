@@ -68,7 +68,7 @@ def hidden(scene: Scene) -> Iterator[Finding]:
         if file.config is None:
             continue
         reading = file.config.read(tuple(_ecr_hosts(file.config)))
-        means = Machine().means(detects=file.dialect == "docker" and reading.routes.detects)
+        means = Machine(scene.shell).means(detects=file.dialect == "docker" and reading.routes.detects)
         for host, entry in reading.entries.items():
             yield from _twins(file, file.config, host, scene)
             if entry.kind is EntryKind.TOKEN:

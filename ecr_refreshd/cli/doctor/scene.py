@@ -145,15 +145,15 @@ class Scene:
         except ConfigError as error:
             refused = error
         shell = dict(os.environ)
-        os.environ.update(settings.environment.set)  # as the service does: it may name the files
+        environ = {**shell, **settings.environment.set}  # as the service does: it may name the files
         remembered = statefile.read(places.state_file())
         document, silent = _document(remembered, now)
         running = document["pid"] is not None
-        files = tuple(_file(path) for path in _paths(settings, document))
-        aws = _aws(os.environ)
+        files = tuple(_file(path, environ) for path in _paths(settings, document, environ))
+        aws = _aws(environ)
         return cls(
             shell=shell,
-            environ=dict(os.environ),
+            environ=environ,
             now=now,
             config=chosen.path,
             settings=settings,
@@ -164,7 +164,7 @@ class Scene:
             theirs=_environment() if running else {},
             files=files,
             aws=aws,
-            registries={} if aws is None else _registries(settings, files, remembered, aws),
+            registries={} if aws is None else _registries(settings, files, remembered, aws, environ),
         )
 
     @property
@@ -195,11 +195,11 @@ class Scene:
         return login is None or login.alive
 
 
-def _paths(settings: Settings, document: Mapping[str, Any]) -> list[str]:
+def _paths(settings: Settings, document: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
     """Return the files that are kept: as this shell sees it, and as the service does."""
-    helper = str(places.helper_folder())
+    helper = str(places.helper_folder(environ))
     served = [str(sink["path"]) for row in document["registries"] for sink in row["sinks"]]
-    planned = [each.path for each in file_plans(settings)]
+    planned = [each.path for each in file_plans(settings, environ)]
     return [path for path in dict.fromkeys([*planned, *served]) if not path.startswith(helper)]
 
 
@@ -222,8 +222,8 @@ def _environment() -> Mapping[str, str]:
     return told if isinstance(told, dict) else {}  # a service of an older version knows no such question
 
 
-def _file(path: str) -> DockerFile:
-    kind = dialect(path)
+def _file(path: str, environ: Mapping[str, str]) -> DockerFile:
+    kind = dialect(path, environ)
     try:
         return bounded(lambda: _read(path, kind))
     except TimeoutError as error:
@@ -256,12 +256,16 @@ def _aws(environ: Mapping[str, str]) -> AwsLook | None:
 
 
 def _registries(
-    settings: Settings, files: tuple[DockerFile, ...], remembered: Mapping[str, Any], aws: AwsLook
+    settings: Settings,
+    files: tuple[DockerFile, ...],
+    remembered: Mapping[str, Any],
+    aws: AwsLook,
+    environ: Mapping[str, str],
 ) -> Mapping[str, Registry]:
     stand = [host for file in files if file.config for host in file.config.read(()).ecr_hosts]
     made = plan.make(
         settings,
-        file_plans(settings),
+        file_plans(settings, environ),
         [*memory.adopted(remembered), *stand],
         aws.profiles,
         regions(),
