@@ -115,6 +115,8 @@ def _our_own(asked: _Asked, scene: Scene) -> Iterator[Finding]:
             "docker 29 and later then fail at every pull and build, of any registry; older ones send no login.",
             within_reach(),
             None if not asked.hosts or _would_be_put_back(scene) else _without_lines(asked, scene),
+            frozenset(asked.hosts),
+            frozenset({asked.file.path}),
         )
     elif started.slow:
         yield Finding(
@@ -175,6 +177,8 @@ def _of_others(asked: _Asked, scene: Scene) -> Iterator[Finding]:
             "docker 29 and later then fail at every pull and build; older ones send no login for it.",
             f"Install {asked.program}, or put its folder on PATH; or, where it is gone, take out what names "
             f"it: line {asked.lines} of {asked.file.real}.",
+            hosts=frozenset(asked.hosts),
+            files=frozenset({asked.file.path}),
         )
     elif not asked.hosts:
         yield from _ailing(asked, scene)
@@ -239,4 +243,5 @@ def _ailing(asked: _Asked, scene: Scene) -> Iterator[Finding]:
         found.text,
         f"{asked.place} names it as the store of every login, so docker gets none of those that lie in it.",
         found.hint,
+        files=frozenset({asked.file.path}),
     )

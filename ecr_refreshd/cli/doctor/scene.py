@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import threading
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -109,6 +110,7 @@ class Scene:
         config: the path of the settings.
         settings: the defaults where the file cannot be used.
         refused: why it cannot.
+        written: what the file says, table by table; empty where it is no TOML.
         running: a service answers.
         silent: why a service that may be there cannot be asked.
         document: the status document, of the service or as it was kept.
@@ -125,6 +127,7 @@ class Scene:
     config: Path
     settings: Settings
     refused: ConfigError | None
+    written: Mapping[str, Any]
     running: bool
     silent: RefreshdError | None
     document: Mapping[str, Any]
@@ -158,6 +161,7 @@ class Scene:
             config=chosen.path,
             settings=settings,
             refused=refused,
+            written=_written(chosen.path),
             running=running,
             silent=silent,
             document=document,
@@ -181,6 +185,16 @@ class Scene:
         registry = self.registries.get(host)
         return registry is not None and registry.blocked is None
 
+    def put_into(self, host: str) -> list[str]:
+        """Return the files into which a registry's token is put: the named or docker's, and where it stands."""
+        planned = {each.path: each.role for each in file_plans(self.settings, self.environ)}
+        return [
+            file.path
+            for file in self.files
+            if planned.get(file.path) in {"named", "default"}
+            or (file.config is not None and host in file.config.read(()).ecr_hosts)
+        ]
+
     def renewal(self, host: str) -> str:
         """Return the commands that bring a registry a fresh token, be it that a person has to sign in first."""
         registry = self.registries.get(host)
@@ -193,6 +207,13 @@ class Scene:
         """Return whether the disk shows a login by which AWS may be asked; where it shows none, yes."""
         login = None if self.aws is None else self.aws.logins.get(standing.lane)
         return login is None or login.alive
+
+
+def _written(config: Path) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(plainfile.read(config)[0].decode())
+    except (OSError, ValueError):
+        return {}
 
 
 def _paths(settings: Settings, document: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
