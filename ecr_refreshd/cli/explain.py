@@ -19,8 +19,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ecr_refreshd.cli.assembly import file_plans
 from ecr_refreshd.cli.explained import as_json, as_text, weighed
+from ecr_refreshd.cli.kept import file_plans
 from ecr_refreshd.cli.patience import patience
 from ecr_refreshd.cli.settings import ConfigFile
 from ecr_refreshd.cli.show import look, say
@@ -55,7 +55,7 @@ def explain(args: argparse.Namespace) -> int:
             "or dual-stack form (ACCOUNT.dkr-ecr.REGION.on.aws), or public.ecr.aws.",
         )
     with patience("asking the clients' credential helpers"):
-        world, ours = gathered(os.environ), known(host.name, _settings(args))
+        world, ours = gathered(os.environ), known(host.name, *_settings(args))
         weights = [
             weighed(family, world, host.name, ours, clock.now().wall, installed=installed(family, os.environ))
             for family in FAMILIES
@@ -162,15 +162,16 @@ def _version(name: str, environ: Mapping[str, str]) -> tuple[int, ...] | None:
     return tuple(int(part) for part in found.groups()) if found else None
 
 
-def _settings(args: argparse.Namespace) -> Settings:
-    """Return the settings; the defaults where the file cannot be used, of which `config check` says why."""
+def _settings(args: argparse.Namespace) -> tuple[Settings, Path]:
+    """Return the settings and their path; the defaults if the file cannot be used: `config check` says why."""
+    chosen = ConfigFile.chosen(args)
     try:
-        return ConfigFile.chosen(args).load()
+        return chosen.load(), chosen.path
     except ConfigError:
-        return Settings()
+        return Settings(), chosen.path
 
 
-def known(host: str, settings: Settings) -> Known:
+def known(host: str, settings: Settings, config: Path) -> Known:
     """Return what the service says of a host, or its state file when none runs, or else the settings."""
     remembered = statefile.read(places.state_file())
     try:
@@ -179,7 +180,7 @@ def known(host: str, settings: Settings) -> Known:
         document = memory.last_document(remembered, clock.now().wall, "")
     rows = [row for row in document.get("registries", ()) if row.get("host") == host]
     if not rows:
-        return _to_come(host, settings)
+        return _to_come(host, settings, config)
     row = rows[0]
     grant = remembered.get("grants", {}).get(row.get("grant") or "", {})
     ends = {
@@ -192,17 +193,17 @@ def known(host: str, settings: Settings) -> Known:
         ends=ends,
         past=frozenset(grant.get("past", ())) - set(ends),
         files=frozenset(sink["path"] for sink in row.get("sinks", ()) if not _ours(sink["path"])),
-        settings=str(places.config_file()),
+        settings=str(config),
     )
 
 
-def _to_come(host: str, settings: Settings) -> Known:
+def _to_come(host: str, settings: Settings, config: Path) -> Known:
     """Return what is known of a host that no service has kept yet: it may be configured all the same."""
     if all(each.host != host for each in settings.registries):
-        return Known(settings=str(places.config_file()))
+        return Known(settings=str(config))
     environ = {**os.environ, **settings.environment.set}
     plans = (each for each in file_plans(settings, environ) if each.role in {"named", "default"})
-    return Known(kept=True, files=frozenset(each.path for each in plans), settings=str(places.config_file()))
+    return Known(kept=True, files=frozenset(each.path for each in plans), settings=str(config))
 
 
 def _ours(path: str) -> bool:

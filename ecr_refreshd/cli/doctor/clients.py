@@ -33,7 +33,7 @@ def clients(scene: Scene) -> Iterator[Finding]:
     world = gathered(scene.shell)
     failing: dict[_Cause, list[tuple[str, str]]] = {}
     for host in list(scene.registries)[:_MOST_HOSTS]:
-        ours = _to_be_kept(known(host, scene.settings), host, scene)
+        ours = _to_be_kept(known(host, scene.settings, scene.config), host, scene)
         for family in FAMILIES:
             if not installed(family, scene.shell):
                 continue

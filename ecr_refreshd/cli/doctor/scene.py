@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from ecr_refreshd import __version__
 from ecr_refreshd.aws.files import AwsFiles
 from ecr_refreshd.aws.partitions import regions
-from ecr_refreshd.cli.assembly import dialect, file_plans
+from ecr_refreshd.cli.kept import dialect, file_plans
 from ecr_refreshd.cli.settings import ConfigFile
 from ecr_refreshd.core import memory, plan
 from ecr_refreshd.core.dockerconfig import Config
