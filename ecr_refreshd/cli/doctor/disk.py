@@ -188,7 +188,7 @@ def _published(file: DockerFile, place: Place) -> Iterator[Finding]:
     ignored = f"printf '%s\\n' {shlex.quote(_pattern(inside))} >> {excluded}"
     literal = "--literal-pathspecs " if _MEANS_MORE.search(inside) else ""
     where = f"{file.real} holds logins, and lies in the git work tree {shown(tree)}"
-    if _git(tree, "ls-files", "--error-unmatch", "--", inside) == 0:
+    if _git(tree, "ls-files", "--error-unmatch", "--", f":(literal){inside}") == 0:
         yield Finding(
             "file.git",
             Severity.ERROR,
@@ -198,7 +198,7 @@ def _published(file: DockerFile, place: Place) -> Iterator[Finding]:
             f"git {literal}-C {root} rm --cached -- {shlex.quote(inside)} && {ignored}, then commit that; "
             "change every login that was ever pushed",
         )
-    elif _git(tree, "check-ignore", "-q", "--", inside) != 0:
+    elif _git(tree, "check-ignore", "-q", "--", f"./{inside}") != 0:
         yield Finding(
             "file.git",
             Severity.WARNING,
@@ -211,7 +211,7 @@ def _published(file: DockerFile, place: Place) -> Iterator[Finding]:
 
 def _pattern(inside: str) -> str:
     """Return the line of a file of git's that ignores this one path; ``?`` stands for a byte that is no text."""
-    escaped = re.sub(r"[*?\[\\]|[ \t]+$", r"\\\g<0>", inside)
+    escaped = re.sub(r"[*?\[\\]|[ \t](?=[ \t]*$)", r"\\\g<0>", inside)
     return "/" + re.sub("[\udc80-\udcff]", "?", escaped)
 
 
@@ -220,7 +220,7 @@ def _git(tree: bytes, *words: str) -> int:
     try:
         # Without its own configuration: a work tree may name programs to run in it.
         return subprocess.run(
-            ["git", "--literal-pathspecs", "-c", "core.fsmonitor=false", "-C", os.fsdecode(tree), *words],
+            ["git", "-c", "core.fsmonitor=false", "-C", os.fsdecode(tree), *words],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_GIT_WITHIN,
