@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from ecr_refreshd.cli.explained import as_json, as_text, weighed
+from ecr_refreshd.cli.kept import file_plans
 from ecr_refreshd.cli.patience import patience
+from ecr_refreshd.cli.settings import ConfigFile
 from ecr_refreshd.cli.show import look, say
 from ecr_refreshd.cli.words import read_time
 from ecr_refreshd.core import hosts, memory
@@ -28,12 +30,11 @@ from ecr_refreshd.core.clients.families import FAMILIES, Family
 from ecr_refreshd.core.clients.judging import Known
 from ecr_refreshd.core.clients.world import Credential, HelperAnswer, Unreadable, World
 from ecr_refreshd.core.model import EntryKind
+from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.errors import ConfigError, NoServiceError, UsageError
-from ecr_refreshd.host import clock, control, places, statefile
+from ecr_refreshd.host import clock, control, places, plainfile, statefile
 from ecr_refreshd.sinks.program import SECONDS, Found, NotFound, StoreProgram
 
-_LARGEST = 1 << 26
-"""Bytes; a config.json with a thousand tokens has a sixteenth of it."""
 _VERSION_WITHIN = 5.0
 """Seconds. `docker --version` asks nobody, and neither does anybody else's."""
 _ASK_WITHIN = 5.0
@@ -54,7 +55,7 @@ def explain(args: argparse.Namespace) -> int:
             "or dual-stack form (ACCOUNT.dkr-ecr.REGION.on.aws), or public.ecr.aws.",
         )
     with patience("asking the clients' credential helpers"):
-        world, ours = gathered(os.environ), known(host.name)
+        world, ours = gathered(os.environ), known(host.name, *_settings(args))
         weights = [
             weighed(family, world, host.name, ours, clock.now().wall, installed=installed(family, os.environ))
             for family in FAMILIES
@@ -114,8 +115,7 @@ def _exit_code(works: list[str]) -> int:
 
 def _read(path: str) -> bytes | Unreadable | None:
     try:
-        with Path(path).open("rb") as file:
-            return file.read(_LARGEST)
+        return plainfile.read(path)[0]
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
@@ -162,8 +162,17 @@ def _version(name: str, environ: Mapping[str, str]) -> tuple[int, ...] | None:
     return tuple(int(part) for part in found.groups()) if found else None
 
 
-def known(host: str) -> Known:
-    """Return what the service says of a host, or its state file when none runs."""
+def _settings(args: argparse.Namespace) -> tuple[Settings, Path]:
+    """Return the settings and their path; the defaults if the file cannot be used: `config check` says why."""
+    chosen = ConfigFile.chosen(args)
+    try:
+        return chosen.load(), chosen.path
+    except ConfigError:
+        return Settings(), chosen.path
+
+
+def known(host: str, settings: Settings, config: Path) -> Known:
+    """Return what the service says of a host, or its state file when none runs, or else the settings."""
     remembered = statefile.read(places.state_file())
     try:
         document: Mapping[str, Any] = control.ask(places.socket_to_ask(), {"op": "status"}, _ASK_WITHIN)
@@ -171,7 +180,7 @@ def known(host: str) -> Known:
         document = memory.last_document(remembered, clock.now().wall, "")
     rows = [row for row in document.get("registries", ()) if row.get("host") == host]
     if not rows:
-        return Known(settings=str(places.config_file()))
+        return _to_come(host, settings, config)
     row = rows[0]
     grant = remembered.get("grants", {}).get(row.get("grant") or "", {})
     ends = {
@@ -184,8 +193,17 @@ def known(host: str) -> Known:
         ends=ends,
         past=frozenset(grant.get("past", ())) - set(ends),
         files=frozenset(sink["path"] for sink in row.get("sinks", ()) if not _ours(sink["path"])),
-        settings=str(places.config_file()),
+        settings=str(config),
     )
+
+
+def _to_come(host: str, settings: Settings, config: Path) -> Known:
+    """Return what is known of a host that no service has kept yet: it may be configured all the same."""
+    if all(each.host != host for each in settings.registries):
+        return Known(settings=str(config))
+    environ = {**os.environ, **settings.environment.set}
+    plans = (each for each in file_plans(settings, environ) if each.role in {"named", "default"})
+    return Known(kept=True, files=frozenset(each.path for each in plans), settings=str(config))
 
 
 def _ours(path: str) -> bool:

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ecr_refreshd.core.dockerconfig import OURS
@@ -20,16 +21,21 @@ _KEYCHAIN_MEMORY = 60.0
 """Seconds. A login made meanwhile is written into the file by docker itself, which ends its search."""
 _PROBLEM_MEMORY = 60.0
 """Seconds. A machine that has just been started may answer late once, and must not be held to it."""
-_BARE_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+BARE_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 """What programs get that no shell has started."""
 _ANSWERS_WITHIN = 5.0
 """Seconds. Where the shell part has to ask Python, an answer takes a fraction of one."""
 
 
 class Machine:
-    """Finds the means, and remembers what does not change by itself."""
+    """Finds the means, and remembers what does not change by itself.
 
-    def __init__(self) -> None:
+    Args:
+        environ: in which helpers are looked for and run.
+    """
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        self._environ = environ
         self._tried: tuple[object, ...] = ()
         self._problem = ""
         self._tried_at = 0.0
@@ -42,7 +48,7 @@ class Machine:
 
     def _helper_problem(self) -> str:
         """Return why our helper cannot be run by its name, "" if it can."""
-        found = shutil.which(PROGRAM)
+        found = shutil.which(PROGRAM, path=self._environ.get("PATH", os.defpath))
         if found is None:
             return (
                 f"{PROGRAM} is not on the PATH of this service. Put the folder it was installed to on PATH."
@@ -54,7 +60,7 @@ class Machine:
         looked = (found, there.st_ino, there.st_mtime_ns)
         now = time.monotonic()
         if looked != self._tried or (self._problem and now - self._tried_at > _PROBLEM_MEMORY):
-            self._tried, self._problem, self._tried_at = looked, _problem_of(found), now
+            self._tried, self._problem, self._tried_at = looked, _problem_of(found, self._environ), now
         return self._problem
 
     def _keychain_with_logins(self) -> str:
@@ -62,19 +68,19 @@ class Machine:
         # Imported only where docker would look for one: it brings what speaks with its program.
         from ecr_refreshd.sinks import keychain  # noqa: PLC0415 - see above
 
-        name = keychain.detected()
+        name = keychain.detected(self._environ)
         if name is None:
             return ""
         now = time.monotonic()
         known = self._keychain
         if known is None or known.name != name or now - known.asked_at > _KEYCHAIN_MEMORY:
-            known = self._keychain = _Keychain(name, keychain.holds_logins(name), now)
+            known = self._keychain = _Keychain(name, keychain.holds_logins(name, self._environ), now)
         return name if known.holds_logins else ""
 
 
 def _remark() -> str:
     """Return what is to be said where programs that a desktop starts do not find our helper, "" if they do."""
-    if shutil.which(PROGRAM, path=_BARE_PATH):
+    if shutil.which(PROGRAM, path=BARE_PATH):
         return ""
     return (
         f"Programs that no shell has started (an IDE, cron) may not find {PROGRAM}, and docker then fails there: "
@@ -91,7 +97,7 @@ class _Keychain:
     asked_at: float
 
 
-def _problem_of(program: str) -> str:
+def _problem_of(program: str, environ: Mapping[str, str]) -> str:
     """Run our helper once: a dead line breaks docker 29 and later, even for images that need no login."""
     try:
         child = subprocess.Popen(
@@ -99,6 +105,7 @@ def _problem_of(program: str) -> str:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            env=dict(environ),
             start_new_session=True,
         )
     except OSError as exc:

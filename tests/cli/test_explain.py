@@ -114,6 +114,13 @@ def test_a_helper_that_hangs_is_not_waited_for(home: Path) -> None:
     assert time.monotonic() - began < 15, "once, and not for each client and each form of the name"
 
 
+def test_a_pipe_in_place_of_the_file_is_not_waited_for(home: Path) -> None:
+    os.mkfifo(home / ".docker/config.json")
+    done = explain(home, HOST)
+    assert done.returncode in {1, 4}
+    assert "it is no file" in done.stdout
+
+
 def test_nothing_is_changed_by_looking(home: Path) -> None:
     put(home, auths={HOST: {"auth": DEAD}})
     before = {path: path.stat().st_mtime_ns for path in home.rglob("*")}
