@@ -22,7 +22,7 @@ from ecr_refreshd.core import report
 from ecr_refreshd.core.events import Event
 from ecr_refreshd.daemon import Service
 from ecr_refreshd.errors import LockHeldError
-from ecr_refreshd.host import clock, control, logs, places, process, statefile
+from ecr_refreshd.host import clock, control, logs, places, process, signpost, statefile
 from ecr_refreshd.host.lock import InstanceLock
 from ecr_refreshd.host.notifysocket import NotifySocket
 from ecr_refreshd.waits import Wait
@@ -50,8 +50,10 @@ def run(args: argparse.Namespace) -> int:
         print_document(document, about_service=False)
         return report.EXIT_CODES[document["overall"]]
     with _service(args, serving=True) as service:
-        server = control.Server(places.socket(), partial(answers.answer, service, clock.SystemClock()))
+        socket = places.socket()
+        server = control.Server(socket, partial(answers.answer, service, clock.SystemClock()))
         server.start()
+        post = signpost.put(socket, places.state_folder())
         if sys.stdout.isatty():
             threading.Thread(target=_introduce, args=(service,), daemon=True).start()
         try:
@@ -63,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
                 alertness=process.Alertness(service.hangs),
             )
         finally:
+            signpost.take_away(post, socket)
             server.stop()
 
 

