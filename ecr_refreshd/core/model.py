@@ -234,8 +234,8 @@ class View:
         stored: those asked about whose token belongs into a credential store instead of the file.
         lines: every host whose clients the file sends to our helper; in the helper's folder: that has an answer.
         store: the credential store that the file names, "" if it names none.
-        lonely: no entry stands there, and no line but ours: without that store and our lines docker would look for
-            a keychain by itself.
+        lonely: no entry stands there, and no line but ours: without that store and our lines docker would look
+            for a keychain by itself.
         mode: how the user wants the file's clients served; what it means for an entry changes with it.
         refusals: in the helper's folder, the answers that are refusals.
         owed: what writes of ours took the place of.
