@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ecr_refreshd.core.events import PauseAsked, ResumeAsked
 from ecr_refreshd.waits import Wait
 from tests.daemon.test_changing_ways import keychain_on
-from tests.daemon.test_ways import CONFIG, HOST, MINUTE, Home, programs
+from tests.daemon.test_ways import CONFIG, HOST, MINUTE, NOT_SIGNED_IN, Home, programs
 
 __all__ = ["programs"]
 
@@ -98,14 +100,28 @@ def test_a_store_that_a_person_names_after_we_have_left_stays(tmp_path: Path, pr
     assert home.document == {"credsStore": "secretservice"}
 
 
-def test_a_store_stays_while_a_registry_is_kept_or_paused(tmp_path: Path, programs: Path) -> None:
+def test_a_store_stays_while_any_registry_is_kept(tmp_path: Path, programs: Path) -> None:
+    """Also while that one waits for a login: it would be taken out and put in again."""
+    keychain_on(programs)
+    answers: list[Any] = [timedelta(hours=12), NOT_SIGNED_IN]
+    home = Home(tmp_path, answer=lambda _order: answers.pop(0) if len(answers) > 1 else answers[0])
+    home.begin()
+    other = CONFIG.replace("724013829182", "111122223333").replace("us-west-2", "eu-west-1")
+    reloaded(home, other)
+    assert home.document == {"credsStore": "secretservice"}
+
+
+def test_a_line_that_a_person_has_paused_stays_and_the_store_with_it(tmp_path: Path, programs: Path) -> None:
     keychain_on(programs)
     home = Home(tmp_path)
     home.begin()
-    other = CONFIG.replace("724013829182", "111122223333")
-    reloaded(home, other)
-    assert home.document["credsStore"] == "secretservice"
-    assert HOST not in home.document["credHelpers"]
+    home.service.tell(PauseAsked(HOST))
+    home.settle()
+    reloaded(home, NOTHING)
+    assert home.document == PINNED
+    home.service.tell(ResumeAsked(HOST))
+    home.settle()
+    assert home.document == {}
 
 
 MODES = ("auths", "helper", "both", "auths", "both", "helper", "store", "auths", "store", "auto")
