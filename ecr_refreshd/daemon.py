@@ -124,6 +124,10 @@ class Service:
         """Tell the loop what has happened, or what somebody wants."""
         self._queue.put(event)
 
+    def note(self, event: str, message: str) -> None:
+        """Have something noted in the log."""
+        self._parts.log.info(event, message=message)
+
     def document(self) -> report.Document:
         """Return the status document. State and plan are frozen, so any thread may read them."""
         now = self._parts.clock.now()

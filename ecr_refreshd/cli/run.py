@@ -14,16 +14,16 @@ from typing import Any
 
 from ecr_refreshd import __version__
 from ecr_refreshd.cli import answers, asking
-from ecr_refreshd.cli.assembly import Assembly
+from ecr_refreshd.cli.assembly import Assembly, file_plans
 from ecr_refreshd.cli.patience import patience
 from ecr_refreshd.cli.settings import ConfigFile
-from ecr_refreshd.cli.show import print_document
+from ecr_refreshd.cli.show import print_document, say
 from ecr_refreshd.core import report
 from ecr_refreshd.core.events import AnswerWanted
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.daemon import Service
 from ecr_refreshd.errors import LockHeldError
-from ecr_refreshd.host import clock, control, logs, places, process, statefile
+from ecr_refreshd.host import clock, control, logs, places, process, signpost, statefile
 from ecr_refreshd.host.lock import InstanceLock
 from ecr_refreshd.host.notifysocket import NotifySocket
 from ecr_refreshd.sinks.helperfolder import HelperFolder
@@ -39,6 +39,8 @@ _END = timedelta(seconds=4.5)
 """The service ends within 5 s; of these a login that is just being renewed has 3 (DESIGN 5)."""
 _INTRODUCED_AFTER = 3.0
 """Seconds that the summary on a terminal waits for first results, to show more than intentions."""
+_FIRST_LOOKS_END = 12.0
+"""Seconds; a file that has not been looked at after ten is one that hangs."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -54,10 +56,11 @@ def run(args: argparse.Namespace) -> int:
         print_document(document, about_service=False)
         return report.EXIT_CODES[document["overall"]]
     with _service(args, serving=True) as service:
-        server = control.Server(places.socket(), partial(answers.answer, service, clock.SystemClock()))
+        socket = places.socket()
+        server = control.Server(socket, partial(answers.answer, service, clock.SystemClock()))
         server.start()
-        if sys.stdout.isatty():
-            threading.Thread(target=_introduce, args=(service,), daemon=True).start()
+        post = signpost.put(socket, places.state_folder())
+        threading.Thread(target=_introduce, args=(service, args), daemon=True).start()
         try:
             return process.serve(
                 service.run,
@@ -67,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
                 alertness=process.Alertness(service.hangs),
             )
         finally:
+            signpost.take_away(post, socket)
             server.stop()
 
 
@@ -165,8 +169,33 @@ def _service(
         lock.release()
 
 
-def _introduce(service: Service) -> None:
-    """Say on a terminal what is kept, by whom and where, once the first results are in."""
-    service.wait(Wait(), _INTRODUCED_AFTER)
-    print_document(service.document(), about_service=False)
-    print("\nServing; `ecr-refreshd status` shows this at any time. Ctrl-C ends it.", flush=True)
+def _introduce(service: Service, args: argparse.Namespace) -> None:
+    """Say on a terminal what is kept, by whom and where, once first results are in; anywhere if nothing is."""
+    wait = Wait()
+    done = service.wait(wait, _INTRODUCED_AFTER)
+    document = service.document()
+    if not document["registries"] and not done:
+        service.wait(wait := Wait(), _FIRST_LOOKS_END)
+        document = service.document()
+    if not document["registries"] and wait.settled and document["overall"] == "ok":
+        text = _nothing_kept(ConfigFile.chosen(args))
+        if sys.stdout.isatty():
+            say(text)
+        else:
+            service.note("registries.none", text)
+    elif sys.stdout.isatty():
+        print_document(document, about_service=False)
+        print("\nServing; `ecr-refreshd status` shows this at any time. Ctrl-C ends it.", flush=True)
+
+
+def _nothing_kept(config: ConfigFile) -> str:
+    """Return where registries are looked for, and how to begin."""
+    settings = config.load()
+    paths = ", ".join(file.path for file in file_plans(settings) if file.role != "helper")
+    begin = f"name a [[registry]] in {config.path}; ecr-refreshd init proposes some."
+    if not settings.adopts:
+        return f"No registry is kept: the settings name none, and adopt none. To begin, {begin}"
+    return (
+        f"No registry is kept yet: no ECR host stands in {paths}, and none in the settings. Waiting for one. To "
+        f"begin, docker login to it, or {begin}"
+    )

@@ -58,6 +58,11 @@ class Routes:
         left = {h: n for h, n in self.helpers.items() if not (h in released and n == OURS)}
         return Routes(left, self.store, self.bare)
 
+    @property
+    def lonely(self) -> bool:
+        """Return whether docker would look for a keychain if neither a store nor a line of ours were there."""
+        return self.bare and all(name == OURS for name in self.helpers.values())
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:

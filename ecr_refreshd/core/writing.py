@@ -151,7 +151,10 @@ def settle(state: State, now: Instant, plan: Plan, wake: Wake) -> tuple[State, t
         serial = state.writes + 1
         state = replace(state, replaced={**state.replaced, **_other_logins(sink, delivery.tokens, now)})
         # What we take away ourselves was undone by nobody.
-        gone = {host: replace(sink.host(host), held=False, spoiled=False) for host in delivery.removed}
+        gone = {
+            host: replace(sink.host(host), held=False, spoiled=False, wrote_at=None)
+            for host in delivery.removed | delivery.released
+        }
         sink = replace(
             sink,
             writing=serial,
@@ -177,12 +180,16 @@ def _delivery(
         removed=frozenset(_worthless(sink, state, now, plan)) - tokens.keys(),
         answered=carriers.answered,
         released=released,
+        unpinned=_unpinned(file, sink, carriers, released, state, plan),
         restored={host: name for host, name in owed.items() if name and host in released},
         refusals=refusals(sink.view, carriers.helped, state, now, plan, wake)
         if sink.view is not None and file.role == "helper"
         else {},
     )
-    return delivery if delivery.tokens or delivery.removed or delivery.released or delivery.refusals else None
+    anything = (
+        delivery.tokens or delivery.removed or delivery.released or delivery.unpinned or delivery.refusals
+    )
+    return delivery if anything else None
 
 
 def _released(
@@ -201,6 +208,20 @@ def _released(
     strays = frozenset(h for h in stray if (known(sink, h) if h in plan.registries else h in put))
     # A line that a person wrote stays; one of ours goes with its reason.
     return (strays | (sink.view.spare & put)) - state.pauses.keys()
+
+
+def _unpinned(
+    file: FilePlan, sink: SinkFacts, carriers: Carriers, released: frozenset[str], state: State, plan: Plan
+) -> str:
+    """Return the store that we had to name in a file, if nothing is left there that it was named for.
+
+    Docker then finds the same keychain by itself again. Beside an entry or another's line it would not, and the
+    logins in the keychain would vanish.
+    """
+    pin, view = state.owed.get(file.path, Owed()).store, sink.view
+    if not pin or view is None or view.store != pin or not view.lonely or view.lines - released:
+        return ""
+    return "" if any(carriers.carries(file, host, sink) for host in plan.registries) else pin
 
 
 def _other_logins(sink: SinkFacts, tokens: Iterable[str], now: Instant) -> dict[str, datetime]:
