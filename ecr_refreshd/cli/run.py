@@ -14,7 +14,8 @@ from typing import Any
 
 from ecr_refreshd import __version__
 from ecr_refreshd.cli import answers, asking
-from ecr_refreshd.cli.assembly import Assembly, file_plans
+from ecr_refreshd.cli.assembly import Assembly
+from ecr_refreshd.cli.kept import file_plans
 from ecr_refreshd.cli.patience import patience
 from ecr_refreshd.cli.settings import ConfigFile
 from ecr_refreshd.cli.show import print_document, say
