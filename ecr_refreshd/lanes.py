@@ -55,7 +55,7 @@ class Lanes:
         """Have those look whose file may have mended by itself, or all."""
         for path, lane in self._lanes.items():
             sink = state.sink(path)
-            if all_of_them or sink.view is None or sink.failure:
+            if all_of_them or sink.view is None or sink.failure or sink.view.failures:
                 lane.look()
 
     @property

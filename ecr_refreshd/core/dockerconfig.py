@@ -53,9 +53,13 @@ class Routes:
         """Return whether docker looks for a keychain by itself (docker/cli ContainsAuth)."""
         return self.bare and not self.store and not self.helpers
 
-    def without(self, released: Collection[str]) -> Routes:
-        """Return the routes as they are once our lines for these hosts are gone."""
-        left = {h: n for h, n in self.helpers.items() if not (h in released and n == OURS)}
+    def without(self, released: Collection[str], restored: Mapping[str, str]) -> Routes:
+        """Return the routes as they are once our lines for these hosts are gone, or have given way to others."""
+        left = {
+            host: restored.get(host, name) if host in released and name == OURS else name
+            for host, name in self.helpers.items()
+            if not (host in released and name == OURS and host not in restored)
+        }
         return Routes(left, self.store, self.bare)
 
     @property

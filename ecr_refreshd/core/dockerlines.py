@@ -23,7 +23,7 @@ class Edits:
         marked: hosts whose entries give way to an empty one, as docker leaves it after a login to a store.
         helped: hosts whose clients are sent to our helper, whoever was asked before.
         unhelped: hosts whose line of ours goes; another program's line stays.
-        restored: by such a host, the program that is named again in its place.
+        restored: by such a host, the program that is named again in its place; "" is a line too.
         store: is named as the store, "" if nothing changes there.
         storeless: no store is named any more.
     """

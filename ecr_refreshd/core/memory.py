@@ -41,7 +41,7 @@ def remember(state: State, plan: Plan, adopted: tuple[str, ...], document: repor
         "adopted": list(adopted),
         "grants": grants,
         "heals": dict(state.heals),
-        "owed": {path: {"store": o.store, "helpers": o.helpers} for path, o in state.owed.items()},
+        "owed": {path: _owed_row(owed) for path, owed in state.owed.items()},
         "pauses": {host: pause_row(pause) for host, pause in state.pauses.items()},
         "logouts": {host: timestamp(at) for host, at in state.logouts.items()},
         "logins": {lane: _login_row(facts) for lane, facts in state.logins.items()},
@@ -146,8 +146,16 @@ def _maybe(text: str | None) -> datetime | None:
     return None if text is None else _time(text)
 
 
+def _owed_row(owed: Owed) -> dict[str, Any]:
+    # "" has always stood for no line here; those that were there and empty are named beside.
+    names = {host: name or "" for host, name in owed.helpers.items()}
+    return {"store": owed.store, "helpers": names, "empty": [h for h, n in owed.helpers.items() if n == ""]}
+
+
 def _owed(row: Any) -> Owed:
-    return Owed(str(row["store"]), {str(host): str(name) for host, name in row["helpers"].items()})
+    empty = frozenset(row.get("empty", ()))
+    names = {str(h): str(n) or ("" if h in empty else None) for h, n in row["helpers"].items()}
+    return Owed(str(row["store"]), names)
 
 
 def _failure_row(failure: Failure) -> dict[str, Any]:
@@ -252,9 +260,23 @@ def last_document(memory: Mapping[str, Any], now: datetime, version: str) -> rep
         "overall": report.overall(aged, now),
         "degraded": [],
         "registries": aged,
-        "files": [],
+        "files": _noted(kept),
         "notices": _standing(kept),
     }
+
+
+def _noted(status: Any) -> list[report.Row]:
+    """Return what was to be said of each file when the document was kept."""
+    rows = status.get("files") if isinstance(status, dict) else None
+    return [
+        row
+        for row in (rows if isinstance(rows, list) else [])
+        if isinstance(row, dict) and isinstance(row.get("path"), str) and _are_texts(row.get("notes"))
+    ]
+
+
+def _are_texts(notes: Any) -> bool:
+    return isinstance(notes, list) and all(isinstance(note, str) for note in notes)
 
 
 def _standing(status: Any) -> list[report.Row]:

@@ -213,11 +213,12 @@ class Owed:
 
     Attributes:
         store: was named in the file by us, "" if none was.
-        helpers: host -> the program whose line gave way to ours, "" where ours is the first.
+        helpers: host -> the program whose line gave way to ours ("": a line that sends docker to the file's
+            entries), None where ours is the first.
     """
 
     store: str = ""
-    helpers: dict[str, str] = field(default_factory=dict)
+    helpers: dict[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +239,7 @@ class View:
             for a keychain by itself.
         mode: how the user wants the file's clients served; what it means for an entry changes with it.
         refusals: in the helper's folder, the answers that are refusals.
+        failures: host -> why its token could not be brought or cannot be seen, where others of this file's could.
         owed: what writes of ours took the place of.
         ecr_hosts: every ECR host that stands in the file under ``auths`` or ``credHelpers``, for adoption.
         exists: the file is there (an empty one counts as there).
@@ -258,6 +260,7 @@ class View:
     lonely: bool = False
     mode: str = ""
     refusals: dict[str, Refusal] = field(default_factory=dict)
+    failures: dict[str, Failure] = field(default_factory=dict)
     owed: Owed = field(default_factory=Owed)
     ecr_hosts: tuple[str, ...] = ()
     exists: bool = True

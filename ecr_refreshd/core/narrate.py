@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecr_refreshd.core.fetching import renewal_of
-from ecr_refreshd.core.model import Category, Instant
+from ecr_refreshd.core.model import Category, Failure, Instant
 from ecr_refreshd.core.schedule import just_resumed
 from ecr_refreshd.core.state import GrantFacts, Plan, Registry, SinkFacts, State
 from ecr_refreshd.core.times import timestamp
@@ -120,12 +120,22 @@ def _grant(
         yield Remark(level, "grant.failed", fields)
 
 
+def _failures(sink: SinkFacts) -> dict[str, Failure]:
+    return {} if sink.view is None else sink.view.failures
+
+
 def _sink(path: str, old: SinkFacts, new: SinkFacts) -> Iterator[Remark]:
     if old.writing and not new.writing and new.failure is None:
-        yield Remark("info", "sink.written", {"path": path, "hosts": sorted(old.writing_hosts)})
-    failure = new.failure
-    if failure is not None and (old.failure is None or old.failure.message != failure.message):
-        fields = {"path": path, "code": failure.code, "message": failure.message, "hint": failure.hint}
+        taken = sorted(old.writing_hosts - _failures(new).keys())
+        if taken or not old.writing_hosts:
+            yield Remark("info", "sink.written", {"path": path, "hosts": taken})
+    for host, failure in _failures(new).items():
+        if _failures(old).get(host) != failure:
+            fields = {"path": path, "host": host, "code": failure.code, "message": failure.message}
+            yield Remark("warning", "sink.unwritable", {**fields, "hint": failure.hint})
+    problem = new.failure
+    if problem is not None and (old.failure is None or old.failure.message != problem.message):
+        fields = {"path": path, "code": problem.code, "message": problem.message, "hint": problem.hint}
         yield Remark("warning", f"sink.{new.state}", fields)
-    if old.failure is not None and failure is None:
+    if old.failure is not None and problem is None:
         yield Remark("info", "sink.recovered", {"path": path})

@@ -269,6 +269,8 @@ def _sink_state(registry: Registry, sink: SinkFacts, state: State, now: Instant)
         return (SinkState.SHADOWED, unread) if unread else (SinkState.WRITTEN, "")
     if sink.failure is not None:
         return SinkState(sink.state), _said(sink.failure)
+    if host in sink.view.failures:
+        return SinkState.UNWRITABLE, _said(sink.view.failures[host])
     facts = sink.host(host)
     if facts.undone >= CONTESTED_AFTER:
         return SinkState.CONTESTED, "something else keeps rewriting this entry"

@@ -34,11 +34,13 @@ class Means:
         helper: why our helper cannot be run by its name, "" if it can.
         keychain: the store that docker finds by itself and that holds logins, "" if there is none.
         remark: what is to be said of our helper although it can be run, "" if nothing is.
+        unseen: what is to be said of a keychain that may hold logins, for all anybody can tell, "" if nothing is.
     """
 
     helper: str = ""
     keychain: str = ""
     remark: str = ""
+    unseen: str = ""
 
 
 @dataclass(frozen=True, slots=True)

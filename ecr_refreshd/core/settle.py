@@ -15,7 +15,7 @@ from ecr_refreshd.core.healing import Verdict
 from ecr_refreshd.core.model import Instant
 from ecr_refreshd.core.pauses import served_by_grant
 from ecr_refreshd.core.schedule import alive
-from ecr_refreshd.core.sighting import CONTESTED_AFTER, FIRST_LOOK_LOST, PEACE
+from ecr_refreshd.core.sighting import FIRST_LOOK_LOST, PEACE, peaceful_since
 from ecr_refreshd.core.state import Plan, Registry, SinkFacts, State
 from ecr_refreshd.core.times import timestamp
 from ecr_refreshd.core.writing import Carriers, judgement_of, known
@@ -36,8 +36,9 @@ def settle(state: State, now: Instant, plan: Plan) -> tuple[State, tuple[Decisio
         if not sink.looked and sink.awaited is not None:
             wake.boot(sink.awaited + FIRST_LOOK_LOST)
         for facts in sink.hosts.values():
-            if facts.undone >= CONTESTED_AFTER and facts.held and facts.wrote_at is not None:
-                wake.boot(facts.wrote_at + PEACE + timedelta(seconds=1))
+            quiet = peaceful_since(facts)
+            if quiet is not None:
+                wake.boot(quiet + PEACE + timedelta(seconds=1))
     return replace(state, wake_at=wake.at), (*fetches, *writes, *announced, *probes, *told)
 
 
@@ -88,7 +89,7 @@ def write_pending(state: State, sink: SinkFacts, registry: Registry, now: Instan
     if sink.view is None or sink.failure is not None or host in sink.view.shadows:
         return False
     if not known(sink, host):
-        return True
+        return host not in sink.view.failures
     judgement = judgement_of(state, sink, registry, now)
     wanted = judgement is not None and judgement.verdict is Verdict.WRITE
     not_before = sink.host(host).not_before

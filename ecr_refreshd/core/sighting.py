@@ -73,35 +73,47 @@ def end_wars(state: State, now: Instant) -> State:
 
 def at_peace(facts: HostFacts, now: Instant) -> bool:
     """Return whether a contested entry has been left as we wrote it for long enough."""
-    quiet = facts.wrote_at is not None and now.boot - facts.wrote_at > PEACE
-    return facts.undone >= CONTESTED_AFTER and facts.held and quiet
+    since = peaceful_since(facts)
+    return since is not None and now.boot - since > PEACE
+
+
+def peaceful_since(facts: HostFacts) -> timedelta | None:
+    """Return since when (suspend-counting) what is contested has been left alone; None if it has not."""
+    return None if facts.undone < CONTESTED_AFTER else facts.wrote_at if facts.held else facts.took_at
 
 
 def seen(state: State, event: SinkSeen, now: Instant, plan: Plan) -> State:
     """Take a look at a file, or the look that ends a write."""
     sink = state.sink(event.path)
     ended = event.written != 0 and event.written == sink.writing
-    hosts = {host: facts if host in plan.registries else _let_go(facts) for host, facts in sink.hosts.items()}
+    refused = sink.writing_hosts & event.view.failures.keys() if ended else frozenset[str]()
+    known = {**sink.hosts, **{host: _refused(sink.host(host), now) for host in refused}}
+    hosts = {host: facts if host in plan.registries else _let_go(facts) for host, facts in known.items()}
     for host, registry in plan.registries.items():
         entry = event.view.entries.get(host)
         if registry.grant is None or entry is None:
             continue
-        facts = sink.host(host)
+        facts = hosts.get(host, HostFacts())
         if lives(entry, now) and host not in state.lived:
             state = replace(state, lived=state.lived | {host})
         if _another_way(sink, event.view, host, entry):
             facts = replace(facts, held=False)  # nobody has undone anything
-        if ended and host in sink.writing_hosts and not _given_back(state, event, host):
-            facts = replace(facts, held=True, wrote_at=now.boot)
+        wrote = ended and host in sink.writing_hosts - refused and not _given_back(state, event, host)
+        if wrote:
+            facts = replace(facts, held=True, wrote_at=now.boot, took_at=None, tries=0)
+        if ended and host in sink.taking:
+            facts = replace(facts, took_at=now.boot)
+        elif facts.took_at is not None and _back(event.view, host, now):
+            facts = replace(_undone(facts, facts.took_at, now), took_at=None)
         grant = state.grant(registry.grant.key)
         if grant.token is not None and grant.token.auth is None and _same(entry, grant.token):
             # A restart: the state file knows the token's dates, and the file still holds the token.
             grant = replace(grant, token=replace(grant.token, auth=entry.auth))
             state = replace(state, grants={**state.grants, registry.grant.key: grant})
         state = _noticed(state, sink, event.view, registry, facts, now)
-        spoilt = facts.held
-        facts = _host_seen(facts, entry, grant, now)
-        facts = replace(facts, lost=_lost(sink, event.view, host, facts, held=spoilt))
+        stood = facts.held
+        facts = _host_seen(facts, entry, grant, now, spoilt=not wrote and _spoilt(sink, event.view, host))
+        facts = replace(facts, lost=_lost(sink, event.view, host, facts, held=stood))
         if facts.held and facts.spoiled:
             state = replace(state, heals={**state.heals, host: state.heals.get(host, 0) + 1})
             facts = replace(facts, spoiled=False)
@@ -119,8 +131,18 @@ def seen(state: State, event: SinkSeen, now: Instant, plan: Plan) -> State:
         )
         sink = replace(sink, state=kept[0], failure=kept[1], tries=kept[2])
     if ended:
-        sink = replace(sink, writing=0, writing_since=None, writing_hosts=frozenset(), not_before=None)
-    return with_sink(state, event.path, sink)
+        sink = replace(sink, writing=0, writing_since=None, writing_hosts=frozenset(), taking=frozenset())
+        sink = replace(sink, not_before=None)
+    return end_wars(with_sink(state, event.path, sink), now)
+
+
+def _refused(facts: HostFacts, now: Instant) -> HostFacts:
+    """Take in that a host's own store did not take its token: that is no reason for others to wait."""
+    return replace(facts, tries=facts.tries + 1, not_before=now.boot + _write_pause(facts.tries + 1))
+
+
+def _write_pause(tries: int) -> timedelta:
+    return min(timedelta(seconds=1) * (1 << min(tries - 1, 10)), _WRITE_PAUSE_MOST)
 
 
 def lives(entry: Entry, now: Instant) -> bool:
@@ -130,7 +152,7 @@ def lives(entry: Entry, now: Instant) -> bool:
 
 def _let_go(facts: HostFacts) -> HostFacts:
     """Return how a host stands that is kept no more: whatever happens to it now undoes nothing of ours."""
-    return replace(facts, held=False, spoiled=False, undone=0, not_before=None)
+    return replace(facts, held=False, spoiled=False, undone=0, not_before=None, took_at=None, tries=0)
 
 
 def _given_back(state: State, event: SinkSeen, host: str) -> bool:
@@ -146,7 +168,15 @@ def _another_way(sink: SinkFacts, view: View, host: str, entry: Entry) -> bool:
     if sink.view is not None and sink.view.mode != view.mode:
         return True
     was = sink.entry(host).kind is EntryKind.HELPER
-    return was and entry.kind is not EntryKind.HELPER and host in view.lines
+    return was and entry.kind is not EntryKind.HELPER and host in view.lines - (view.helped - view.both)
+
+
+def _spoilt(sink: SinkFacts, view: View, host: str) -> bool:
+    """Return whether what stands under a host was tidy a moment ago, is not now, and its way is the same."""
+    before = sink.view
+    if before is None or sink.entry(host).untidy or not view.entries[host].untidy:
+        return False
+    return (host in before.both, host in before.stored) == (host in view.both, host in view.stored)
 
 
 def _owing(state: State, event: SinkSeen) -> State:
@@ -202,10 +232,16 @@ def _same(entry: Entry, token: Token) -> bool:
     return entry.kind is EntryKind.TOKEN and entry.fingerprint == token.fingerprint
 
 
-def _host_seen(facts: HostFacts, entry: Entry, grant: GrantFacts, now: Instant) -> HostFacts:
+def _host_seen(facts: HostFacts, entry: Entry, grant: GrantFacts, now: Instant, *, spoilt: bool) -> HostFacts:
+    """Take in how a host stands; `spoilt`: our token stands there, and somebody has put something beside it."""
     token = grant.token
     if entry.kind is EntryKind.HELPER or (token is not None and _same(entry, token)):
-        return replace(facts, held=True, foreign="", foreign_since=None, overrule=False)
+        facts = replace(facts, foreign="", foreign_since=None, overrule=False)
+        if not entry.untidy or not (facts.held or facts.spoiled):
+            return replace(facts, held=True)
+        if not (facts.held and spoilt):
+            return facts
+        return replace(_undone(facts, facts.wrote_at, now), held=False, spoiled=True)
     if entry.kind is EntryKind.TOKEN and facts.foreign != entry.fingerprint:
         # A person's word was about what stood there then, not about a login that they make after it.
         overrule = facts.overrule and not (facts.held or facts.foreign)
@@ -215,7 +251,19 @@ def _host_seen(facts: HostFacts, entry: Entry, grant: GrantFacts, now: Instant) 
     if entry.kind is EntryKind.TOKEN and entry.fingerprint in grant.past[:1] and facts.wrote_at == now.boot:
         # The token was renewed while the one before it was being written: nobody's doing.
         return replace(facts, held=False)
-    since = None if facts.wrote_at is None else now.boot - facts.wrote_at
+    return replace(_undone(facts, facts.wrote_at, now), held=False, spoiled=True)
+
+
+def _back(view: View, host: str, now: Instant) -> bool:
+    """Return whether what we had taken away stands there: a line of ours, or a token that breaks pulls."""
+    entry = view.entries[host]
+    dead = entry.kind is EntryKind.TOKEN and not lives(entry, now)
+    return dead or host in view.lines - view.refusals.keys()
+
+
+def _undone(facts: HostFacts, done_at: timedelta | None, now: Instant) -> HostFacts:
+    """Count that somebody has undone what we had done then; quickly and often, it is a war."""
+    since = None if done_at is None else now.boot - done_at
     undone = facts.undone
     if since is not None and since <= _UNDONE_WITHIN:
         undone += 1
@@ -224,7 +272,7 @@ def _host_seen(facts: HostFacts, entry: Entry, grant: GrantFacts, now: Instant) 
     over = undone - CONTESTED_AFTER
     pause = _ZERO if over < 0 else min(_WAR_PAUSE * (1 << min(over, 10)), _WAR_PAUSE_MOST)
     not_before = None if over < 0 else now.boot + pause
-    return replace(facts, held=False, spoiled=True, undone=undone, not_before=not_before)
+    return replace(facts, undone=undone, not_before=not_before)
 
 
 def sink_failed(state: State, event: SinkFailed, now: Instant) -> State:
@@ -233,7 +281,7 @@ def sink_failed(state: State, event: SinkFailed, now: Instant) -> State:
     if event.written not in {0, sink.writing}:
         return state
     tries = sink.tries + 1
-    pause = min(timedelta(seconds=1) * (1 << min(tries - 1, 10)), _WRITE_PAUSE_MOST)
+    pause = _write_pause(tries)
     if event.failure.code == "sink.contended":
         pause = min(timedelta(milliseconds=50) * (1 << min(tries - 1, 10)), timedelta(seconds=10))
     sink = replace(
@@ -245,5 +293,5 @@ def sink_failed(state: State, event: SinkFailed, now: Instant) -> State:
         view=None if event.state == "unparsable" or not event.written else sink.view,
     )
     if event.written:
-        sink = replace(sink, writing=0, writing_since=None, writing_hosts=frozenset())
+        sink = replace(sink, writing=0, writing_since=None, writing_hosts=frozenset(), taking=frozenset())
     return with_sink(state, event.path, sink)

@@ -211,8 +211,11 @@ class HostFacts:
         held: our current token has been seen here, so whatever else is seen next was done by somebody.
         spoiled: somebody did, and it is not put back yet.
         wrote_at: suspend-counting time of our newest write here.
+        took_at: suspend-counting time when we took something away here that has not come back: a line of ours, or
+            a token that breaks pulls.
         undone: how often in a row our write was undone within moments.
-        not_before: while contested, the next write waits until then.
+        not_before: while contested, or after a write that its own store did not take, the next waits until then.
+        tries: writes in a row that its own store did not take.
         foreign: fingerprint of a foreign credential, first seen at `foreign_since`, by both clocks.
         overrule: overwrite whatever stands here, because a person said so.
         lost: clients were sent elsewhere while our token stood here; the reason, as the file gave it.
@@ -221,8 +224,10 @@ class HostFacts:
     held: bool = False
     spoiled: bool = False
     wrote_at: timedelta | None = None
+    took_at: timedelta | None = None
     undone: int = 0
     not_before: timedelta | None = None
+    tries: int = 0
     foreign: str = ""
     foreign_since: Instant | None = None
     overrule: bool = False
@@ -235,7 +240,8 @@ class SinkFacts:
 
     Attributes:
         view: the newest look at it, None before the first and while it does not parse.
-        writing: serial of the write under way, 0 for none; `writing_hosts` are what it carries.
+        writing: serial of the write under way, 0 for none; `writing_hosts` are what it carries, `taking` those
+            for which it only takes something away.
         state, failure: why it could not be read or written, the last time that was tried.
         awaited: since when (suspend-counting) the first look at it has been waited for.
     """
@@ -245,6 +251,7 @@ class SinkFacts:
     writing: int = 0
     writing_since: timedelta | None = None
     writing_hosts: frozenset[str] = frozenset()
+    taking: frozenset[str] = frozenset()
     state: str = ""
     failure: Failure | None = None
     tries: int = 0

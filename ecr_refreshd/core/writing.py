@@ -151,15 +151,14 @@ def settle(state: State, now: Instant, plan: Plan, wake: Wake) -> tuple[State, t
         serial = state.writes + 1
         state = replace(state, replaced={**state.replaced, **_other_logins(sink, delivery.tokens, now)})
         # What we take away ourselves was undone by nobody.
-        gone = {
-            host: replace(sink.host(host), held=False, spoiled=False, wrote_at=None)
-            for host in delivery.removed | delivery.released
-        }
+        taking = (delivery.removed | delivery.released) - delivery.tokens.keys()
+        gone = {host: replace(sink.host(host), held=False, spoiled=False, wrote_at=None) for host in taking}
         sink = replace(
             sink,
             writing=serial,
             writing_since=now.boot,
             writing_hosts=frozenset(delivery.tokens),
+            taking=taking,
             hosts={**sink.hosts, **gone},
         )
         state = replace(state, writes=serial, sinks={**state.sinks, file.path: sink})
@@ -171,17 +170,21 @@ def _delivery(
     file: FilePlan, sink: SinkFacts, carriers: Carriers, state: State, now: Instant, plan: Plan, wake: Wake
 ) -> Delivery | None:
     """Return what a sink is to get now, None if it has everything."""
-    released = _released(file, sink, carriers, state, plan)
-    tokens = _tokens_for(file, sink, carriers, released, state, now, plan, wake)
+    released = _not_fought_over(sink, _released(file, sink, carriers, state, plan), now, wake)
     owed = state.owed.get(file.path, Owed()).helpers
+    restored = {host: name for host in released if (name := owed.get(host)) is not None}
+    # Beside the line of another program that is given back, a token would be of no use, and never be renewed.
+    elsewhere = frozenset(host for host, name in restored.items() if name)
+    tokens = _tokens_for(file, sink, carriers, released, state, now, plan, wake)
+    tokens = {host: token for host, token in tokens.items() if host not in elsewhere}
     delivery = Delivery(
         tokens={host: token.auth for host, token in tokens.items() if token.auth is not None},
         ends={host: token.expires_at for host, token in tokens.items()},
-        removed=frozenset(_worthless(sink, state, now, plan)) - tokens.keys(),
+        removed=_not_fought_over(sink, _worthless(sink, state, now, plan), now, wake) - tokens.keys(),
         answered=carriers.answered,
         released=released,
         unpinned=_unpinned(file, sink, carriers, released, state, plan),
-        restored={host: name for host, name in owed.items() if name and host in released},
+        restored=restored,
         refusals=refusals(sink.view, carriers.helped, state, now, plan, wake)
         if sink.view is not None and file.role == "helper"
         else {},
@@ -222,6 +225,18 @@ def _unpinned(
     if not pin or view is None or view.store != pin or not view.lonely or view.lines - released:
         return ""
     return "" if any(carriers.carries(file, host, sink) for host in plan.registries) else pin
+
+
+def _not_fought_over(sink: SinkFacts, hosts: Iterable[str], now: Instant, wake: Wake) -> frozenset[str]:
+    """Return those of these hosts whose next write does not have to wait, since nobody keeps undoing it."""
+    free: set[str] = set()
+    for host in hosts:
+        not_before = sink.host(host).not_before
+        if not_before is not None and not_before > now.boot:
+            wake.boot(not_before)
+        else:
+            free.add(host)
+    return frozenset(free)
 
 
 def _other_logins(sink: SinkFacts, tokens: Iterable[str], now: Instant) -> dict[str, datetime]:
@@ -281,9 +296,7 @@ def _tokens_for(
             wake.wall(judgement.until)
         if judgement.verdict is not Verdict.WRITE and host not in released:
             continue
-        not_before = sink.host(host).not_before
-        if not_before is not None and not_before > now.boot:
-            wake.boot(not_before)
+        if not _not_fought_over(sink, (host,), now, wake):
             continue
         token = state.grant(registry.grant.key).token
         if token is not None and token.auth is not None:

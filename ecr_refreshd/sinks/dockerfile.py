@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.dockerconfig import OURS, Config, Reading, Routes, read
@@ -27,12 +26,10 @@ from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.errors import SinkError
 from ecr_refreshd.sinks import stage
 from ecr_refreshd.sinks.files import Rewritten, mend, rewrite
+from ecr_refreshd.sinks.filestores import FileStores
 from ecr_refreshd.sinks.means import Machine
 from ecr_refreshd.sinks.places import Place, resolve, shown, work_tree
 from ecr_refreshd.sinks.refusals import converted
-
-if TYPE_CHECKING:
-    from ecr_refreshd.sinks.store import CredentialStore
 
 _BY_HELPER = frozenset({Way.HELPER, Way.BOTH})
 _NOTHING = frozenset({EntryKind.ABSENT, EntryKind.EMPTY})
@@ -69,7 +66,7 @@ class DockerFile:
         self._kept: tuple[str, ...] = ()
         self._mended = False
         self._owed = Owed()
-        self._stores: dict[str, CredentialStore] = {}
+        self._stores = FileStores(lock_folder)
 
     @property
     def path(self) -> str:
@@ -105,7 +102,7 @@ class DockerFile:
         self._hosts = tuple(dict.fromkeys([*self._hosts, *delivery.tokens]))
         self._mended = False
         if self._mode == "store":
-            self._put_into_stores(delivery)
+            delivery = self._without_refused(delivery)
         done = rewrite(self._path, self._lock_folder, self._file_mode, _Change(self, delivery))
         self._learn(done)
         place = resolve(self._path)
@@ -114,11 +111,13 @@ class DockerFile:
 
     def folders(self) -> frozenset[str]:
         """Return the folders whose changes can change this sink: the path's, its links', its real target's."""
-        kept = (store.folders() for store in self._stores.values())
-        return frozenset(os.fsdecode(folder) for folder in resolve(self._path).folders).union(*kept)
+        return self._stores.folders().union(os.fsdecode(folder) for folder in resolve(self._path).folders)
 
-    def _put_into_stores(self, delivery: Delivery) -> None:
-        """Put the tokens that belong there into a store, before the file says that they are there."""
+    def _without_refused(self, delivery: Delivery) -> Delivery:
+        """Put the tokens that belong there into a store, before the file says that they are there.
+
+        Return what the file is to get: nothing for a host whose store did not take it.
+        """
         place = resolve(self._path)
         with converted(place):
             found = stage.read(place.real)
@@ -132,16 +131,18 @@ class DockerFile:
                 tokens.setdefault(each.store, {})[host] = delivery.tokens[host]
             elif each.way is Way.STORE:
                 removed.setdefault(each.store, set()).add(host)
-        for name in tokens.keys() | removed.keys():
-            self._store(name).write(Delivery(tokens.get(name, {}), removed=frozenset(removed.get(name, ()))))
-
-    def _store(self, name: str) -> CredentialStore:
-        # Imported only now: a service that puts nothing into stores is smaller without (DESIGN 11).
-        from ecr_refreshd.sinks.store import CredentialStore  # noqa: PLC0415 - see above
-
-        if name not in self._stores:
-            self._stores[name] = CredentialStore(name, self._lock_folder, os.environ)
-        return self._stores[name]
+        refused = self._stores.put(
+            {
+                name: Delivery(tokens.get(name, {}), removed=frozenset(removed.get(name, ())))
+                for name in tokens.keys() | removed.keys()
+            }
+        )
+        return replace(
+            delivery,
+            tokens={host: token for host, token in delivery.tokens.items() if host not in refused},
+            removed=delivery.removed - refused,
+            released=delivery.released - refused,
+        )
 
     def _means(self, routes: Routes) -> Means:
         return self._machine.means(detects=self._dialect == "docker" and routes.detects)
@@ -150,7 +151,7 @@ class DockerFile:
         """Return what has to change in a file, as it is now, for each token to reach its clients."""
         there = config.routes()
         lines = frozenset(host for host, name in there.helpers.items() if name == OURS)
-        routes = there.without(delivery.released)
+        routes = there.without(delivery.released, delivery.restored)
         means = self._means(routes)
         ways = {host: self._routing(host, routes, means).way for host in delivery.tokens}
         sent = {host for host, way in ways.items() if way in _BY_HELPER and host in delivery.answered}
@@ -171,8 +172,10 @@ class DockerFile:
         )
         if not (edits.tokens or edits.helped or edits.marked):
             return replace(edits, storeless=_is_spare(delivery, routes))
+        if means.unseen and routes.detects and means.unseen not in self._notes:
+            self._notes = (*self._notes, means.unseen)
         pin = pin_for(routes, self._dialect, means)
-        displaced = {host: routes.helpers.get(host, "") for host in edits.helped}
+        displaced = {host: routes.helpers.get(host) for host in edits.helped}
         self._owed = Owed(pin or self._owed.store, {**self._owed.helpers, **displaced})
         return replace(edits, store=pin)
 
@@ -185,6 +188,8 @@ class DockerFile:
         means = self._means(routes)
         routings = {host: self._routing(host, routes, means) for host in self._hosts}
         stored = self._in_stores(routings)
+        found = {**reading.entries, **stored.entries}
+        unseen = stored.failures.keys() - stored.entries.keys()
         lines = frozenset(host for host, name in routes.helpers.items() if name == OURS)
         # What has gone is nothing that we put: a line or a store that comes after it is somebody else's.
         self._owed = Owed(
@@ -200,8 +205,7 @@ class DockerFile:
             said.update(dict.fromkeys(text for text in texts if text))
         return View(
             entries={
-                **{h: _entry(h, reading.entries[h], each.way, routes) for h, each in routings.items()},
-                **stored.entries,
+                h: _entry(h, found[h], each.way, routes) for h, each in routings.items() if h not in unseen
             },
             shadows={h: each.reason for h, each in routings.items() if each.way is Way.ELSEWHERE},
             unread={h: each.reason for h, each in routings.items() if each.way is Way.AUTHS and each.reason},
@@ -213,6 +217,7 @@ class DockerFile:
             store=routes.store,
             lonely=routes.lonely,
             mode=self._mode,
+            failures=stored.failures,
             owed=self._owed,
             ecr_hosts=reading.ecr_hosts,
             exists=data is not None,
@@ -228,16 +233,12 @@ class DockerFile:
         )
 
     def _in_stores(self, routings: Mapping[str, Routing]) -> View:
-        """Return what stands in stores instead of the file, and what is to be said of it. Raises SinkError."""
+        """Return what stands in stores instead of the file, and what is to be said of it."""
         hosts: dict[str, list[str]] = {}
         for host, each in routings.items():
             if each.way is Way.STORE:
                 hosts.setdefault(each.store, []).append(host)
-        views = [self._store(name).look(some) for name, some in hosts.items()]
-        return View(
-            {host: entry for view in views for host, entry in view.entries.items()},
-            notes=tuple(note for view in views for note in view.notes),
-        )
+        return self._stores.look(hosts)
 
     def _mend(self) -> None:
         try:
@@ -302,7 +303,7 @@ def _entry(host: str, entry: Entry, way: Way, routes: Routes) -> Entry:
         return Entry(EntryKind.HELPER) if asks_us(host, routes) else entry
     if way is Way.BOTH and not asks_us(host, routes):
         return replace(entry, untidy=True)
-    if way is Way.AUTHS and routes.helpers.get(host) == OURS:
+    if way in {Way.AUTHS, Way.STORE} and routes.helpers.get(host) == OURS:
         return replace(entry, untidy=True)
     return entry
 

@@ -12,11 +12,16 @@ import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ecr_refreshd.core.dockerconfig import OURS
 from ecr_refreshd.core.routing import Means
 
+if TYPE_CHECKING:
+    from ecr_refreshd.sinks.keychain import Contents
+
 PROGRAM = f"docker-credential-{OURS}"
+_PROGRAM_BESIDE = "ecr-refreshd"
 _KEYCHAIN_MEMORY = 60.0
 """Seconds. A login made meanwhile is written into the file by docker itself, which ends its search."""
 _PROBLEM_MEMORY = 60.0
@@ -44,7 +49,10 @@ class Machine:
     def means(self, *, detects: bool) -> Means:
         """Return what is there now; a keychain is looked for only where docker does so too (`detects`)."""
         problem = self._helper_problem()
-        return Means(problem, self._keychain_with_logins() if detects else "", "" if problem else _remark())
+        found = self._keychain_there() if detects else None
+        keychain = found.name if found is not None and found.contents.logins else ""
+        unseen = "" if found is None or not found.contents.unseen else _unseen(found)
+        return Means(problem, keychain, "" if problem else _remark(), unseen)
 
     def _helper_problem(self) -> str:
         """Return why our helper cannot be run by its name, "" if it can."""
@@ -57,25 +65,42 @@ class Machine:
             there = os.stat(found)  # noqa: PTH116 - of what PATH names, as exec sees it
         except OSError:
             return f"{found} vanished while it was looked at."
-        looked = (found, there.st_ino, there.st_mtime_ns)
+        looked = (found, there.st_ino, there.st_mtime_ns, _program_of(found, self._environ))
         now = time.monotonic()
         if looked != self._tried or (self._problem and now - self._tried_at > _PROBLEM_MEMORY):
             self._tried, self._problem, self._tried_at = looked, _problem_of(found, self._environ), now
         return self._problem
 
-    def _keychain_with_logins(self) -> str:
-        """Return the keychain that docker would find by itself, if it holds a login; else ""."""
+    def _keychain_there(self) -> _Keychain | None:
+        """Return the keychain that docker would find by itself, None if there is none."""
         # Imported only where docker would look for one: it brings what speaks with its program.
         from ecr_refreshd.sinks import keychain  # noqa: PLC0415 - see above
 
         name = keychain.detected(self._environ)
         if name is None:
-            return ""
+            return None
         now = time.monotonic()
         known = self._keychain
         if known is None or known.name != name or now - known.asked_at > _KEYCHAIN_MEMORY:
-            known = self._keychain = _Keychain(name, keychain.holds_logins(name, self._environ), now)
-        return name if known.holds_logins else ""
+            known = self._keychain = _Keychain(name, keychain.contents(name, self._environ), now)
+        return known
+
+
+def _program_of(helper: str, environ: Mapping[str, str]) -> str:
+    """Return the program that our helper asks what it does not know, found as its script does; "" if none is."""
+    for beside in (helper, os.path.realpath(helper)):
+        near = os.path.join(os.path.dirname(beside), _PROGRAM_BESIDE)  # noqa: PTH118, PTH120 - as the script does
+        if os.access(near, os.X_OK):
+            return near
+    return shutil.which(_PROGRAM_BESIDE, path=environ.get("PATH", os.defpath)) or ""
+
+
+def _unseen(found: _Keychain) -> str:
+    return (
+        f"docker looked for logins in docker-credential-{found.name} by itself while this file held none, and "
+        f"what lies there could not be seen. {found.contents.unseen} If you keep logins there, docker finds them "
+        f'again with "credsStore": "{found.name}" in this file.'
+    )
 
 
 def _remark() -> str:
@@ -93,7 +118,7 @@ class _Keychain:
     """What a keychain said, and when (monotonic seconds)."""
 
     name: str
-    holds_logins: bool
+    contents: Contents
     asked_at: float
 
 

@@ -38,6 +38,14 @@ class PassFolder:
         """Return whose login docker is given: the first one's, by name."""
         return next((name.removesuffix(".gpg") for name, _ in self._files(host)), "")
 
+    def holds_logins(self) -> bool:
+        """Return whether docker has put any login here."""
+        try:
+            with os.scandir(self._logins) as hosts:
+                return any(True for _ in hosts)
+        except OSError:
+            return False
+
     def note(self) -> str:
         """Return what is to be said about where it lies, "" if nothing is."""
         if not os.path.lexists(os.path.join(self._top, ".git")):

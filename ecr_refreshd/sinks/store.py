@@ -84,15 +84,20 @@ class CredentialStore:
             SinkUnwritable: ``store.`` and an `Ailment`.
             SinkContended: another process of ours has been at it for ten seconds.
         """
-        self._hosts = tuple(dict.fromkeys([*self._hosts, *delivery.tokens]))
         with self._alone():
-            left_alone = None if self._pass else self._peace.trouble
-            if left_alone:
-                raise self._refused(left_alone)
-            troubles = self._deliver(delivery)
+            troubles = self._put(delivery)
             if troubles:
-                raise self._refused(troubles[-1])
+                raise self._refused(list(troubles.values())[-1])
             return self._view(just_read=delivery.tokens)
+
+    def put(self, delivery: Delivery) -> dict[str, SinkUnwritable]:
+        """Store these tokens, take out those hosts' logins, and return for which that did not go well, and why.
+
+        Raises:
+            SinkContended: another process of ours has been at it for ten seconds.
+        """
+        with self._alone():
+            return {host: self._refused(trouble) for host, trouble in self._put(delivery).items()}
 
     def folders(self) -> frozenset[str]:
         """Return the folders whose changes can change this sink; only pass has any."""
@@ -135,16 +140,25 @@ class CredentialStore:
         others = self._pass is not None and self._pass.user(host) != "AWS"
         return Entry(EntryKind.OTHER_USER if others else EntryKind.UNDECODABLE)
 
-    def _deliver(self, delivery: Delivery) -> list[Trouble]:
-        """Store everything, then read it back, which may take longer; return what went wrong."""
-        troubles: list[Trouble] = []
+    def _put(self, delivery: Delivery) -> dict[str, Trouble]:
+        self._hosts = tuple(dict.fromkeys([*self._hosts, *delivery.tokens]))
+        left_alone = None if self._pass else self._peace.trouble
+        if left_alone:
+            return dict.fromkeys(delivery.removed | delivery.tokens.keys(), left_alone)
+        return self._deliver(delivery)
+
+    def _deliver(self, delivery: Delivery) -> dict[str, Trouble]:
+        """Store everything, then read it back, which may take longer; return what went wrong, by host."""
+        troubles: dict[str, Trouble] = {}
         stored: list[str] = []
-        for host in sorted(delivery.removed | delivery.tokens.keys()):
+        hosts = sorted(delivery.removed | delivery.tokens.keys())
+        for number, host in enumerate(hosts):
             token = delivery.tokens.get(host)
             trouble = self._take_out(host) if token is None else self._store(host, token)
             if trouble:
-                troubles.append(trouble)
+                troubles[host] = trouble
                 if trouble.state in _AILS_ALL:
+                    troubles |= dict.fromkeys(hosts[number:], trouble)
                     break
             elif token:
                 stored.append(host)
@@ -156,7 +170,7 @@ class CredentialStore:
                 trouble = self._store(host, delivery.tokens[host])
                 trouble = trouble or self._read_back(host, delivery.tokens[host])
             if trouble:
-                troubles.append(trouble)
+                troubles[host] = trouble
         return troubles
 
     def _store(self, host: str, token: Secret) -> Trouble | None:

@@ -91,6 +91,18 @@ FAULTS = (
     ),
     Fault("a silent file is waited for", "sighting.py", "elif not sink.looked and", "elif False and"),
     Fault("a war never ends", "sighting.py", "quiet = facts.wrote_at is not None and", "quiet = False and"),
+    Fault(
+        "what is put beside our token is fought at the other's pace",
+        "sighting.py",
+        "        if not entry.untidy or not (facts.held or facts.spoiled):",
+        "        if True:",
+    ),
+    Fault(
+        "a line is fought over at the other's pace",
+        "writing.py",
+        "            free.add(host)",
+        "            pass\n        free.add(host)",
+    ),
     Fault("our older token is taken for somebody's", "healing.py", "or ours or entry", "or entry"),
     Fault(
         "a host that was not looked at is overwritten",
@@ -183,7 +195,12 @@ FAULTS = (
     Fault(
         "a line that a person wrote is taken away", "writing.py", "(sink.view.spare & put)", "sink.view.spare"
     ),
-    Fault("what gave way to us is forgotten", "writing.py", "if name and host in released", "if False"),
+    Fault(
+        "what gave way to us is forgotten",
+        "writing.py",
+        " is not None}\n    # Beside",
+        " is True}\n    # Beside",
+    ),
     Fault("a refusal is never renewed", "refusing.py", "known.until - now.wall > _RENEWED", "True"),
     Fault("a paused host is answered", "refusing.py", "    if pause is not None:", "    if False:"),
     Fault(

@@ -58,6 +58,9 @@ LIVES = st.sampled_from(
     [timedelta(seconds=20), timedelta(minutes=10), timedelta(hours=12), timedelta(days=30)]
 )
 
+LONGEST_WAR = 13
+"""Writes in a second and a half."""
+
 
 def make_plan() -> Plan:
     standings = (Standing(), Standing(login_backed=True, lane="sso:corp"))
@@ -268,7 +271,7 @@ class World(RuleBasedStateMachine):
             self.waiting_for_person.clear()
             self.step(Probed(host, fingerprint, answer, "HTTP 403."))
 
-    @rule(path=st.sampled_from(PATHS), host=st.sampled_from(HOSTS), what=st.integers(0, 6))
+    @rule(path=st.sampled_from(PATHS), host=st.sampled_from(HOSTS), what=st.integers(0, 7))
     def somebody_edits(self, path: str, host: str, what: int) -> None:
         entries = self.disk[path]
         if what == 0:
@@ -281,6 +284,8 @@ class World(RuleBasedStateMachine):
             entries[host] = Entry(EntryKind.IDENTITY, "1d")
         elif what == 6:
             entries[host] = Entry(EntryKind.TOKEN, "dead", self.now.wall - timedelta(hours=1), Secret("dead"))
+        elif what == 7:
+            entries[host] = replace(entries.get(host, ABSENT), untidy=host in entries)
         elif what == 3:
             entries[host] = Entry(
                 EntryKind.TOKEN, "beef", self.now.wall + timedelta(hours=5), Secret("theirs")
@@ -292,6 +297,20 @@ class World(RuleBasedStateMachine):
                     EntryKind.TOKEN, past[0], self.now.wall + timedelta(hours=5), Secret("old")
                 )
         self.look(path)
+
+    @rule(path=st.sampled_from(PATHS), host=st.sampled_from(HOSTS), how=st.sampled_from([0, 2, 7]))
+    def somebody_undoes_whatever_we_write(self, path: str, host: str, how: int) -> None:
+        """Ten times at once, then after 0.5 s, and so on."""
+        undone = 0
+        for number in range(16):
+            if number == 3 and not undone:
+                return  # we write nothing here just now
+            if path in self.writes and host in self.writes[path].delivery.tokens:
+                undone += 1
+                self.a_write_ends(path)
+            self.somebody_edits(path, host, how)
+            self.time_goes_by(0.1)
+        assert undone <= LONGEST_WAR, "we fight at the other's pace"
 
     @rule(path=st.sampled_from(PATHS))
     def look(self, path: str) -> None:

@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -56,7 +56,7 @@ from ecr_refreshd.core.routing import Means, Mode
 from ecr_refreshd.core.schedule import alive
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.core.state import FilePlan, Plan, Registry, State
-from ecr_refreshd.errors import SinkError, SinkUnparsable
+from ecr_refreshd.errors import SinkError, SinkUnparsable, SinkUnwritable
 from ecr_refreshd.sinks.dockerfile import DockerFile
 from ecr_refreshd.sinks.helperfolder import HelperFolder
 
@@ -77,6 +77,30 @@ QUICK = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 STORMY = 40
 """More writes than this at one instant are a storm."""
 
+LONGEST_WAR = 13
+"""Writes in a second and a half."""
+
+
+def _beside(document: Any, host: str, key: str, value: Any) -> None:
+    entry = document.get("auths", {}).get(host)
+    if isinstance(entry, dict):
+        entry[key] = value
+
+
+SPOILT: dict[str, Callable[[Any, str], object]] = {
+    "no line": lambda document, host: document.get("credHelpers", {}).pop(host, None),
+    "our line": lambda document, host: document.setdefault("credHelpers", {}).update({host: OURS}),
+    "another's line": lambda document, host: document.setdefault("credHelpers", {}).update(
+        {host: "ecr-login"}
+    ),
+    "no entry": lambda document, host: document.get("auths", {}).pop(host, None),
+    "a user": lambda document, host: _beside(document, host, "username", "AWS"),
+    "a twin": lambda document, host: document.setdefault("auths", {}).update(
+        {f"https://{host}": {"auth": "QVdTOng="}}
+    ),
+}
+"""What others do to what we have written."""
+
 
 @dataclass
 class Machine:
@@ -91,22 +115,29 @@ class Machine:
 
 @dataclass
 class Store:
-    """A credential store that always works."""
+    """A credential store that works, except for these hosts; a `dead` one does not answer at all."""
 
     kept: dict[str, Secret] = field(default_factory=dict)
+    refuses: frozenset[str] = frozenset()
+    dead: bool = False
 
     def look(self, hosts: Iterable[str]) -> View:
+        if self.dead:
+            raise SinkUnwritable("It is locked.", code="store.locked")
         return View({host: self.entry(host) for host in hosts})
 
     def entry(self, host: str) -> Entry:
         auth = self.kept.get(host)
         return ABSENT if auth is None else Entry(EntryKind.TOKEN, fingerprint(auth.reveal()), None, auth)
 
-    def write(self, delivery: Delivery) -> View:
-        self.kept.update(delivery.tokens)
-        for host in delivery.removed:
+    def put(self, delivery: Delivery) -> dict[str, SinkUnwritable]:
+        if self.dead:
+            raise SinkUnwritable("It is locked.", code="store.locked")
+        self.kept.update({host: auth for host, auth in delivery.tokens.items() if host not in self.refuses})
+        for host in delivery.removed - self.refuses:
             self.kept.pop(host, None)
-        return self.look(delivery.tokens)
+        hosts = (delivery.tokens.keys() | delivery.removed) & self.refuses
+        return {host: SinkUnwritable("No.", code="store.failed") for host in hosts}
 
     def folders(self) -> frozenset[str]:
         return frozenset()
@@ -122,7 +153,8 @@ def strangers(data: bytes | None) -> Any:
     document = json.loads(data or b"{}") or {}
     document.pop("credsStore", None)
     for name in ("auths", "credHelpers"):
-        kept = {key: value for key, value in (document.pop(name, None) or {}).items() if key not in HOSTS}
+        found = document.pop(name, None) or {}
+        kept = {key: value for key, value in found.items() if key.removeprefix("https://") not in HOSTS}
         if kept:
             document[name] = kept
     return document
@@ -184,7 +216,7 @@ class Ways(RuleBasedStateMachine):
             dialect: Any = "docker" if name == "config.json" else "containers"
             sink = DockerFile(str(self.path(name)), locks, dialect=dialect, mode=mode)
             sink._machine = self.machine  # type: ignore[assignment]
-            sink._store = lambda name: self.stores.setdefault(name, Store())  # type: ignore[method-assign,assignment,return-value]
+            sink._stores.store = lambda name: self.stores.setdefault(name, Store())  # type: ignore[method-assign,assignment,return-value]
             self.sinks[name] = sink
 
     def look(self, name: str) -> None:
@@ -339,6 +371,21 @@ class Ways(RuleBasedStateMachine):
 
         self.edit(name, write)
 
+    @rule(name=st.sampled_from(FILES), host=st.sampled_from(HOSTS), how=st.sampled_from(list(SPOILT)))
+    def somebody_undoes_whatever_we_write(self, name: str, host: str, how: str) -> None:
+        """Ten times at once, then after 0.5 s, and so on; whatever it is that they undo."""
+        self.named_us = self.named_us or how == "our line"
+        undone = 0
+        for number in range(16):
+            if number == 3 and not undone:
+                return  # we write nothing here just now
+            delivery = self.orders[name][1] if name in self.orders else Delivery()
+            undone += host in delivery.tokens or host in delivery.released
+            self.all_writes_are_carried_out()
+            self.edit(name, lambda document: SPOILT[how](document, host))
+            self.time_goes_by(0.1)
+        assert undone <= LONGEST_WAR, "we fight at the other's pace"
+
     def edit(self, name: str, change: Any) -> None:
         try:
             document = json.loads(self.data(name) or b"{}") or {}
@@ -367,6 +414,15 @@ class Ways(RuleBasedStateMachine):
         self.machine.helper, self.machine.keychain = helper, keychain
         for name in NAMES:
             self.look(name)
+
+    @rule(
+        name=st.sampled_from(["desktop", "pass"]), refuses=st.sets(st.sampled_from(HOSTS)), dead=st.booleans()
+    )
+    def a_store_fails_or_is_mended(self, name: str, refuses: set[str], *, dead: bool) -> None:
+        store = self.stores.setdefault(name, Store())
+        store.refuses, store.dead = frozenset(refuses), dead
+        for each in FILES:
+            self.look(each)
 
     @rule(open_to_all=st.booleans())
     def somebody_opens_or_shuts_the_helpers_folder(self, *, open_to_all: bool) -> None:
@@ -400,6 +456,8 @@ class Ways(RuleBasedStateMachine):
     def all_is_well_in_the_end(self) -> None:
         """As each thing works again, each client finds a living token where it looks, and nowhere else."""
         self.fetches.clear()
+        for store in self.stores.values():
+            store.refuses, store.dead = frozenset(), False
         for name in FILES:
             try:
                 Config.parse(self.data(name))

@@ -18,6 +18,7 @@ from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.model import ABSENT, EntryKind
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.errors import SinkUnwritable
+from ecr_refreshd.sinks.keychain import Contents, contents
 from ecr_refreshd.sinks.store import CredentialStore
 from tests.needs import need
 from tests.sinks.test_clients import Daemon, Request
@@ -247,6 +248,26 @@ class TestPass:
         entries = sink.look([HOST, OTHER]).entries
         assert entries[HOST].auth == token("a")
         assert entries[OTHER].kind is EntryKind.UNDECODABLE
+
+
+def test_what_docker_finds_by_itself_may_hold_logins_only_where_some_have_been_kept(
+    passed: Pass, secret_service: SecretService
+) -> None:
+    """A `pass` that nobody has initialised, and a machine without a desktop, are as good as no keychain."""
+    assert contents("pass", passed.environment) == Contents(logins=False)
+    sink_of(passed).write(Delivery({HOST: token()}))
+    assert contents("pass", passed.environment) == Contents(logins=True)
+    shutil.rmtree(passed.folder / ".password-store")
+    assert contents("pass", passed.environment) == Contents(logins=False)
+    assert contents("secretservice", secret_service.environment) == Contents(logins=False)
+    sink_of(secret_service).write(Delivery({HOST: token()}))
+    assert contents("secretservice", secret_service.environment) == Contents(logins=True)
+    without = {
+        n: v for n, v in secret_service.environment.items() if n in {"PATH", "HOME", "LD_LIBRARY_PATH"}
+    }
+    assert contents("secretservice", without) == Contents(logins=True)
+    elsewhere = contents("secretservice", {**without, "HOME": str(passed.folder)})
+    assert (elsewhere.logins, "list failed" in elsewhere.unseen) == (False, True)
 
 
 class TestSecretService:

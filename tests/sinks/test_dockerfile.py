@@ -248,10 +248,35 @@ class TestModeStore:
         )
         content = json.dumps({"auths": {HOST: {"auth": AUTH}}, "credsStore": "desktop"})
         sink = file_with(tmp_path, content, mode="store")
-        with pytest.raises(SinkUnwritable, match="as long as an ECR token") as refused:
-            sink.write(Delivery(TOKENS))
-        assert "helper" in refused.value.hint
+        view = sink.write(Delivery(TOKENS))
+        assert "as long as an ECR token" in view.failures[HOST].message
+        assert "helper" in view.failures[HOST].hint
         assert Path(sink.path).read_text() == content
+
+    def test_what_ails_one_host_is_its_own(self, tmp_path: Path, no_keychain: Path) -> None:
+        """Promise 8: beside it one that the same store takes, and one that needs no store."""
+        third = HOST.replace("7", "8")
+        refuses = f'read -r said; case $said in *{HOST}*) echo some failure; exit 1 ;; esac; echo "$said"'
+        program(
+            no_keychain,
+            "docker-credential-fake",
+            STORE.format(folder=tmp_path).replace("cat >", f"{refuses} >"),
+        )
+        sink = file_with(
+            tmp_path, json.dumps({"credsStore": "fake", "credHelpers": {third: ""}}), mode="store"
+        )
+        view = sink.write(Delivery(dict.fromkeys([HOST, OTHER, third], Secret(AUTH))))
+        assert view.failures.keys() == {HOST}
+        assert document(sink)["auths"] == {OTHER: {}, third: {"auth": AUTH}}
+
+    def test_a_store_that_does_not_answer_hides_nothing_of_the_file(
+        self, tmp_path: Path, no_keychain: Path
+    ) -> None:
+        program(no_keychain, "docker-credential-fake", "cat >/dev/null; echo the keychain is locked; exit 1")
+        content = {"credsStore": "fake", "credHelpers": {OTHER: ""}, "auths": {OTHER: {"auth": AUTH}}}
+        view = file_with(tmp_path, json.dumps(content), mode="store").look([HOST, OTHER])
+        assert view.entries.keys() == {OTHER}
+        assert view.failures[HOST].code == "store.locked"
 
 
 class TestKeychainThatDockerFindsByItself:
@@ -265,7 +290,7 @@ class TestKeychainThatDockerFindsByItself:
         sink = file_with(tmp_path, "{}")
         view = sink.write(Delivery(TOKENS, answered=frozenset({HOST})))
         assert document(sink) == {"credHelpers": {HOST: "ecr-refreshd"}, "credsStore": "secretservice"}
-        assert view.owed == Owed("secretservice", {HOST: ""})
+        assert view.owed == Owed("secretservice", {HOST: None})
 
     def test_without_a_helper_of_ours_the_token_lies_there_for_the_others(
         self, tmp_path: Path, no_keychain: Path
@@ -293,6 +318,51 @@ class TestKeychainThatDockerFindsByItself:
         sink = file_with(tmp_path, "{}")
         assert sink.write(Delivery(TOKENS)).unread == {}
         assert holds_token(sink)
+
+    NO_BUS = "echo 'Cannot autolaunch D-Bus without X11 $DISPLAY'; exit 1"
+
+    @pytest.mark.parametrize(
+        "kept", [".local/share/keyrings/login.keyring", ".local/share/kwalletd/kdewallet.kwl"]
+    )
+    def test_one_without_a_session_may_hold_logins_where_it_has_kept_something(
+        self, tmp_path: Path, no_keychain: Path, monkeypatch: pytest.MonkeyPatch, kept: str
+    ) -> None:
+        """A service that was started by cron or ssh, on a machine with a desktop."""
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+        (tmp_path / kept).parent.mkdir(parents=True)
+        (tmp_path / kept).touch()
+        program(no_keychain, "docker-credential-secretservice", self.NO_BUS)
+        helper_on(no_keychain)
+        sink = file_with(tmp_path, "{}")
+        sink.write(Delivery(TOKENS, answered=frozenset({HOST})))
+        assert document(sink) == {"credHelpers": {HOST: "ecr-refreshd"}, "credsStore": "secretservice"}
+
+    def test_one_of_which_nobody_can_tell_is_said_with_the_remedy(
+        self, tmp_path: Path, no_keychain: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        program(no_keychain, "docker-credential-secretservice", self.NO_BUS)
+        sink = file_with(tmp_path, "{}")
+        sink.write(Delivery(TOKENS))
+        assert holds_token(sink)
+        (note,) = (note for note in sink.look([HOST]).notes if "no D-Bus session" in note)
+        assert '"credsStore": "secretservice"' in note
+
+    def test_pass_that_was_never_initialised_has_nothing_to_lose_and_one_that_fails_may_have(
+        self, tmp_path: Path, no_keychain: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.delenv("PASSWORD_STORE_DIR", raising=False)
+        program(no_keychain, "pass", "exit 0")
+        for said in ("pass not initialized", "what?"):
+            program(no_keychain, "docker-credential-pass", f"echo '{said}'; exit 1")
+            sink = file_with(tmp_path, "{}")
+            assert not any("credsStore" in note for note in sink.write(Delivery(TOKENS)).notes)
+            assert holds_token(sink)
+        (tmp_path / ".password-store/docker-credential-helpers/Z2hjci5pbw==").mkdir(parents=True)
+        sink = file_with(tmp_path, "{}")
+        assert "docker-credential-pass" in sink.look([HOST]).unread[HOST]
 
     def test_whoever_has_pass_gets_no_other_keychain(self, tmp_path: Path, no_keychain: Path) -> None:
         program(no_keychain, "docker-credential-secretservice", self.LISTS)

@@ -49,6 +49,20 @@ class TestOurHelper:
         child = int((tmp_path / "pid").read_text())
         assert ends(child)
 
+    def test_one_whose_program_goes_is_tried_again(self, path: Path) -> None:
+        """An upgrade that fails half-way leaves the script, and its line would break docker 29."""
+        put_helper(path, f'"${{0%/*}}/ecr-refreshd" || exit 1; echo {means.PROGRAM} 1')
+        python = path / "ecr-refreshd"
+        python.write_text("#!/bin/sh\n")
+        python.chmod(0o755)
+        machine = Machine()
+        assert machine.means(detects=False).helper == ""
+        python.unlink()
+        assert "does not answer as it should" in machine.means(detects=False).helper
+        python.write_text("#!/bin/sh\n")
+        python.chmod(0o755)
+        assert machine.means(detects=False).helper == ""
+
     def test_one_that_works_is_tried_once(self, tmp_path: Path, path: Path) -> None:
         put_helper(path, f"echo x >>{tmp_path}/tried; echo {means.PROGRAM} 1")
         machine = Machine()
