@@ -17,6 +17,8 @@ from ecr_refreshd.core import decisions, machine, memory, narrate, report
 from ecr_refreshd.core.events import CredentialsChanged, Event, LoginsSeen, SignInAsked, Ticked
 from ecr_refreshd.core.model import Category, Instant
 from ecr_refreshd.core.ports import Parts, Surroundings
+from ecr_refreshd.core.schedule import alive
+from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.state import Plan, State
 from ecr_refreshd.core.wishes import Wishes
@@ -122,6 +124,10 @@ class Service:
         """Tell the loop what has happened, or what somebody wants."""
         self._queue.put(event)
 
+    def note(self, event: str, message: str) -> None:
+        """Have something noted in the log."""
+        self._parts.log.info(event, message=message)
+
     def document(self) -> report.Document:
         """Return the status document. State and plan are frozen, so any thread may read them."""
         now = self._parts.clock.now()
@@ -150,6 +156,16 @@ class Service:
         return done
 
     # -- the loop's own thread ------------------------------------------------------------------------------
+
+    def token(self, host: str) -> Secret | None:
+        """Return the living token of a registry, once the loop has ended; None if there is none."""
+        registry = self._plan.registries.get(host)
+        token = (
+            None
+            if registry is None or registry.grant is None
+            else self._state.grant(registry.grant.key).token
+        )
+        return None if token is None or not alive(token, self._parts.clock.now()) else token.auth
 
     def run(self, until: Wait | None = None, at_most: timedelta = _ONCE_AT_MOST) -> int:
         """Serve until stopped, or until somebody's hosts are settled, so long at most; returns the exit code."""

@@ -23,6 +23,7 @@ class Wait:
     Attributes:
         refresh: only after they have been renewed, whatever stands there.
         min_ttl: only once each has so much life in every file; None if that does not matter.
+        answer: only the answer of our credential helper matters, be it a refusal; `min_ttl` goes with it.
         known: there must be such hosts; otherwise a name that nobody knows is passed over.
         asked: what had to be renewed for it has been asked for.
         unknown: hosts that no registry has; then nothing was done and nothing is waited for.
@@ -34,6 +35,7 @@ class Wait:
     hosts: frozenset[str] = frozenset()
     refresh: bool = False
     min_ttl: timedelta | None = None
+    answer: bool = False
     known: bool = False
     asked: bool = False
     unknown: tuple[str, ...] = ()
@@ -68,6 +70,8 @@ class Wait:
             return False
         if self.unknown:
             return True
+        if self.answer:
+            return ensuring.answered(state, self._hosts(plan), self.min_ttl or timedelta(0), plan, now)
         settled = settle.settled(state, now, plan, self._hosts(plan))
         if self.min_ttl is None or not settled:
             return settled

@@ -109,7 +109,8 @@ class AwsFiles:
         return ini.IniFile(path, before.sections, file.problem)
 
     def _summary(self, paths: Iterable[str]) -> str:
-        return _digest("\0".join(f"{path}\0{self._digests.read(path) or ''}" for path in paths).encode())
+        told = "\0".join(f"{path}\0{self._digests.read(path) or ''}" for path in paths)
+        return _digest(os.fsencode(told))  # a path need not be UTF-8
 
     def _login_files(self, wanted: _Wanted, now: datetime) -> dict[str, Login]:
         self._logins = {

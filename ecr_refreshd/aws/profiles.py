@@ -186,7 +186,7 @@ class Profiles:
             Category.CONFIG,
             "profile.none",
             " ".join([f"{what}: nobody to ask about {host.name}.", known, *self.problems]),
-            hint=f'Name one in config.toml: [[registry]] host = "{host.name}", profile = "NAME"; '
+            hint=f'Name one in config.toml: profile = "NAME" under the [[registry]] with host = "{host.name}"; '
             "or make one: aws configure sso",
         )
 

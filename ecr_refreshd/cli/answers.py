@@ -83,7 +83,7 @@ def _ensure(service: Service, clock: Clock, request: Mapping[str, Any]) -> dict[
 def _answer(service: Service, clock: Clock, request: Mapping[str, Any]) -> dict[str, Any]:
     host = str(request.get("host", ""))
     service.tell(AnswerWanted(host))
-    wait = Wait(frozenset({host}), min_ttl=_WORTH_ANSWERING)
+    wait = Wait(frozenset({host}), min_ttl=_WORTH_ANSWERING, answer=True)
     done = service.wait(wait, _timeout(request))
     return outcome(service.document(), wait, clock, late=not done)
 

@@ -11,11 +11,11 @@ from ecr_refreshd.aws.fetcher import Fetcher
 from ecr_refreshd.aws.files import AwsFiles
 from ecr_refreshd.aws.partitions import regions
 from ecr_refreshd.aws.probing import Prober
+from ecr_refreshd.cli.kept import dialect, file_plans
 from ecr_refreshd.core.events import Event, FetchSucceeded
 from ecr_refreshd.core.ports import Answer, Log, Parts, Post, Surroundings
-from ecr_refreshd.core.routing import Dialect, Mode
+from ecr_refreshd.core.routing import Mode
 from ecr_refreshd.core.settings import Settings
-from ecr_refreshd.core.state import FilePlan
 from ecr_refreshd.host import places, statefile
 from ecr_refreshd.host.alarms import SchedulerAlarms
 from ecr_refreshd.host.clock import LocalZone, SystemClock
@@ -124,24 +124,3 @@ class Assembly:
 
     def _save(self, memory: Mapping[str, Any]) -> None:
         statefile.write(places.state_file(), memory)
-
-
-def dialect(path: str) -> Dialect:
-    """Return whose reading decides about a file; REGISTRY_AUTH_FILE may give podman's any name."""
-    if path == str(places.docker_config()):
-        return "docker"
-    named = Path(path).name == "auth.json" or Path(path) in places.containers_auth_files()
-    return "containers" if named else "docker"
-
-
-def file_plans(settings: Settings) -> tuple[FilePlan, ...]:
-    """Return the files to keep: those that are named, else docker's own and podman's (DESIGN 4)."""
-    helper = FilePlan(str(places.helper_folder()), "helper")
-    if settings.docker.files:
-        named = (str(Path(text).expanduser().absolute()) for text in settings.docker.files)
-        return (*(FilePlan(path, "named") for path in dict.fromkeys(named)), helper)
-    default = str(places.docker_config())
-    # An auth.json that is a link to docker's own file is that file, and has no second reading.
-    real = os.path.realpath(default)
-    also = (str(path) for path in places.containers_auth_files() if os.path.realpath(path) != real)
-    return (FilePlan(default, "default"), *(FilePlan(path, "also") for path in also), helper)

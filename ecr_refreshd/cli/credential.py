@@ -25,7 +25,7 @@ from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.model import ABSENT, Entry, EntryKind, Refusal, expiry_hint
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.core.settings import Settings
-from ecr_refreshd.errors import ControlError, LockHeldError, RefreshdError
+from ecr_refreshd.errors import ControlError, LockHeldError, RefreshdError, SinkError
 from ecr_refreshd.host import clock, control, places, statefile
 from ecr_refreshd.host.lock import InstanceLock
 from ecr_refreshd.sinks.helperfolder import HelperFolder
@@ -36,8 +36,8 @@ _MOST = 1 << 20
 """Bytes of a request; docker's own are a few thousand at most."""
 _SERVICE_TAKES = 20.0
 """Seconds that docker is kept waiting for the service; it has the token, or asks AWS for it."""
-_TURN = timedelta(seconds=25)
-"""How long one helper waits while another one fetches; some clients give up after 30 s."""
+_ALL_TAKES = timedelta(seconds=25)
+"""How long anybody waits, be it for one who fetches and then for a fetch; some clients give up after 30 s."""
 _FETCH_TAKES = timedelta(seconds=_SERVICE_TAKES)
 _LOGOUT_TAKES = timedelta(seconds=5)
 _SOON = timedelta(seconds=5)
@@ -123,7 +123,10 @@ def _folder() -> HelperFolder:
 
 def _ready(host: str) -> Secret | str | None:
     """Return the token that lies ready for a host, or why there is none; None if neither does."""
-    found: Entry | Refusal = _folder().answer(host)
+    try:
+        found: Entry | Refusal = _folder().answer(host)
+    except SinkError:
+        return None  # what is wrong is said where no token can be had in another way
     now = clock.now().wall
     if isinstance(found, Refusal):
         return found.text if found.until > now else None
@@ -137,16 +140,26 @@ def _asked(host: str) -> Secret | str:
         return ""  # a client asks about every registry there is; nothing is wrong
     request = {"op": "answer", "host": host, "timeout": _SERVICE_TAKES}
     answer: Mapping[str, Any] = {}
+    token: Secret | None = None
     try:
-        answer = asking.asked_or_done(
-            lambda: control.ask(places.socket_to_ask(), request, _SERVICE_TAKES + 2),
+        answer, token = asking.asked_or_done(
+            lambda: (control.ask(places.socket_to_ask(), request, _SERVICE_TAKES + 2), None),
             lambda: _fetched(host),
-            _TURN,
+            _FETCH_TAKES,
         )
     except LockHeldError as error:
         if _ready(host) is None:
             return f"{host} has no valid token yet; {error.message[0].lower()}{error.message[1:]}"
-    return _ready(host) or _why(host, answer)
+    return _ready(host) or token or _trouble(host) or _why(host, answer)
+
+
+def _trouble(host: str) -> str:
+    """Return why answers cannot be kept, "" if they can."""
+    try:
+        _folder().answer(host)
+    except SinkError as error:
+        return f"{error.message} {error.hint}"
+    return ""
 
 
 def _may_be_ours(host: str) -> bool:
@@ -177,21 +190,20 @@ def _is_ours(host: str) -> bool:
     return any(row["host"] == host for row in status.get("registries", []))
 
 
-def _fetched(host: str) -> Mapping[str, Any]:
+def _fetched(host: str) -> tuple[Mapping[str, Any], Secret | None]:
     """Fetch for a host in this process; of many that want to, one does, and the others find what it left."""
-    # Imported only now: with a service the answer comes without the service's libraries.
-    from ecr_refreshd.cli.run import alone  # noqa: PLC0415 - see above
-    from ecr_refreshd.core.events import AnswerWanted  # noqa: PLC0415 - see above
-    from ecr_refreshd.waits import Wait  # noqa: PLC0415 - see above
-
+    end = clock.now().boot + _ALL_TAKES
     turn = InstanceLock(places.lock_folder(), "credential.lock")
     # Whoever is at work fetches for every host that the files send here: one that hangs keeps no other waiting.
-    turn.acquire(_TURN, unless=lambda: _ready(host) is not None)
+    turn.acquire(_FETCH_TAKES, unless=lambda: _ready(host) is not None)
     try:
         if _ready(host) is not None:
-            return {}
-        wait = Wait(frozenset({host}), min_ttl=_SOON)
-        return alone(read_arguments(["run"]), wait, _FETCH_TAKES, [AnswerWanted(host)], _TURN)
+            return {}, None
+        # Imported only now: who finds an answer does without the service's libraries.
+        from ecr_refreshd.cli.run import answer_alone  # noqa: PLC0415 - see above
+
+        left = min(_FETCH_TAKES, end - clock.now().boot)
+        return answer_alone(read_arguments(["run"]), host, _SOON, left)
     finally:
         turn.release()
 

@@ -20,20 +20,23 @@ from pathlib import Path
 from typing import Any
 
 from ecr_refreshd.cli.explained import as_json, as_text, weighed
+from ecr_refreshd.cli.kept import file_plans
 from ecr_refreshd.cli.patience import patience
+from ecr_refreshd.cli.settings import ConfigFile
 from ecr_refreshd.cli.show import look, say
 from ecr_refreshd.cli.words import read_time
-from ecr_refreshd.core import hosts, memory
+from ecr_refreshd.core import dockerconfig, hosts, memory
 from ecr_refreshd.core.clients.families import FAMILIES, Family
 from ecr_refreshd.core.clients.judging import Known
 from ecr_refreshd.core.clients.world import Credential, HelperAnswer, Unreadable, World
+from ecr_refreshd.core.jsontext import JsonError
 from ecr_refreshd.core.model import EntryKind
+from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.errors import ConfigError, NoServiceError, UsageError
-from ecr_refreshd.host import clock, control, places, statefile
+from ecr_refreshd.host import clock, control, places, plainfile, statefile
 from ecr_refreshd.sinks.program import SECONDS, Found, NotFound, StoreProgram
 
-_LARGEST = 1 << 26
-"""Bytes; a config.json with a thousand tokens has a sixteenth of it."""
+_SCHEME = re.compile(r"[a-z+-]+://", re.IGNORECASE)
 _VERSION_WITHIN = 5.0
 """Seconds. `docker --version` asks nobody, and neither does anybody else's."""
 _ASK_WITHIN = 5.0
@@ -46,24 +49,33 @@ def explain(args: argparse.Namespace) -> int:
     Raises:
         UsageError: no ECR host.
     """
-    host = hosts.parse(args.host)
-    if host is None:
+    settings, config = _settings(args)
+    host = _host(args.host, settings)
+    if not host:
         raise UsageError(
             f"{args.host} is no ECR registry, so there is nothing to explain.",
             hint="A host is ACCOUNT.dkr.ecr.REGION.amazonaws.com (ACCOUNT: twelve digits), its -fips, .cn, .eu "
             "or dual-stack form (ACCOUNT.dkr-ecr.REGION.on.aws), or public.ecr.aws.",
         )
     with patience("asking the clients' credential helpers"):
-        world, ours = gathered(os.environ), known(host.name)
+        world, ours = gathered(os.environ), known(host, settings, config)
         weights = [
-            weighed(family, world, host.name, ours, clock.now().wall, installed=installed(family, os.environ))
+            weighed(family, world, host, ours, clock.now().wall, installed=installed(family, os.environ))
             for family in FAMILIES
         ]
     if args.json:
-        print(json.dumps(as_json(host.name, weights), indent=2))
+        print(json.dumps(as_json(host, weights), indent=2))
     else:
-        say(as_text(host.name, weights, clock.now().wall, look()))
+        say(as_text(host, weights, clock.now().wall, look()))
     return _exit_code([each.works for each in weights if each.counts])
+
+
+def _host(text: str, settings: Settings) -> str:
+    """Return the host that is meant, be it in an image's name or another name of a registry; "" if it is none."""
+    bare = hosts.bare(_SCHEME.sub("", text.strip()).partition("@")[0])
+    aliases = {alias for each in settings.registries for alias in each.aliases}
+    parsed = hosts.parse(bare)
+    return parsed.name if parsed else bare if bare in aliases else ""
 
 
 def gathered(environ: Mapping[str, str]) -> World:
@@ -114,8 +126,7 @@ def _exit_code(works: list[str]) -> int:
 
 def _read(path: str) -> bytes | Unreadable | None:
     try:
-        with Path(path).open("rb") as file:
-            return file.read(_LARGEST)
+        return plainfile.read(path)[0]
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
@@ -162,8 +173,17 @@ def _version(name: str, environ: Mapping[str, str]) -> tuple[int, ...] | None:
     return tuple(int(part) for part in found.groups()) if found else None
 
 
-def known(host: str) -> Known:
-    """Return what the service says of a host, or its state file when none runs."""
+def _settings(args: argparse.Namespace) -> tuple[Settings, Path]:
+    """Return the settings and their path; the defaults if the file cannot be used: `config check` says why."""
+    chosen = ConfigFile.chosen(args)
+    try:
+        return chosen.load(), chosen.path
+    except ConfigError:
+        return Settings(), chosen.path
+
+
+def known(host: str, settings: Settings, config: Path) -> Known:
+    """Return what the service says of a host, or its state file when none runs, or else the settings."""
     remembered = statefile.read(places.state_file())
     try:
         document: Mapping[str, Any] = control.ask(places.socket_to_ask(), {"op": "status"}, _ASK_WITHIN)
@@ -171,7 +191,7 @@ def known(host: str) -> Known:
         document = memory.last_document(remembered, clock.now().wall, "")
     rows = [row for row in document.get("registries", ()) if row.get("host") == host]
     if not rows:
-        return Known(settings=str(places.config_file()))
+        return _to_come(host, settings, config, running=document.get("pid") is not None)
     row = rows[0]
     grant = remembered.get("grants", {}).get(row.get("grant") or "", {})
     ends = {
@@ -184,8 +204,46 @@ def known(host: str) -> Known:
         ends=ends,
         past=frozenset(grant.get("past", ())) - set(ends),
         files=frozenset(sink["path"] for sink in row.get("sinks", ()) if not _ours(sink["path"])),
-        settings=str(places.config_file()),
+        settings=str(config),
+        mode=settings.docker.mode,
+        hint=_hint(row),
     )
+
+
+def _hint(row: Mapping[str, Any]) -> str:
+    """Return what helps a registry that waits for somebody; a new token alone would not be had."""
+    error = row.get("last_error") or {}
+    waits = row.get("phase") in {"login-required", "blocked", "expired"}
+    asks_somebody = error.get("category") in {"login", "denied", "config"}
+    return str(error.get("hint") or "") if waits and asks_somebody else ""
+
+
+def _to_come(host: str, settings: Settings, config: Path, *, running: bool) -> Known:
+    """Return what is known of a host that no service keeps: it may be configured all the same, or be adopted."""
+    environ = {**os.environ, **settings.environment.set}
+    plans = file_plans(settings, environ)
+    files = frozenset(each.path for each in plans if each.role in {"named", "default"})
+    kept = any(host in {each.host, *each.aliases} for each in settings.registries)
+    first = settings.discover.adopt == "auto" and not settings.registries
+    adopts = first or settings.discover.adopt == "always"
+    stands = any(host in _ecr_hosts(each.path) for each in plans)
+    lines = [f"Add to {config}:", "[[registry]]", f'host = "{host}"']
+    if first:
+        lines.append(
+            '# from then on only what is named is kept; both, with adopt = "always" under [discover]'
+        )
+    if not running:
+        lines.append("# and then: ecr-refreshd run")
+    to_keep = "ecr-refreshd run" if adopts and stands and not running else "\n".join(lines)
+    return Known(kept, files=files, settings=str(config), mode=settings.docker.mode, to_keep=to_keep)
+
+
+def _ecr_hosts(path: str) -> tuple[str, ...]:
+    data = _read(path)
+    try:
+        return dockerconfig.read(data, ()).ecr_hosts if isinstance(data, bytes) else ()
+    except JsonError:
+        return ()
 
 
 def _ours(path: str) -> bool:

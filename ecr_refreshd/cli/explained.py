@@ -17,7 +17,7 @@ from ecr_refreshd.core.times import timestamp
 
 _WIDTH = 100
 _COLOURS = {"yes": "\x1b[32m", "no": "\x1b[31m", "unknown": "\x1b[33m"}
-_WORDS = {"yes": "works", "no": "does not work", "unknown": "cannot be told"}
+_WORDS: dict[Works, str] = {"yes": "works", "no": "does not work", "unknown": "cannot be told"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,9 @@ def as_text(host: str, weights: Sequence[Weighed], now: datetime, look: Look) ->
         else:
             blocks.append([each])
     page = _Page(now, look)
-    return "\n\n".join([host, *("\n".join(page.block(block)) for block in blocks)])
+    return "\n\n".join(
+        ["\n".join([host, *page.summary(weights)]), *("\n".join(page.block(b)) for b in blocks)]
+    )
 
 
 def _alike(each: Weighed) -> tuple[Any, ...]:
@@ -123,6 +125,15 @@ class _Page:
         self._look = look
         self._width = min(look.width or _WIDTH, _WIDTH)
 
+    def summary(self, weights: Sequence[Weighed]) -> Iterator[str]:
+        """Yield one line for each verdict, of the clients that are here or may be."""
+        for works, word in _WORDS.items():
+            names = [
+                each.family.name for each in weights if each.works == works and each.installed is not False
+            ]
+            if names:
+                yield from self._field(self._paint(word, works), "; ".join(names))
+
     def block(self, block: Sequence[Weighed]) -> Iterator[str]:
         first = block[0]
         names = "; ".join(each.family.name for each in block)
@@ -135,12 +146,16 @@ class _Page:
         if not first.finding.outcomes:
             yield f"  {word}"
         yield from self._field("decided by", _decided(first))
+        if first.installed is False:
+            return  # whoever gets it will ask again
         for step in first.finding.steps:
             yield from self._field("looked at", f"{step.place}: {step.found}")
         for note in first.finding.notes:
             yield from self._field("note", note)
         if first.remedy:
-            yield from self._field("do", first.remedy)
+            sentence, *pasted = first.remedy.splitlines()
+            yield from self._field("do", sentence)
+            yield from (f"      {line}" for line in pasted)  # a wrapped line could not be pasted
 
     def _field(self, name: str, text: str) -> list[str]:
         return self._wrapped(f"{name}: {text}", "  ")

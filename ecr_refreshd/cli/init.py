@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,13 +21,14 @@ from ecr_refreshd.core.draft import Candidate, draft
 from ecr_refreshd.core.jsontext import JsonError
 from ecr_refreshd.core.model import ChosenBy
 from ecr_refreshd.errors import RefreshdError, UsageError
-from ecr_refreshd.host import places
+from ecr_refreshd.host import places, plainfile
 
 _SKIPPED = frozenset(
     {".git", ".hg", ".svn", "node_modules", "vendor", ".venv", "venv", "__pycache__", ".tox", ".terraform"}
 )
 _NAMES = ("dockerfile", "containerfile", "jenkinsfile", "docker-bake.")
-_ENDINGS = (".dockerfile", ".containerfile", ".yml", ".yaml")
+_ENDINGS = (".dockerfile", ".containerfile", ".yml", ".yaml", ".env")
+"""A compose file takes the registry's name from the ``.env`` beside it."""
 _MOST_FILES = 20_000
 _LARGEST = 1 << 20
 """Bytes. Nobody writes a Dockerfile of a megabyte by hand."""
@@ -65,7 +68,7 @@ def init(args: argparse.Namespace) -> int:
     if args.write and os.path.lexists(target):
         raise UsageError(
             f"{target} is there already, and is not overwritten.",
-            hint=f"Compare with what `ecr-refreshd init` prints, or move it away: mv {target} {target}.old",
+            hint=f"Compare with what `ecr-refreshd init` prints, or move it away: {_away(target)}",
         )
     found = _Found()
     _in_docker_files(found)
@@ -91,14 +94,20 @@ def init(args: argparse.Namespace) -> int:
     return 0
 
 
+def _away(path: Path) -> str:
+    """Return the command that moves a file away."""
+    return f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.old')}"
+
+
 def _in_docker_files(found: _Found) -> None:
     for path in (places.docker_config(), *places.containers_auth_files()):
         try:
-            reading = dockerconfig.read(path.read_bytes(), ())
+            reading = dockerconfig.read(plainfile.read(path)[0], ())
         except FileNotFoundError:
             continue
         except (OSError, JsonError) as error:
-            found.remarks.append(f"{path} was passed over: {error}.")
+            why = (error.strerror or "").lower() if isinstance(error, OSError) else str(error)
+            found.remarks.append(f"{path} was passed over: {why}.")
             continue
         for host in reading.ecr_hosts:
             found.add(host, str(path))
@@ -107,13 +116,12 @@ def _in_docker_files(found: _Found) -> None:
 def _in_tree(folder: Path, found: _Found) -> None:
     for path in _worth_reading(folder, found):
         try:
-            with path.open("rb") as file:
-                data = file.read(_LARGEST + 1)
-        except OSError:
-            found.remarks.append(f"{path} could not be read.")
-            continue
-        if len(data) > _LARGEST:
-            found.remarks.append(f"{path} is larger than 1 MiB, and was passed over.")
+            data, _ = plainfile.read(path, _LARGEST)
+        except OSError as error:
+            large = error.errno == errno.EFBIG
+            found.remarks.append(
+                f"{path} {'is larger than 1 MiB, and was passed over' if large else 'could not be read'}."
+            )
             continue
         found.looked += 1
         shown = path.relative_to(folder)

@@ -6,7 +6,7 @@ import argparse
 import secrets
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -15,26 +15,33 @@ from typing import Any
 from ecr_refreshd import __version__
 from ecr_refreshd.cli import answers, asking
 from ecr_refreshd.cli.assembly import Assembly
+from ecr_refreshd.cli.kept import file_plans
 from ecr_refreshd.cli.patience import patience
 from ecr_refreshd.cli.settings import ConfigFile
-from ecr_refreshd.cli.show import print_document
+from ecr_refreshd.cli.show import print_document, say
 from ecr_refreshd.core import report
-from ecr_refreshd.core.events import Event
+from ecr_refreshd.core.events import AnswerWanted
+from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.daemon import Service
 from ecr_refreshd.errors import LockHeldError
-from ecr_refreshd.host import clock, control, logs, places, process, statefile
+from ecr_refreshd.host import clock, control, logs, places, process, signpost, statefile
 from ecr_refreshd.host.lock import InstanceLock
 from ecr_refreshd.host.notifysocket import NotifySocket
+from ecr_refreshd.sinks.helperfolder import HelperFolder
 from ecr_refreshd.waits import Wait
 
 _COMMANDS_END = timedelta(seconds=60)
 """How long a command is waited for that holds the lock; less than systemd waits for READY."""
 _ALONE = timedelta(seconds=150)
 """As long as a command would wait for a service."""
+_BELIEVED_WITHOUT_SERVICE = timedelta(seconds=5)
+"""Enough for all the questions of one build, and for the fifty who wait for the same answer."""
 _END = timedelta(seconds=4.5)
 """The service ends within 5 s; of these a login that is just being renewed has 3 (DESIGN 5)."""
 _INTRODUCED_AFTER = 3.0
 """Seconds that the summary on a terminal waits for first results, to show more than intentions."""
+_FIRST_LOOKS_END = 12.0
+"""Seconds; a file that has not been looked at after ten is one that hangs."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -50,10 +57,11 @@ def run(args: argparse.Namespace) -> int:
         print_document(document, about_service=False)
         return report.EXIT_CODES[document["overall"]]
     with _service(args, serving=True) as service:
-        server = control.Server(places.socket(), partial(answers.answer, service, clock.SystemClock()))
+        socket = places.socket()
+        server = control.Server(socket, partial(answers.answer, service, clock.SystemClock()))
         server.start()
-        if sys.stdout.isatty():
-            threading.Thread(target=_introduce, args=(service,), daemon=True).start()
+        post = signpost.put(socket, places.state_folder())
+        threading.Thread(target=_introduce, args=(service, args), daemon=True).start()
         try:
             return process.serve(
                 service.run,
@@ -63,34 +71,49 @@ def run(args: argparse.Namespace) -> int:
                 alertness=process.Alertness(service.hangs),
             )
         finally:
+            signpost.take_away(post, socket)
             server.stop()
 
 
-def alone(
-    args: argparse.Namespace,
-    wait: Wait,
-    timeout: timedelta = _ALONE,
-    events: Iterable[Event] = (),
-    turn: timedelta = _COMMANDS_END,
-) -> Mapping[str, Any]:
+def alone(args: argparse.Namespace, wait: Wait, timeout: timedelta = _ALONE) -> Mapping[str, Any]:
     """Do in this process what somebody waits for, and return what `answers.outcome` says of it.
 
     Args:
         args: name the configuration.
         wait: for what.
         timeout: after which it is given up.
-        events: what the service learns at its start.
-        turn: how long to wait for another command that is at work.
 
     Raises:
         LockHeldError: that one did not end, or a service has the lock and does not listen yet.
     """
     # The command itself says what went wrong, of the hosts that it is about.
-    with _service(args, wait=turn, serving=False, level="critical") as service:
-        for event in events:
-            service.tell(event)
+    with _service(args, serving=False, level="critical") as service:
         service.run(wait, timeout)
         return answers.outcome(service.document(), wait, clock.SystemClock(), late=not wait.settled)
+
+
+def answer_alone(
+    args: argparse.Namespace, host: str, least: timedelta, timeout: timedelta
+) -> tuple[Mapping[str, Any], Secret | None]:
+    """Get the credential helper's answer for a host ready in this process, and return the token besides.
+
+    That is for where the answer cannot be kept: no room on the disk is no reason to refuse a pull.
+
+    Args:
+        args: name the configuration.
+        host: whose.
+        least: how long its token has to live.
+        timeout: for another command to end, and again for AWS.
+
+    Raises:
+        LockHeldError: as `alone`.
+    """
+    wait = Wait(frozenset({host}), min_ttl=least, answer=True)
+    with _service(args, serving=False, wait=timeout, level="critical") as service:
+        service.tell(AnswerWanted(host))
+        service.run(wait, timeout)
+        outcome = answers.outcome(service.document(), wait, clock.SystemClock(), late=not wait.settled)
+        return outcome, service.token(host)
 
 
 def _asked_or_done(args: argparse.Namespace) -> Mapping[str, Any]:
@@ -140,12 +163,40 @@ def _service(
         )
         seed = secrets.token_hex(16)
         yield Service(assembly.parts(), settings, remembered, version=__version__, seed=seed)
+        answers_folder = HelperFolder(str(places.helper_folder()), str(places.lock_folder()))
+        # After a sign-in, or back online, the next pull must not be told what was true before.
+        answers_folder.shorten_refusals(clock.now().wall + _BELIEVED_WITHOUT_SERVICE)
     finally:
         lock.release()
 
 
-def _introduce(service: Service) -> None:
-    """Say on a terminal what is kept, by whom and where, once the first results are in."""
-    service.wait(Wait(), _INTRODUCED_AFTER)
-    print_document(service.document(), about_service=False)
-    print("\nServing; `ecr-refreshd status` shows this at any time. Ctrl-C ends it.", flush=True)
+def _introduce(service: Service, args: argparse.Namespace) -> None:
+    """Say on a terminal what is kept, by whom and where, once first results are in; anywhere if nothing is."""
+    wait = Wait()
+    done = service.wait(wait, _INTRODUCED_AFTER)
+    document = service.document()
+    if not document["registries"] and not done:
+        service.wait(wait := Wait(), _FIRST_LOOKS_END)
+        document = service.document()
+    if not document["registries"] and wait.settled and document["overall"] == "ok":
+        text = _nothing_kept(ConfigFile.chosen(args))
+        if sys.stdout.isatty():
+            say(text)
+        else:
+            service.note("registries.none", text)
+    elif sys.stdout.isatty():
+        print_document(document, about_service=False)
+        print("\nServing; `ecr-refreshd status` shows this at any time. Ctrl-C ends it.", flush=True)
+
+
+def _nothing_kept(config: ConfigFile) -> str:
+    """Return where registries are looked for, and how to begin."""
+    settings = config.load()
+    paths = ", ".join(file.path for file in file_plans(settings) if file.role != "helper")
+    begin = f"name a [[registry]] in {config.path}; ecr-refreshd init proposes some."
+    if not settings.adopts:
+        return f"No registry is kept: the settings name none, and adopt none. To begin, {begin}"
+    return (
+        f"No registry is kept yet: no ECR host stands in {paths}, and none in the settings. Waiting for one. To "
+        f"begin, docker login to it, or {begin}"
+    )

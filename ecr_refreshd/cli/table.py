@@ -7,7 +7,7 @@ give the same text.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any, NamedTuple
 
@@ -85,6 +85,10 @@ def printable(value: Any) -> Any:
     return value
 
 
+def _is_unread(file: Row) -> bool:
+    return bool(file.get("state"))
+
+
 def paused_words(row: Row, now: datetime, zone: tzinfo) -> str:
     """Return what a paused registry's pause means, and how it ends."""
     command = f"`ecr-refreshd resume {row.get('host', '')}`"
@@ -123,8 +127,10 @@ class _Page:
             )
             return
         if not registries:
+            yield from self._unread(())
             yield from self._wrapped(
-                "No registries: the config names none, and no ECR host stands in the docker and podman files. "
+                "No registries: the config names none, and no ECR host stands in the docker and podman files"
+                f"{' that can be read' if any(map(_is_unread, self._listed())) else ''}. "
                 "To find some: ecr-refreshd init --scan DIR"
             )
             return
@@ -156,13 +162,16 @@ class _Page:
             overall = self._document.get("overall", "")
             told = _OVERALL.get(overall, overall)
             unserved = [r for r in self._document.get("registries", ()) if r.get("phase") not in _SERVED]
-            if overall == "ok" and self._document.get("degraded"):
-                told = "tokens are fresh, but see below"
-            elif overall == "ok" and unserved:
+            if overall == "ok" and unserved:
                 # Hosts that merely stood in a file, and never worked, are nobody's outage (DESIGN 3).
                 told = (
                     f"{len(unserved)} adopted, not served so far (see below); nothing that worked is failing"
                 )
+            elif overall == "ok" and self._document.get("degraded"):
+                kept = self._document.get("registries")
+                told = f"{'tokens are fresh' if kept else 'no registry is kept'}, but see below"
+            elif overall == "ok" and any(file.get("notes") for file in self._listed()):
+                told = "tokens are fresh; see what is said of the files below"
             yield from self._wrapped(
                 f"ecr-refreshd {self._document.get('version')}, pid {pid}{since}: {told}"
             )
@@ -246,6 +255,8 @@ class _Page:
             detail = sink.get("detail", "")
             if sink.get("state") not in {"written", "paused"} or detail:
                 told = f"{sink.get('path')}: {sink.get('state')}"
+                end = read_time(sink.get("kept_until"))
+                told += f", kept until {until(end, self._now, self._look.zone)}" if end else ""
                 yield from self._wrapped(f"{told}: {detail}" if detail else told, indent=2)
         yield from self._probe(row.get("probe"))
         heals = row.get("heals", 0)
@@ -270,7 +281,7 @@ class _Page:
                 states = counts.setdefault(str(sink.get("path", "")).removesuffix(f"/{row.get('host')}"), {})
                 told = _WAYS.get((str(sink.get("kind")), str(sink.get("state"))), str(sink.get("state", "")))
                 states[told] = states.get(told, 0) + 1
-        notes = {file.get("path"): file.get("notes", ()) for file in self._document.get("files", ())}
+        notes = {file.get("path"): file.get("notes", ()) for file in self._listed()}
         if not counts:
             yield "No file carries a token."
         for path, states in counts.items():
@@ -278,6 +289,19 @@ class _Page:
             yield from self._wrapped(f"{path}: {told}")
             for note in notes.get(path, ()):
                 yield from self._wrapped(note, indent=2)
+        yield from self._unread(counts)
+
+    def _listed(self) -> Sequence[Row]:
+        """Return the files of which there is something to be said."""
+        files: Sequence[Row] = self._document.get("files", ())
+        return files
+
+    def _unread(self, told: Container[str]) -> Iterator[str]:
+        """Tell which files could not be looked at, as far as no registry has told it."""
+        for file in filter(_is_unread, self._listed()):
+            if file.get("path") not in told:
+                text = f"{file.get('path')}: {file.get('state')}: {file.get('detail')}"
+                yield from self._wrapped(text, style="bad")
 
     def _wrapped(self, text: str, *, indent: int = 0, style: str = "") -> list[str]:
         if self._width is None:

@@ -16,7 +16,7 @@ from ecr_refreshd.cli.words import read_time
 from ecr_refreshd.core import memory
 from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.model import ABSENT, Refusal
-from ecr_refreshd.core.refusing import BELIEVED
+from ecr_refreshd.core.refusing import believed_until
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.state import Pause
 from ecr_refreshd.core.times import timestamp
@@ -96,7 +96,7 @@ def _tell_helper(host: str, pause: Pause | None) -> None:
             folder.write(Delivery(released=frozenset({host})))
         else:
             text = f"{host} is paused. Run: ecr-refreshd resume {host}"
-            folder.write(Delivery(refusals={host: Refusal(text, clock.now().wall + BELIEVED)}))
+            folder.write(Delivery(refusals={host: Refusal(text, believed_until(pause, clock.now().wall))}))
 
 
 def known_hosts(settings: Settings, remembered: Mapping[str, Any]) -> list[str]:

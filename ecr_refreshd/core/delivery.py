@@ -21,6 +21,7 @@ class Delivery:
         answered: hosts for which our credential helper has this very token ready: clients may be sent to it.
         released: hosts whose clients are not to be sent to our helper any more.
         restored: by released host, the program that was asked before us; "" where a line named none.
+        unpinned: the store that we had to name, if it is to be named no more; "" if nothing changes there.
         refusals: hosts that our helper cannot serve, and what it is to say.
     """
 
@@ -30,4 +31,5 @@ class Delivery:
     answered: frozenset[str] = frozenset()
     released: frozenset[str] = frozenset()
     restored: Mapping[str, str] = field(default_factory=dict)
+    unpinned: str = ""
     refusals: Mapping[str, Refusal] = field(default_factory=dict)

@@ -62,6 +62,11 @@ class Routes:
         }
         return Routes(left, self.store, self.bare)
 
+    @property
+    def lonely(self) -> bool:
+        """Return whether docker would look for a keychain if neither a store nor a line of ours were there."""
+        return self.bare and all(name == OURS for name in self.helpers.values())
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:

@@ -25,6 +25,7 @@ class Edits:
         unhelped: hosts whose line of ours goes; another program's line stays.
         restored: by such a host, the program that is named again in its place; "" is a line too.
         store: is named as the store, "" if nothing changes there.
+        storeless: no store is named any more.
     """
 
     tokens: Mapping[str, Secret] = field(default_factory=dict)
@@ -34,6 +35,7 @@ class Edits:
     unhelped: frozenset[str] = frozenset()
     restored: Mapping[str, str] = field(default_factory=dict)
     store: str = ""
+    storeless: bool = False
 
 
 def edited(data: bytes | None, edits: Edits) -> bytes | None:
@@ -60,6 +62,8 @@ def changed(config: Config, edits: Edits, *, exists: bool) -> bytes | None:
         steps.append(lambda c: _with_lines(c, edits))
     if edits.store:
         steps.append(lambda c: _with_store(c, edits.store))
+    if edits.storeless and exists:
+        steps.append(_without_store)
     data = config.document.data if exists else None
     for number, step in enumerate(steps):
         data = step(config if number == 0 else Config.parse(data))
@@ -128,6 +132,15 @@ def _with_store(config: Config, name: str) -> bytes:
         return splice.result()
     if config.document.root is not None:
         splice.edit(config.document.root, (), {quoted("credsStore"): quoted(name)})
+    return splice.result()
+
+
+def _without_store(config: Config) -> bytes:
+    splice = Splice(config.document)
+    root, named = config.document.root, config.root_members("credsstore")
+    if root is not None and named:
+        gone = {id(member) for member in named}
+        splice.edit(root, {i for i, member in enumerate(root.members) if id(member) in gone}, {})
     return splice.result()
 
 

@@ -90,14 +90,41 @@ def beyond(state: State, hosts: Collection[str], least: timedelta, plan: Plan) -
     return tuple(sorted(found))
 
 
+def answered(state: State, hosts: Collection[str], least: timedelta, plan: Plan, now: Instant) -> bool:
+    """Return whether our credential helper has its answer for each of these, or cannot be given one.
+
+    Whatever becomes of the files that other clients read, it answers from its own.
+    """
+    sink = next((state.sink(file.path) for file in plan.files if file.role == "helper"), SinkFacts())
+    if sink.failure is not None:
+        return all(_token_left(state, host, plan, now) > least for host in hosts)
+    if sink.view is None:
+        return False
+    for host in hosts:
+        ends = sink.entry(host).expires_hint
+        refused = sink.view.refusals.get(host)
+        refuses = refused is not None and refused.until > now.wall and not _is_asked_for(state, host, plan)
+        if not refuses and (ends is None or ends - now.wall <= least):
+            return False
+    return True
+
+
+def _is_asked_for(state: State, host: str, plan: Plan) -> bool:
+    """Return whether AWS has still to answer: what is said of a host until then is of before."""
+    registry = plan.registries[host]
+    if registry.grant is None or host in state.pauses:
+        return False
+    facts = state.grant(registry.grant.key)
+    return facts.fetching is not None or facts.asked
+
+
 def hopeless(state: State, hosts: Collection[str], plan: Plan, now: Instant) -> bool:
     """Return whether each of these waits for a person, so that a script need not wait any longer."""
     for host in hosts:
         registry = plan.registries[host]
         failure = registry.blocked
-        if failure is None and registry.grant is not None:
-            facts = state.grant(registry.grant.key)
-            failure = None if facts.fetching is not None or facts.asked else facts.failure
+        if failure is None and registry.grant is not None and not _is_asked_for(state, host, plan):
+            failure = state.grant(registry.grant.key).failure
         waits = failure is not None and failure.category is not Category.TRANSIENT
         if not (host in state.pauses or waits or _stuck(state, host, plan, now)):
             return False

@@ -13,11 +13,19 @@ from dataclasses import dataclass
 from ecr_refreshd.core import hosts
 
 _NAMED = re.compile(
-    r"(?<![A-Za-z0-9.-])(?:[0-9]{12}\.dkr[.-]ecr[a-z0-9.-]*[a-z0-9]|public\.ecr\.aws|ecr-public\.aws\.com)"
-    r"(?![A-Za-z0-9-]|\.[A-Za-z0-9])"
+    r"(?:[0-9]{12}\.dkr[.-]ecr[a-z0-9.-]{0,80}[a-z0-9]|public\.ecr\.aws|ecr-public\.aws\.com)"
+    r"(?![a-z0-9-]|\.[a-z0-9])",
+    re.ASCII | re.IGNORECASE,
 )
-_WORD = r"(?:\{\{[^}]*\}\}|[^\s\"'])*"
-_COMPOSED = re.compile(rf"{_WORD}dkr[.-]ecr{_WORD}")
+_IN_A_NAME = re.compile(r"[A-Za-z0-9.-]")
+_DEFAULT = re.compile(r"\$\{\w+:?-")
+"""What stands before the default of a shell's variable: ``${REG:-HOST}``."""
+_MARK = re.compile(r"dkr[.-]ecr", re.IGNORECASE)
+_MOST = 300
+"""Characters on either side of a mark. Without a bound a line of base64 takes minutes."""
+_AFTER = re.compile(r"(?:\{\{[^}]*\}\}|[^\s\"'])*")
+_BEFORE = re.compile(r"(?:\}\}[^{]*\{\{|[^\s\"'@])*")
+"""The same from right to left; before an ``@`` stands who signs in, which nobody is to read here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +46,40 @@ class Mention:
 def mentions(text: str) -> Iterator[Mention]:
     """Yield the registries that a text names, line by line; a line that is a comment counts too."""
     for number, line in enumerate(text.splitlines(), 1):
-        if "ecr" not in line:
-            continue
-        for found in _NAMED.finditer(line):
-            host = hosts.parse(found.group())
+        for name in _named(line):
+            host = hosts.parse(name)
             if host is not None:
-                yield Mention(host.name, number, found.group())
-        for found in _COMPOSED.finditer(line):
-            composed = "$" in found.group() or "{{" in found.group()
-            if composed and not _NAMED.search(found.group()):
-                yield Mention("", number, found.group()[:120])
+                yield Mention(host.name, number, name)
+        for word in _words(line):
+            composed = "$" in word or "{{" in word
+            if composed and not any(_named(word)):
+                yield Mention("", number, word[:120])
+
+
+def _named(line: str) -> Iterator[str]:
+    """Yield what is written like a registry's name, and is not the end of another name."""
+    for found in _NAMED.finditer(line):
+        at = found.start()
+        before = line[at - 1 : at] if at else ""
+        if not _IN_A_NAME.match(before) or (before == "-" and _is_default(line, at)):
+            yield found.group()
+
+
+def _is_default(line: str, at: int) -> bool:
+    begin = line.rfind("${", max(0, at - _MOST), at)
+    return begin >= 0 and _DEFAULT.fullmatch(line, begin, at) is not None
+
+
+def _words(line: str) -> Iterator[str]:
+    """Yield the words that may be names put together from variables, each character at most once."""
+    done = 0
+    for mark in _MARK.finditer(line):
+        if mark.start() < done:
+            continue
+        back = line[max(done, mark.start() - _MOST) : mark.start()][::-1]
+        before = _BEFORE.match(back)
+        after = _AFTER.match(line, mark.end(), mark.end() + _MOST)
+        assert before is not None  # noqa: S101 - for the type checker; both take nothing, too
+        assert after is not None  # noqa: S101 - same
+        done = after.end()
+        yield back[: before.end()][::-1] + line[mark.start() : done]

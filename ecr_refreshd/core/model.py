@@ -234,6 +234,10 @@ class View:
         spare: those of `helped` that only a line of ours, and nothing else, makes so.
         stored: those asked about whose token belongs into a credential store instead of the file.
         lines: every host whose clients the file sends to our helper; in the helper's folder: that has an answer.
+        store: the credential store that the file names, "" if it names none.
+        lonely: no entry stands there, and no line but ours: without that store and our lines docker would look
+            for a keychain by itself.
+        mode: how the user wants the file's clients served; what it means for an entry changes with it.
         refusals: in the helper's folder, the answers that are refusals.
         failures: host -> why its token could not be brought or cannot be seen, where others of this file's could.
         owed: what writes of ours took the place of.
@@ -252,6 +256,9 @@ class View:
     spare: frozenset[str] = frozenset()
     stored: frozenset[str] = frozenset()
     lines: frozenset[str] = frozenset()
+    store: str = ""
+    lonely: bool = False
+    mode: str = ""
     refusals: dict[str, Refusal] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)
     owed: Owed = field(default_factory=Owed)

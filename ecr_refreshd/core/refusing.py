@@ -1,23 +1,26 @@
 """What our credential helper says of hosts that cannot be served, so that it need not ask anybody.
 
 A client that is told nothing says "no basic auth credentials", and a person looks in the wrong place; a refusal
-names the cause and the command. It is believed for an hour at most: the service may be gone by then.
+names the cause and the command. It is believed for an hour at most, and hardly longer than there is a service to
+keep it true.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ecr_refreshd.core.decisions import Wake
 from ecr_refreshd.core.model import ABSENT, Entry, Failure, Instant, Refusal, View
 from ecr_refreshd.core.schedule import alive
 from ecr_refreshd.core.sighting import lives
-from ecr_refreshd.core.state import Plan, State
+from ecr_refreshd.core.state import Pause, Plan, State
 from ecr_refreshd.core.times import timestamp
 
 BELIEVED = timedelta(hours=1)
 _RENEWED = timedelta(minutes=20)
+_ROUNDED = timedelta(seconds=1)
+"""Its end is kept in whole seconds."""
 
 
 def refusals(
@@ -46,13 +49,24 @@ def refusals(
         ):
             wake.wall(entry.expires_hint)
             continue
+        until = believed_until(state.pauses.get(host), now.wall)
         known = ready.refusals.get(host)
-        if known is not None and known.text == text and known.until - now.wall > _RENEWED:
-            wake.wall(known.until - _RENEWED)
-            continue
-        wanted[host] = Refusal(text, now.wall + BELIEVED)
-        wake.wall(now.wall + BELIEVED - _RENEWED)
+        if known is not None and known.text == text:
+            if known.until - now.wall > _RENEWED:
+                wake.wall(known.until - _RENEWED)
+                continue
+            if known.until >= until - _ROUNDED:
+                wake.wall(until)
+                continue
+        wanted[host] = Refusal(text, until)
+        wake.wall(until - _RENEWED)
     return wanted
+
+
+def believed_until(pause: Pause | None, now: datetime) -> datetime:
+    """Return until when a refusal of now is believed (UTC); one for a pause no longer than that lasts."""
+    until = now + BELIEVED
+    return until if pause is None or pause.until is None else min(until, pause.until)
 
 
 def _serves(state: State, host: str, plan: Plan, entry: Entry, now: Instant) -> bool:

@@ -56,15 +56,18 @@ def document(state: State, plan: Plan, now: Instant, about: About) -> Document:
     }
     carriers = Carriers.of(state, plan)
     rows = [_row(registry, renewals, carriers, state, plan, now) for registry in plan.registries.values()]
+    files = [_file(file, state, plan) for file in plan.files]
+    # Which registries stand in a file that cannot be looked at, nobody knows.
+    blind = not rows and any("state" in file for file in files)
     return {
         "schema": SCHEMA,
         "pid": about.pid,
         "version": about.version,
         "started_at": timestamp(about.started_at),
-        "overall": overall(rows, now.wall),
+        "overall": "degraded" if blind else overall(rows, now.wall),
         "degraded": list(about.degraded),
         "registries": rows,
-        "files": [row for file in plan.files if (row := _file(file, state, plan))["notes"]],
+        "files": [file for file in files if file["notes"] or "state" in file],
         "notices": [_notice(facts) for facts in state.notices.values()],
     }
 
@@ -154,7 +157,8 @@ def _is_lost(facts: GrantFacts, state: State, plan: Plan) -> bool:
 
 
 def _file(file: FilePlan, state: State, plan: Plan) -> Row:
-    view = state.sink(file.path).view
+    sink = state.sink(file.path)
+    view = sink.view
     notes = [] if view is None else list(view.notes)
     left = [] if view is None else [host for host in view.ecr_hosts if host in plan.passed_over]
     if left:
@@ -162,7 +166,10 @@ def _file(file: FilePlan, state: State, plan: Plan) -> Row:
             f"Not kept, since the settings name other registries: {', '.join(left)}. To keep what stands here "
             'too: adopt = "always" under [discover].'
         )
-    return {"path": file.path, "notes": notes}
+    row: Row = {"path": file.path, "notes": notes}
+    if view is None and sink.failure is not None:
+        row |= {"state": sink.state, "detail": _said(sink.failure)}
+    return row
 
 
 def _next_try(facts: GrantFacts, renewal: datetime | None, now: Instant) -> datetime | None:
@@ -219,8 +226,16 @@ def _sink_row(
         return None
     standing, detail = _sink_state(registry, sink, state, now)
     path = f"{file.path}/{registry.host}" if file.role == "helper" else file.path
-    row = {"path": path, "kind": _kind(file, registry.host, sink), "state": str(standing), "detail": detail}
+    row: Row = {
+        "path": path,
+        "kind": _kind(file, registry.host, sink),
+        "state": str(standing),
+        "detail": detail,
+    }
     entry = sink.entry(registry.host)
+    judgement = judgement_of(state, sink, registry, now) if standing is SinkState.FOREIGN else None
+    if judgement is not None and judgement.until is not None:
+        row["kept_until"] = timestamp(judgement.until)
     # Beside "foreign", which may be as good as ours: this one ECR never takes (an identity token, another user).
     return row | {"works": False} if standing is SinkState.FOREIGN and entry.kind in OTHER_LOGINS else row
 
@@ -248,11 +263,7 @@ def _sink_state(registry: Registry, sink: SinkFacts, state: State, now: Instant)
                 "a login of another kind, which ECR does not take: pulls fail with it; "
                 f"`ecr-refreshd refresh {host}` replaces it"
             )
-        until = "" if judgement.until is None else f" until {timestamp(judgement.until)}"
-        return (
-            SinkState.FOREIGN,
-            f"somebody else's login, kept{until}; `ecr-refreshd refresh {host}` replaces it",
-        )
+        return SinkState.FOREIGN, f"somebody else's login; `ecr-refreshd refresh {host}` replaces it"
     if judgement is not None and judgement.verdict is Verdict.RIGHT:
         unread = sink.view.unread.get(host, "")
         return (SinkState.SHADOWED, unread) if unread else (SinkState.WRITTEN, "")

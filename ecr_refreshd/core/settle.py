@@ -60,8 +60,11 @@ def _settle_hook(state: State, now: Instant, plan: Plan) -> tuple[State, tuple[D
 
 def settled(state: State, now: Instant, plan: Plan, hosts: Iterable[str]) -> bool:
     """Return whether nothing more will happen for these hosts until time passes or something changes."""
-    if not all(state.sink(file.path).looked for file in plan.files):
+    sinks = [state.sink(file.path) for file in plan.files]
+    if not all(sink.looked for sink in sinks):
         return False
+    if any(sink.writing and not sink.writing_hosts for sink in sinks):
+        return False  # something is being taken out, or given back
     carriers = Carriers.of(state, plan)
     for host in hosts:
         registry = plan.registries.get(host)

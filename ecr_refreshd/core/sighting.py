@@ -87,7 +87,8 @@ def seen(state: State, event: SinkSeen, now: Instant, plan: Plan) -> State:
     sink = state.sink(event.path)
     ended = event.written != 0 and event.written == sink.writing
     refused = sink.writing_hosts & event.view.failures.keys() if ended else frozenset[str]()
-    hosts = {**sink.hosts, **{host: _refused(sink.host(host), now) for host in refused}}
+    known = {**sink.hosts, **{host: _refused(sink.host(host), now) for host in refused}}
+    hosts = {host: facts if host in plan.registries else _let_go(facts) for host, facts in known.items()}
     for host, registry in plan.registries.items():
         entry = event.view.entries.get(host)
         if registry.grant is None or entry is None:
@@ -95,9 +96,9 @@ def seen(state: State, event: SinkSeen, now: Instant, plan: Plan) -> State:
         facts = hosts.get(host, HostFacts())
         if lives(entry, now) and host not in state.lived:
             state = replace(state, lived=state.lived | {host})
-        if _our_line_stands(sink, event.view, host, entry):
-            facts = replace(facts, held=False)  # the settings want another way: nobody has undone anything
-        wrote = ended and host in sink.writing_hosts - refused
+        if _another_way(sink, event.view, host, entry):
+            facts = replace(facts, held=False)  # nobody has undone anything
+        wrote = ended and host in sink.writing_hosts - refused and not _given_back(state, event, host)
         if wrote:
             facts = replace(facts, held=True, wrote_at=now.boot, took_at=None, tries=0)
         if ended and host in sink.taking:
@@ -149,8 +150,23 @@ def lives(entry: Entry, now: Instant) -> bool:
     return entry.kind is EntryKind.TOKEN and entry.expires_hint is not None and entry.expires_hint > now.wall
 
 
-def _our_line_stands(sink: SinkFacts, view: View, host: str, entry: Entry) -> bool:
-    """Return whether the file still sends a host's clients to our helper, although it is to do so no more."""
+def _let_go(facts: HostFacts) -> HostFacts:
+    """Return how a host stands that is kept no more: whatever happens to it now undoes nothing of ours."""
+    return replace(facts, held=False, spoiled=False, undone=0, not_before=None, took_at=None, tries=0)
+
+
+def _given_back(state: State, event: SinkSeen, host: str) -> bool:
+    """Return whether this look shows the program again that had given way to us: by our own doing."""
+    return host in event.view.shadows and bool(state.owed.get(event.path, Owed()).helpers.get(host))
+
+
+def _another_way(sink: SinkFacts, view: View, host: str, entry: Entry) -> bool:
+    """Return whether a token is to reach its clients by another way, and so an entry means something else.
+
+    By the settings; or the file still sends them to our helper, although it is to do so no more.
+    """
+    if sink.view is not None and sink.view.mode != view.mode:
+        return True
     was = sink.entry(host).kind is EntryKind.HELPER
     return was and entry.kind is not EntryKind.HELPER and host in view.lines - (view.helped - view.both)
 
@@ -164,14 +180,18 @@ def _spoilt(sink: SinkFacts, view: View, host: str) -> bool:
 
 
 def _owing(state: State, event: SinkSeen) -> State:
-    """Take in what a file is owed; nothing, for a host that is not sent to us any more."""
+    """Take in what a file is owed; nothing, for what is not there any more."""
     known = state.owed.get(event.path, Owed())
     helpers = {**event.view.owed.helpers, **known.helpers}
+    store = event.view.owed.store or known.store
     owed = Owed(
-        event.view.owed.store or known.store,
+        store if store == event.view.store else "",
         {host: name for host, name in helpers.items() if host in event.view.lines},
     )
-    return state if owed == known else replace(state, owed={**state.owed, event.path: owed})
+    if owed == known:
+        return state
+    others = {path: each for path, each in state.owed.items() if path != event.path}
+    return replace(state, owed=others if owed == Owed() else {**others, event.path: owed})
 
 
 def _noticed(

@@ -152,7 +152,7 @@ def settle(state: State, now: Instant, plan: Plan, wake: Wake) -> tuple[State, t
         state = replace(state, replaced={**state.replaced, **_other_logins(sink, delivery.tokens, now)})
         # What we take away ourselves was undone by nobody.
         taking = (delivery.removed | delivery.released) - delivery.tokens.keys()
-        gone = {host: replace(sink.host(host), held=False, spoiled=False) for host in taking}
+        gone = {host: replace(sink.host(host), held=False, spoiled=False, wrote_at=None) for host in taking}
         sink = replace(
             sink,
             writing=serial,
@@ -183,12 +183,16 @@ def _delivery(
         removed=_not_fought_over(sink, _worthless(sink, state, now, plan), now, wake) - tokens.keys(),
         answered=carriers.answered,
         released=released,
+        unpinned=_unpinned(file, sink, carriers, released, state, plan),
         restored=restored,
         refusals=refusals(sink.view, carriers.helped, state, now, plan, wake)
         if sink.view is not None and file.role == "helper"
         else {},
     )
-    return delivery if delivery.tokens or delivery.removed or delivery.released or delivery.refusals else None
+    anything = (
+        delivery.tokens or delivery.removed or delivery.released or delivery.unpinned or delivery.refusals
+    )
+    return delivery if anything else None
 
 
 def _released(
@@ -207,6 +211,20 @@ def _released(
     strays = frozenset(h for h in stray if (known(sink, h) if h in plan.registries else h in put))
     # A line that a person wrote stays; one of ours goes with its reason.
     return (strays | (sink.view.spare & put)) - state.pauses.keys()
+
+
+def _unpinned(
+    file: FilePlan, sink: SinkFacts, carriers: Carriers, released: frozenset[str], state: State, plan: Plan
+) -> str:
+    """Return the store that we had to name in a file, if nothing is left there that it was named for.
+
+    Docker then finds the same keychain by itself again. Beside an entry or another's line it would not, and the
+    logins in the keychain would vanish.
+    """
+    pin, view = state.owed.get(file.path, Owed()).store, sink.view
+    if not pin or view is None or view.store != pin or not view.lonely or view.lines - released:
+        return ""
+    return "" if any(carriers.carries(file, host, sink) for host in plan.registries) else pin
 
 
 def _not_fought_over(sink: SinkFacts, hosts: Iterable[str], now: Instant, wake: Wake) -> frozenset[str]:

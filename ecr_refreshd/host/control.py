@@ -175,7 +175,11 @@ class Server:
 
     def _remove_stale(self) -> None:
         try:
-            if not stat.S_ISSOCK(self._path.lstat().st_mode):
+            found = self._path.lstat().st_mode
+            if stat.S_ISLNK(found):  # the signpost of a service that had its socket elsewhere, and has ended
+                self._path.unlink()
+                return
+            if not stat.S_ISSOCK(found):
                 raise ControlError(f"{self._path}: is in the way of the control socket, and is none.")
         except FileNotFoundError:
             return

@@ -15,6 +15,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -65,8 +66,11 @@ class InstanceLock:
             raise RefreshdError(f"{self._path}: the lock file cannot be opened: {exc.strerror}") from exc
         try:
             self._take(descriptor, wait, unless)
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}{f' {_SERVES}' if serving else ''}\n".encode(), 0)
+            with suppress(
+                OSError
+            ):  # the disk is full: the lock is held all the same, and that is what counts
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"{os.getpid()}{f' {_SERVES}' if serving else ''}\n".encode(), 0)
         except BaseException:
             os.close(descriptor)
             raise
@@ -104,6 +108,7 @@ class InstanceLock:
         """Let the next one have it; nothing happens if it is not held."""
         if self._descriptor is None:
             return
-        os.ftruncate(self._descriptor, 0)
+        with suppress(OSError):
+            os.ftruncate(self._descriptor, 0)
         os.close(self._descriptor)
         self._descriptor = None

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ecr_refreshd.errors import ConfigError
+from ecr_refreshd.host import signpost
 
 NAME = "ecr-refreshd"
 _MACOS = sys.platform == "darwin"
@@ -86,37 +87,55 @@ def socket(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def socket_to_ask(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the socket on which a service of ours seems to listen; if there is none, where it would.
+    """Return the socket on which our state folder's service seems to listen; if there is none, where it would.
 
-    Cron, ``sudo -u`` and CI have no XDG_RUNTIME_DIR, while the service they ask has one.
+    Cron, ``sudo -u`` and CI have no XDG_RUNTIME_DIR, while the service they ask has one; or the other way about.
 
     Raises:
         ConfigError: the state folder cannot be entered.
     """
-    usual = socket(environ)
+    usual, post = socket(environ), state_folder(environ) / "sock"
+    try:
+        found = signpost.followed(post)
+    except PermissionError as exc:
+        raise _closed(post.parent) from exc
+    if found is not None:
+        return found
     places = [usual]
     # Whoever names a state folder means the service of that folder, and no other.
     if not _MACOS and not environ.get("ECR_REFRESHD_STATE_DIR"):
         places.append(Path(f"/run/user/{os.geteuid()}") / NAME / "sock")
-    places.append(state_folder(environ) / "sock")
-    try:
-        return next((place for place in places if place.exists()), usual)
-    except PermissionError as exc:
-        raise _closed(state_folder(environ)) from exc
+    others = {place for place in places if signpost.is_anothers(place, post)}
+    listening = next((place for place in places if place.exists() and place not in others), usual)
+    return post if listening in others else listening
 
 
 def _closed(folder: Path) -> ConfigError:
     """Return what is wrong on the way to what we keep; a root that had our HOME leaves such folders."""
-    shut = next(
-        (each for each in reversed([folder, *folder.parents]) if not os.access(each, os.X_OK)), folder
-    )
-    owner = shut.stat().st_uid
-    return ConfigError(
-        f"{shut} cannot be entered: it belongs to user id {owner}, and you are {os.geteuid()}.",
-        hint=f"chmod 700 {shlex.quote(str(shut))}"
-        if owner == os.geteuid()
-        else f"sudo chown -R {os.geteuid()} {shlex.quote(str(shut))}",
-    )
+    shut, owner, me = _deepest(folder)
+    if not os.access(shut, os.X_OK, effective_ids=True):
+        what = f"{shut} cannot be entered: it"
+    else:
+        what = f"{folder} cannot be made: {shut}"
+    if owner == me:
+        hint = f"chmod 700 {shlex.quote(str(shut))}"
+    elif shut.is_relative_to(home()):
+        hint = f"sudo chown -R {me} {shlex.quote(str(shut))}"
+    else:
+        hint = "Set HOME to a folder of this user, or ECR_REFRESHD_STATE_DIR to one in which this user may write."
+    return ConfigError(f"{what} belongs to user id {owner}, and you are {me}.", hint=hint)
+
+
+def _deepest(folder: Path) -> tuple[Path, int, int]:
+    """Return the last folder on the way that can be seen, whose it is, and who we are."""
+    seen, owner = folder, os.geteuid()
+    for each in reversed([folder, *folder.parents]):
+        try:
+            owner = each.stat().st_uid
+        except OSError:
+            break
+        seen = each
+    return seen, owner, os.geteuid()
 
 
 def docker_config(environ: Mapping[str, str] = os.environ) -> Path:
@@ -154,8 +173,8 @@ def private_folder(path: Path) -> Path:
         if status.st_uid == os.geteuid() and not status.st_mode & 0o022 and status.st_mode & 0o055:
             path.chmod(0o700)
     except OSError as exc:
-        if isinstance(exc, PermissionError) and not all(os.access(each, os.X_OK) for each in path.parents):
-            raise _closed(path.parent) from exc
+        if isinstance(exc, PermissionError):
+            raise _closed(path) from exc
         raise ConfigError(
             f"{path}: cannot be made a private folder: {exc.strerror}",
             hint="Set ECR_REFRESHD_STATE_DIR to a folder in which this user may write.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -47,8 +48,14 @@ def load(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    # Not waiting, should it be a pipe.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("not a file")
+        data = file.read()
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(data)
     except RecursionError as exc:
         raise ValueError("nested too deeply") from exc
     if not isinstance(document, dict):

@@ -38,7 +38,7 @@ class Trouble:
     hint: str
 
 
-_OTHER_WAY = 'set mode = "helper" in [docker], which needs no store'
+OTHER_WAY = 'set mode = "helper" in [docker], which needs no store'
 
 # (what is in its words, in lower case; kind; what happened; what to do); the first that fits.
 _TOLD: tuple[tuple[str, Ailment, str, str], ...] = (
@@ -46,7 +46,7 @@ _TOLD: tuple[tuple[str, Ailment, str, str], ...] = (
         r"executable file not found",
         Ailment.MISSING,
         "{program} cannot run the program that keeps its secrets ({said})",
-        "Install that program, or put its folder on the PATH of this service; or " + _OTHER_WAY + ".",
+        "Install that program, or put its folder on the PATH of this service; or " + OTHER_WAY + ".",
     ),
     (
         r"not initialized|pass init",
@@ -70,13 +70,13 @@ _TOLD: tuple[tuple[str, Ailment, str, str], ...] = (
         r"org\.freedesktop\.secrets was not provided|serviceunknown",
         Ailment.MISSING,
         "No secret service runs on this session's D-Bus",
-        "Start GNOME Keyring, KWallet or KeePassXC in this session; or " + _OTHER_WAY + ".",
+        "Start GNOME Keyring, KWallet or KeePassXC in this session; or " + OTHER_WAY + ".",
     ),
     (
         r"autolaunch d-bus|could not connect|\$display|connection is closed",
         Ailment.LOCKED,
         "The secret service cannot be reached: this service has no D-Bus session ({said})",
-        "Log in to the desktop, or install dbus-user-session and log in again; or " + _OTHER_WAY + ".",
+        "Log in to the desktop, or install dbus-user-session and log in again; or " + OTHER_WAY + ".",
     ),
     (
         r"interaction ?(is )?not ?allowed|not allow user interaction|-25308|user cancell?ed|keychain is locked",
@@ -95,7 +95,7 @@ _TOLD: tuple[tuple[str, Ailment, str, str], ...] = (
         r"stub received bad data|token too long|too (long|large|big)|exceeds",
         Ailment.TOO_SMALL,
         "{program} cannot keep a text as long as an ECR token ({said})",
-        "This store never can: " + _OTHER_WAY + ".",
+        "This store never can: " + OTHER_WAY + ".",
     ),
 )
 
@@ -104,7 +104,9 @@ _UNLOCK = {
     "secretservice": "secret-tool search --unlock docker_cli 1 > /dev/null, or unlock it in Seahorse",
     "osxkeychain": "security unlock-keychain",
 }
-_UNLOCK_OTHERS = "Unlock it, then: echo {host} | {program} get > /dev/null"
+_UNLOCK_OTHERS = "Unlock it, then: {program} list"
+_WHY = 'See what it says: said=$(echo {host} | {program} get) && echo it works || echo "$said"'
+"""These programs tell their errors on stdout, where a login would stand: what works is not shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,17 @@ def diagnosed(asked: Asked, verb: str, said: str) -> Trouble:
             return Trouble(state, asked.fill(text, said) + ".", asked.fill(hint))
     text = f"{asked.program} {verb} failed: {said or 'it gave no reason'}."
     return Trouble(
-        Ailment.FAILED, text, asked.fill("See what it says: echo {host} | {program} get > /dev/null")
+        Ailment.FAILED, text, asked.fill(_WHY if asked.host else "See what it says: {program} list")
+    )
+
+
+def keyless(ids: str) -> Trouble:
+    """Return the trouble of pass where gpg has no secret key to what it keeps: no passphrase would help."""
+    return Trouble(
+        Ailment.LOCKED,
+        f"pass keeps its logins for a key that gpg does not have ({ids}): nobody can read them here.",
+        "Bring that key (gpg --import), or begin anew: pass init KEY, with the id of a key that "
+        "`gpg --list-secret-keys` shows, then log in again",
     )
 
 
@@ -150,7 +162,7 @@ def absent(asked: Asked, why: str) -> Trouble:
     return Trouble(
         Ailment.MISSING,
         f"{asked.program} cannot be run: {why}.",
-        f"Install {asked.program}, or put its folder on the PATH of this service; or {_OTHER_WAY}.",
+        f"Install {asked.program}, or put its folder on the PATH of this service; or {OTHER_WAY}.",
     )
 
 
@@ -170,10 +182,10 @@ def changed(asked: Asked, back: str, *, cut: bool) -> Trouble:
         return Trouble(
             Ailment.TOO_SMALL,
             f"{asked.program} keeps only the beginning of an ECR token.",
-            f"This store never can: {_OTHER_WAY}.",
+            f"This store never can: {OTHER_WAY}.",
         )
     return Trouble(
         Ailment.HIDDEN,
         f"{asked.program} said that it had stored the token, and gives back {back}.",
-        asked.fill("See what lies there: {program} list; or ") + _OTHER_WAY + ".",
+        asked.fill("See what lies there: {program} list; or ") + OTHER_WAY + ".",
     )

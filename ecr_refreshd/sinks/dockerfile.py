@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.dockerconfig import OURS, Config, Reading, Routes, read
-from ecr_refreshd.core.dockerlines import Edits, changed
+from ecr_refreshd.core.dockerlines import Edits, changed, edited
 from ecr_refreshd.core.dockermerge import merge, merge_back
 from ecr_refreshd.core.model import Entry, EntryKind, Owed, View
 from ecr_refreshd.core.routing import (
@@ -171,7 +171,7 @@ class DockerFile:
             restored=delivery.restored,
         )
         if not (edits.tokens or edits.helped or edits.marked):
-            return edits
+            return replace(edits, storeless=_is_spare(delivery, routes))
         if means.unseen and routes.detects and means.unseen not in self._notes:
             self._notes = (*self._notes, means.unseen)
         pin = pin_for(routes, self._dialect, means)
@@ -191,8 +191,11 @@ class DockerFile:
         found = {**reading.entries, **stored.entries}
         unseen = stored.failures.keys() - stored.entries.keys()
         lines = frozenset(host for host, name in routes.helpers.items() if name == OURS)
-        # What has gone is nothing that we put: a line that comes after it is somebody else's.
-        self._owed = replace(self._owed, helpers={h: n for h, n in self._owed.helpers.items() if h in lines})
+        # What has gone is nothing that we put: a line or a store that comes after it is somebody else's.
+        self._owed = Owed(
+            self._owed.store if self._owed.store == routes.store else "",
+            {h: n for h, n in self._owed.helpers.items() if h in lines},
+        )
         said: dict[str, None] = {}
         if means.remark and any(each.way in _BY_HELPER for each in routings.values()):
             said[means.remark] = None
@@ -211,6 +214,9 @@ class DockerFile:
             spare=frozenset(host for host, each in routings.items() if each.spare),
             stored=frozenset(host for host, each in routings.items() if each.way is Way.STORE),
             lines=lines,
+            store=routes.store,
+            lonely=routes.lonely,
+            mode=self._mode,
             failures=stored.failures,
             owed=self._owed,
             ecr_hosts=reading.ecr_hosts,
@@ -268,11 +274,23 @@ class _Change:
     def merged(self, base: bytes, ours: bytes, theirs: bytes) -> bytes:
         """Return the three-way merge, with all of it."""
         both = merge(base, ours, theirs, {})
-        return self.wanted(both) or both
+        both = self.wanted(both) or both
+        pin, routes = self.delivery.unpinned, Config.parse(both).routes()
+        if pin and not routes.store and not routes.detects and Config.parse(theirs).routes().store == pin:
+            # While we gave the store back, somebody put in what hides the keychain without it.
+            return edited(both, Edits(store=pin)) or both
+        return both
 
     def merged_back(self, current: bytes, cut_off: bytes, *, untouched: bool) -> bytes:
         """Return the file with an edit that a crash had cut off."""
         return merge_back(current, cut_off, untouched=untouched)
+
+
+def _is_spare(delivery: Delivery, routes: Routes) -> bool:
+    """Return whether the store that a file names is one that we put there and that nothing needs any more."""
+    given_back = any(delivery.restored.get(host) for host in delivery.released)
+    pinned = bool(delivery.unpinned) and routes.store == delivery.unpinned
+    return pinned and routes.bare and not routes.helpers and not given_back
 
 
 def _entry(host: str, entry: Entry, way: Way, routes: Routes) -> Entry:

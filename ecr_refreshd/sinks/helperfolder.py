@@ -20,7 +20,7 @@ from ecr_refreshd.core import helperanswer
 from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.helperanswer import REFUSES
 from ecr_refreshd.core.model import ABSENT, Entry, EntryKind, Refusal, View
-from ecr_refreshd.errors import SinkUnwritable
+from ecr_refreshd.errors import SinkError, SinkUnwritable
 from ecr_refreshd.sinks.lock import locked
 
 _MOST = 1 << 17
@@ -72,6 +72,17 @@ class HelperFolder:
         except OSError as error:
             raise self._refused(error) from error
         return self._view()
+
+    def shorten_refusals(self, ends: datetime) -> None:
+        """Let no refusal be believed for longer than until then (UTC): nobody is there to keep it true."""
+        at = ends.timestamp()
+        try:
+            with locked(self._lock_folder, os.fsencode(self._path)):
+                for name in os.listdir(self._path):
+                    if name.endswith(REFUSES) and os.lstat(self._file(name)).st_mtime > at:
+                        os.utime(self._file(name), (at, at), follow_symlinks=False)
+        except (OSError, SinkError):
+            return  # then it says so when it is used
 
     def folders(self) -> frozenset[str]:
         """Return the folder itself; what is above it is seen when it comes."""
@@ -128,7 +139,9 @@ class HelperFolder:
 
     def _prepare(self) -> None:
         try:
-            Path(self._path).mkdir(0o700, parents=True, exist_ok=True)
+            # Not by `parents`: what it makes is as open as the umask allows.
+            for folder in (Path(self._path).parent, Path(self._path)):
+                folder.mkdir(0o700, parents=True, exist_ok=True)
             self._judge()
             Path(self._path).chmod(0o700)
         except OSError as error:

@@ -24,14 +24,15 @@ _TIMEOUT = 5.0
 _NO_SESSION = "no D-Bus session"
 
 
-def detected() -> str | None:
+def detected(environ: Mapping[str, str] = os.environ) -> str | None:
     """Return the suffix of the helper that docker would find on this PATH, or None."""
+    path = environ.get("PATH", os.defpath)
     if sys.platform == "darwin":
         name = "osxkeychain"
     else:
         # Whoever has `pass` gets no other keychain, even if pass has no helper.
-        name = "pass" if shutil.which("pass") else "secretservice"
-    return name if shutil.which(f"docker-credential-{name}") else None
+        name = "pass" if shutil.which("pass", path=path) else "secretservice"
+    return name if shutil.which(f"docker-credential-{name}", path=path) else None
 
 
 @dataclass(frozen=True, slots=True)

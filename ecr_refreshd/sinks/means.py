@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,16 +26,21 @@ _KEYCHAIN_MEMORY = 60.0
 """Seconds. A login made meanwhile is written into the file by docker itself, which ends its search."""
 _PROBLEM_MEMORY = 60.0
 """Seconds. A machine that has just been started may answer late once, and must not be held to it."""
-_BARE_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+BARE_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 """What programs get that no shell has started."""
 _ANSWERS_WITHIN = 5.0
 """Seconds. Where the shell part has to ask Python, an answer takes a fraction of one."""
 
 
 class Machine:
-    """Finds the means, and remembers what does not change by itself."""
+    """Finds the means, and remembers what does not change by itself.
 
-    def __init__(self) -> None:
+    Args:
+        environ: in which helpers are looked for and run.
+    """
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        self._environ = environ
         self._tried: tuple[object, ...] = ()
         self._problem = ""
         self._tried_at = 0.0
@@ -50,7 +56,7 @@ class Machine:
 
     def _helper_problem(self) -> str:
         """Return why our helper cannot be run by its name, "" if it can."""
-        found = shutil.which(PROGRAM)
+        found = shutil.which(PROGRAM, path=self._environ.get("PATH", os.defpath))
         if found is None:
             return (
                 f"{PROGRAM} is not on the PATH of this service. Put the folder it was installed to on PATH."
@@ -59,10 +65,10 @@ class Machine:
             there = os.stat(found)  # noqa: PTH116 - of what PATH names, as exec sees it
         except OSError:
             return f"{found} vanished while it was looked at."
-        looked = (found, there.st_ino, there.st_mtime_ns, _program_of(found))
+        looked = (found, there.st_ino, there.st_mtime_ns, _program_of(found, self._environ))
         now = time.monotonic()
         if looked != self._tried or (self._problem and now - self._tried_at > _PROBLEM_MEMORY):
-            self._tried, self._problem, self._tried_at = looked, _problem_of(found), now
+            self._tried, self._problem, self._tried_at = looked, _problem_of(found, self._environ), now
         return self._problem
 
     def _keychain_there(self) -> _Keychain | None:
@@ -70,23 +76,23 @@ class Machine:
         # Imported only where docker would look for one: it brings what speaks with its program.
         from ecr_refreshd.sinks import keychain  # noqa: PLC0415 - see above
 
-        name = keychain.detected()
+        name = keychain.detected(self._environ)
         if name is None:
             return None
         now = time.monotonic()
         known = self._keychain
         if known is None or known.name != name or now - known.asked_at > _KEYCHAIN_MEMORY:
-            known = self._keychain = _Keychain(name, keychain.contents(name, os.environ), now)
+            known = self._keychain = _Keychain(name, keychain.contents(name, self._environ), now)
         return known
 
 
-def _program_of(helper: str) -> str:
+def _program_of(helper: str, environ: Mapping[str, str]) -> str:
     """Return the program that our helper asks what it does not know, found as its script does; "" if none is."""
     for beside in (helper, os.path.realpath(helper)):
         near = os.path.join(os.path.dirname(beside), _PROGRAM_BESIDE)  # noqa: PTH118, PTH120 - as the script does
         if os.access(near, os.X_OK):
             return near
-    return shutil.which(_PROGRAM_BESIDE) or ""
+    return shutil.which(_PROGRAM_BESIDE, path=environ.get("PATH", os.defpath)) or ""
 
 
 def _unseen(found: _Keychain) -> str:
@@ -99,7 +105,7 @@ def _unseen(found: _Keychain) -> str:
 
 def _remark() -> str:
     """Return what is to be said where programs that a desktop starts do not find our helper, "" if they do."""
-    if shutil.which(PROGRAM, path=_BARE_PATH):
+    if shutil.which(PROGRAM, path=BARE_PATH):
         return ""
     return (
         f"Programs that no shell has started (an IDE, cron) may not find {PROGRAM}, and docker then fails there: "
@@ -116,7 +122,7 @@ class _Keychain:
     asked_at: float
 
 
-def _problem_of(program: str) -> str:
+def _problem_of(program: str, environ: Mapping[str, str]) -> str:
     """Run our helper once: a dead line breaks docker 29 and later, even for images that need no login."""
     try:
         child = subprocess.Popen(
@@ -124,6 +130,7 @@ def _problem_of(program: str) -> str:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            env=dict(environ),
             start_new_session=True,
         )
     except OSError as exc:

@@ -22,7 +22,18 @@ from typing import Any
 from ecr_refreshd.core.dockerentry import decoded
 from ecr_refreshd.core.model import ABSENT, Entry, EntryKind, expiry_hint, fingerprint
 from ecr_refreshd.core.secret import Secret
-from ecr_refreshd.sinks.ailments import Ailment, Asked, Trouble, absent, changed, diagnosed, hanging
+from ecr_refreshd.sinks.ailments import (
+    OTHER_WAY,
+    Ailment,
+    Asked,
+    Trouble,
+    absent,
+    changed,
+    diagnosed,
+    hanging,
+    keyless,
+)
+from ecr_refreshd.sinks.gpgkeys import missing
 
 SECONDS = 5.0
 """A store that asks nothing of anybody answers in a fraction of one."""
@@ -82,7 +93,7 @@ class StoreProgram:
             return Trouble(
                 Ailment.FAILED,
                 f"{asked.program} get answered something that docker cannot read either.",
-                asked.fill("See what it says: echo {host} | {program} get"),
+                asked.fill("Reinstall what brings {program}; until then " + OTHER_WAY + "."),
             )
         return _found(username, secret)
 
@@ -170,7 +181,10 @@ class StoreProgram:
     def _trouble(self, asked: Asked, verb: str, answer: _Answer, secret: str = "") -> Trouble:
         if answer.code < 0:
             return diagnosed(asked, verb, f"it was ended by signal {-answer.code}")
-        return diagnosed(asked, verb, quotable(answer.text, secret))
+        told = quotable(answer.text, secret)
+        if self._store == "pass" and "no secret key" in told.lower() and (ids := missing(self._environ)):
+            return keyless(ids)
+        return diagnosed(asked, verb, told)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

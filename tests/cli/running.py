@@ -53,6 +53,7 @@ class House:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            errors="backslashreplace",
             env=self.environment(**more),
             check=False,
             timeout=60,

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ecr_refreshd.cli.assembly import Assembly, file_plans
+from ecr_refreshd.cli.assembly import Assembly
+from ecr_refreshd.cli.kept import file_plans
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.settings_parse import parse
 from ecr_refreshd.host.logs import Secrets

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import base64
+import json
 import os
 import pwd
+import shutil
+import stat
+import subprocess
+import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,17 +20,21 @@ from typing import Any
 import pytest
 
 from ecr_refreshd.cli import doctor
-from ecr_refreshd.cli.doctor import disk, machine, page, service
+from ecr_refreshd.cli.doctor import clients, disk, entries, machine, page, pasted, service
 from ecr_refreshd.cli.doctor.finding import Finding, Mend, Severity, exit_code
-from ecr_refreshd.cli.doctor.scene import Scene, bounded
-from ecr_refreshd.cli.environment import telling, told
+from ecr_refreshd.cli.doctor.scene import Scene, _file, bounded
+from ecr_refreshd.cli.environment import COMPARED, telling, told
 from ecr_refreshd.cli.table import Look
+from ecr_refreshd.core.clients.families import Family
+from ecr_refreshd.core.clients.world import ANONYMOUS, Credential, Outcome, Source
+from ecr_refreshd.core.clients.world import Finding as ClientFinding
+from tests.needs import need
 
 
 @pytest.fixture
 def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     """A home in which nothing stands, on a system of which nothing is known."""
-    for name in ("XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "AWS_PROFILE"):
+    for name in ("XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "DOCKER_AUTH_CONFIG", *COMPARED):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("ECR_REFRESHD_STATE_DIR", str(tmp_path / "home/state"))
@@ -33,6 +44,14 @@ def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
     return replace(
         Scene.gathered(argparse.Namespace(config=None, log_level=None, log_format=None)), root=root
     )
+
+
+def configured(tmp_path: Path, text: str) -> Scene:
+    """A scene with settings of its own."""
+    config = tmp_path / "home/config.toml"
+    config.write_text(text)
+    config.chmod(0o600)
+    return Scene.gathered(argparse.Namespace(config=str(config), log_level=None, log_format=None))
 
 
 def put(root: Path, path: str, text: str = "") -> None:
@@ -87,6 +106,19 @@ def test_a_file_on_windows_disk_is_a_remark(scene: Scene) -> None:
     put(scene.root, "proc/self/mountinfo", f"{mounts}24 22 0:3 / {folder} rw - 9p C: rw\n")
     (found,) = disk.mounts(replace(scene, files=(seen,)))
     assert (found.key, str(found.severity)) == ("file.unheard", "info")
+
+
+def test_what_the_settings_put_into_the_services_environment_is_not_the_shells(
+    scene: Scene, tmp_path: Path
+) -> None:
+    """The shell's clients do not have it, and the second look of `--fix` must not take it for the shell's."""
+    before = dict(os.environ)
+    text = f'[environment]\nset = {{ DOCKER_CONFIG = "{tmp_path}/theirs", PATH = "/nowhere" }}\n'
+    for _ in range(2):
+        seen = configured(tmp_path, text)
+        assert dict(os.environ) == before == seen.shell
+        assert seen.environ == {**before, "DOCKER_CONFIG": f"{tmp_path}/theirs", "PATH": "/nowhere"}
+        assert (seen.files[0].path, seen.files[0].dialect) == (f"{tmp_path}/theirs/config.json", "docker")
 
 
 def degraded(text: str, scene: Scene) -> Finding:
@@ -149,6 +181,269 @@ def test_no_key_is_told() -> None:
     assert telling(environ) == {"AWS_PROFILE": "dev", "PATH": "/bin"}
 
 
+DIFFERENT = {"AWS_PROFILE": "dev", "HTTPS_PROXY": "http://me:hunter22@proxy:1", "DOCKER_CONFIG": 'a "b"'}
+
+
+def test_variables_go_into_one_table_with_those_that_are_there(scene: Scene, tmp_path: Path) -> None:
+    """Two tables of one name are no TOML, and one that drops what it held would break what it served."""
+    there = configured(tmp_path, '[environment]\nset = { AWS_CA_BUNDLE = "/ca.pem" }\n')
+    theirs = {"HOME": there.shell["HOME"], "AWS_CA_BUNDLE": "/ca.pem", "PATH": "/bin"}
+    shell = {**there.shell, **DIFFERENT, "AWS_CA_BUNDLE": "/ca.pem"}
+    seen = replace(there, running=True, theirs=theirs, shell=shell)
+    (found,) = service.environment(seen)
+    first, *lines = found.how.split("\n")
+    assert found.subject == "DOCKER_CONFIG, AWS_PROFILE, HTTPS_PROXY"
+    assert first == f"Put this in place of the table [environment] of {there.config}:"
+    assert tomllib.loads("\n".join(lines))["environment"]["set"] == {
+        **DIFFERENT,
+        "AWS_CA_BUNDLE": "/ca.pem",
+        "HTTPS_PROXY": "...",
+    }
+    assert "hunter22" not in found.what + found.how
+
+
+def test_a_variable_that_only_the_service_has_is_exported(scene: Scene) -> None:
+    theirs = {"HOME": scene.shell["HOME"], "AWS_PROFILE": "my dev"}
+    (found,) = service.environment(replace(scene, running=True, theirs=theirs))
+    assert found.how.startswith("export AWS_PROFILE='my dev' (")
+
+
+def test_a_limit_is_raised_above_what_it_is_and_the_other_stays_raised(scene: Scene) -> None:
+    put(scene.root, "proc/sys/fs/inotify/max_user_watches", "1048576\n")
+    put(scene.root, "proc/sys/fs/inotify/max_user_instances", "128\n")
+    watches, instances = (service.inotify(f"fs.inotify.max_user_{each}", scene.root) for each in LIMITS)
+    assert "max_user_watches=2097152 " in watches
+    assert "max_user_instances=1024 " in instances
+    files = [next(word for word in each.split() if word.startswith("/etc/")) for each in (watches, instances)]
+    assert files[0] != files[1]
+
+
+LIMITS = ("watches", "instances")
+HOST = "724013829182.dkr.ecr.us-west-2.amazonaws.com"
+
+
+def login(name: str = "me", password: str = "secret") -> str:
+    return base64.b64encode(f"{name}:{password}".encode()).decode()
+
+
+def ended() -> str:
+    inner = base64.b64encode(json.dumps({"payload": "x", "expiration": 1000}).encode()).decode()
+    return login("AWS", inner)
+
+
+def looked_at(scene: Scene, path: Path, **document: Any) -> Scene:
+    """The scene with one file in it, as it is found."""
+    put(path.parent, path.name, json.dumps(document, indent=1))
+    path.chmod(0o600)
+    return replace(scene, files=(_file(str(path), scene.environ),))
+
+
+def gone(check: doctor.Check, scene: Scene) -> bool:
+    return (
+        list(check(replace(scene, files=tuple(_file(each.path, scene.environ) for each in scene.files))))
+        == []
+    )
+
+
+def type_in(command: str, scene: Scene) -> None:
+    done = subprocess.run(
+        ["sh", "-c", command], env=dict(scene.shell), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{command}: {done.stderr}"
+
+
+@pytest.mark.parametrize("where", ["docker", "containers"])
+def test_a_dead_token_is_taken_out_of_its_own_file(scene: Scene, tmp_path: Path, where: str) -> None:
+    """`docker logout` does not know podman's files, nor one that DOCKER_CONFIG does not name."""
+    need(shutil.which({"docker": "docker", "containers": "skopeo"}[where]), "no client is installed")
+    name = {"docker": "config.json", "containers": "auth.json"}[where]
+    seen = looked_at(scene, tmp_path / "some where" / name, auths={HOST: {"auth": ended()}})
+    seen = replace(seen, registries={})
+    (found,) = entries.dead(seen)
+    type_in(found.how, seen)
+    assert gone(entries.dead, seen)
+
+
+def test_where_no_client_is_there_or_a_logout_would_ask_a_helper_the_entry_is_named(
+    scene: Scene, tmp_path: Path
+) -> None:
+    path = tmp_path / "config.json"
+    for more, shell in (
+        ({}, {"PATH": "/nowhere"}),
+        ({"credHelpers": {HOST: "x"}}, {}),
+        ({"credsStore": "x"}, {}),
+    ):
+        seen = looked_at(scene, path, auths={HOST: {"auth": ended()}}, **more)
+        (found,) = entries.dead(replace(seen, registries={}, shell={**scene.shell, **shell}))
+        assert found.how == f'Delete the entry "{HOST}" that begins at line 3 of {path}'
+
+
+def test_an_undecodable_entry_is_told_as_its_own_readers_take_it(scene: Scene, tmp_path: Path) -> None:
+    need(shutil.which("podman"), "podman is not installed")
+    seen = looked_at(scene, tmp_path / "my files/auth.json", auths={"ghcr.io": {"auth": "!!!"}})
+    (found,) = entries.broken(seen)
+    assert "docker" not in found.why + found.how
+    assert found.how.endswith(f"podman login --authfile '{tmp_path}/my files/auth.json' ghcr.io")
+    assert not found.explains("quay.io", str(tmp_path / "my files/auth.json"))
+
+
+def test_a_path_with_a_blank_stays_one_word(scene: Scene, tmp_path: Path) -> None:
+    path = tmp_path / "my docker/config.json"
+    put(path.parent, path.name, "{")
+    seen = replace(scene, files=(_file(str(path), scene.environ),))
+    (found,) = entries.broken(seen)
+    type_in(found.how.partition("keeping: ")[2], seen)
+    assert gone(entries.broken, seen)
+
+
+@pytest.mark.parametrize("tracked", [True, False])
+def test_a_file_in_a_work_tree_of_its_own_with_a_name_that_is_a_pattern(
+    scene: Scene, tmp_path: Path, tracked: bool
+) -> None:
+    """There .git is a file, and what is ignored stands with the repository."""
+    need(shutil.which("git"), "git is not installed")
+    main, tree = tmp_path / "main", tmp_path / "my tree"
+    git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.com", "-C"]
+    for words in (
+        ["init", "-q"],
+        ["commit", "-q", "--allow-empty", "-m", "x"],
+        ["worktree", "add", "-q", "--detach", str(tree)],
+    ):
+        main.mkdir(exist_ok=True)
+        subprocess.run([*git, str(main), *words], check=True, capture_output=True)
+    seen = looked_at(scene, tree / "a[b]*\\c/config.json", auths={"quay.io": {"auth": login()}})
+    if tracked:
+        subprocess.run([*git, str(tree), "add", "."], check=True)
+    (found,) = disk.exposure(seen)
+    assert found.key == "file.git"
+    type_in(found.how.partition(", then commit")[0], seen)
+    assert gone(disk.exposure, seen)
+
+
+def test_fix_changes_nothing_that_was_put_in_place_of_what_it_looked_at(scene: Scene, tmp_path: Path) -> None:
+    """In a folder that everyone may write, the file may be a link to another of the user's by then."""
+    folder, other = tmp_path / "open", tmp_path / "other"
+    other.mkdir(0o755)
+    put(other, "program", "x")
+    (other / "program").chmod(0o755)
+    seen = looked_at(scene, folder / "config.json", auths={"quay.io": {"auth": login()}})
+    path = Path(seen.files[0].path)
+    path.chmod(0o666)
+    folder.chmod(0o777)
+    seen = replace(seen, files=(_file(str(path), scene.environ),))
+    mends = {each.key: each.mend for each in disk.exposure(seen)}
+    path.unlink()
+    path.symlink_to(other / "program")
+    for stand_in in (lambda: None, lambda: path.unlink() or os.link(other / "program", path)):
+        stand_in()
+        with pytest.raises(OSError, match=r"symbolic links|in its place"):
+            mends["file.mode"].do()
+    folder.rename(tmp_path / "away")
+    folder.symlink_to(other)
+    with pytest.raises(OSError, match=r"[Nn]ot a directory|symbolic links|in its place"):
+        mends["folder.mode"].do()
+    assert stat.S_IMODE((other / "program").stat().st_mode) == 0o755
+
+
+def refused(*hosts: str, file: str = "/f") -> Finding:
+    return Finding(
+        "client.refused", Severity.ERROR, "", "", "", "", hosts=frozenset(hosts), files=frozenset({file})
+    )
+
+
+@pytest.mark.parametrize(
+    ("causes", "told"),
+    [
+        ([], True),
+        ([({}, Severity.ERROR)], True),
+        ([({"files": {"/g"}}, Severity.ERROR)], True),
+        ([({"files": {"/f"}}, Severity.WARNING)], True),
+        ([({"hosts": {"a"}}, Severity.ERROR)], True),
+        ([({"hosts": {"a", "b"}, "files": {"/g"}}, Severity.ERROR)], True),
+        ([({"files": {"/f"}}, Severity.ERROR)], False),
+        ([({"hosts": {"a"}}, Severity.ERROR), ({"hosts": {"b"}, "files": {"/f"}}, Severity.ERROR)], False),
+    ],
+)
+def test_only_what_concerns_the_same_registry_and_file_makes_a_refusal_an_echo(
+    causes: list[tuple[dict[str, set[str]], Severity]], told: bool
+) -> None:
+    """A file that git would publish is no reason why podman finds no login."""
+    others = [
+        Finding("k", severity, "", "", "", "", **{name: frozenset(each) for name, each in more.items()})
+        for more, severity in causes
+    ]
+    finding_ = refused("a", "b")
+    assert doctor._is_an_echo(finding_, [finding_, *others]) is not told
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "severity"),
+    [
+        ((ANONYMOUS,), "info"),
+        ((Outcome(error="x"),), "warning"),
+        ((Outcome(Credential("me")),), "warning"),
+        ((), ""),
+    ],
+)
+def test_the_kubelets_files_are_one_way_of_several(
+    scene: Scene,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    outcomes: tuple[Outcome, ...],
+    severity: str,
+) -> None:
+    """Pull secrets and a credential provider are not looked at; no error is made of a guess."""
+    kubelet = Family("kubelet", "kubelet", lambda *_: ClientFinding((), Source("/f"), outcomes), ("sh",))
+    monkeypatch.setattr(clients, "FAMILIES", (kubelet,))
+    seen = configured(tmp_path, f'[[registry]]\nhost = "{HOST}"\n')
+    assert [str(each.severity) for each in clients.clients(seen)] == ([severity] if severity else [])
+
+
+def test_bytes_that_are_no_text_in_a_variable(scene: Scene) -> None:
+    (found,) = entries.variable(replace(scene, shell={"DOCKER_AUTH_CONFIG": os.fsdecode(b'{"\xff"')}))
+    assert "does not parse" in found.what
+
+
+def test_a_home_whose_name_is_no_text(tmp_path: Path) -> None:
+    home = os.fsencode(tmp_path) + b"/h\xff"
+    os.mkdir(home)  # noqa: PTH102 - bytes, which pathlib does not take
+    for words in (["--json"], []):
+        done = subprocess.run(
+            [sys.executable, "-m", "ecr_refreshd", "doctor", *words],
+            env={b"HOME": home, b"PATH": os.defpath.encode(), b"LANG": b"C.UTF-8"},
+            cwd=tmp_path,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode in {0, 1, 4}, done.stderr
+        assert b"Traceback" not in done.stderr
+        assert b"doctor.failed" not in done.stdout
+
+
+def test_a_profile_is_named_where_the_registry_is(scene: Scene, tmp_path: Path) -> None:
+    """Who names one registry adopts no other; who names it twice is refused."""
+    for text in ("", "[notify]\ndesktop = false\n"):
+        seen = configured(tmp_path, text)
+        block = pasted.registry(HOST, replace(seen, registries={HOST: None, "other": None}))
+        assert tomllib.loads(block.partition("\n")[2]) == {
+            "registry": [{"host": HOST, "profile": "NAME"}],
+            "discover": {"adopt": "always"},
+        }
+    seen = configured(tmp_path, '[[registry]]\naccount = "724013829182"\nregions = ["us-west-2"]\n')
+    first, *lines = pasted.registry(HOST, seen).split("\n")
+    assert lines == ['profile = "NAME"']
+    assert HOST in first
+
+
+def test_a_line_goes_under_the_table_that_is_there(scene: Scene, tmp_path: Path) -> None:
+    assert pasted.under("notify", ["x = 1"], scene).endswith(":\n[notify]\nx = 1")
+    seen = configured(tmp_path, "[notify]\nwarn_before = '1h'\n")
+    assert pasted.under("notify", ["x = 1"], seen) == (
+        f"Under [notify] in {seen.config}, in place of what is called so there:\nx = 1"
+    )
+
+
 def finding(severity: Severity, **more: Any) -> Finding:
     return Finding("some.key", severity, "subject", "What was found.", "Why.", "a command", **more)
 
@@ -182,6 +477,22 @@ def test_what_hangs_is_given_up() -> None:
     os.write(pipe[1], b"x")  # ends the thread
     for each in pipe:
         os.close(each)
+
+
+def test_lines_to_be_pasted_stay_lines() -> None:
+    (first, second, *_) = page.as_text(
+        [replace(finding(Severity.INFO), how="Add to x:\n[a]\n" + "b " * 90)],
+        [],
+        [],
+        Look(60, False, True, None),
+    ).splitlines()[2:]
+    assert (first, second) == ("  do: Add to x:", "      [a]")
+    assert "      " + "b " * 90 in page.as_text(
+        [replace(finding(Severity.INFO), how="Add to x:\n[a]\n" + "b " * 90)],
+        [],
+        [],
+        Look(60, False, True, None),
+    )
 
 
 def test_the_page_puts_the_worst_first_and_commands_in_one_piece() -> None:

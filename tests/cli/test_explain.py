@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.cli.documents import registry
+
 HOST = "724013829182.dkr.ecr.us-west-2.amazonaws.com"
 
 
@@ -21,6 +23,7 @@ def auth(ends: float) -> str:
     return base64.b64encode(f"AWS:{inner}".encode()).decode()
 
 
+HINT = "aws sso login --sso-session corp"
 LIVING, DEAD = auth(time.time() + 35900), auth(time.time() - 36000)
 
 
@@ -49,6 +52,13 @@ def explain(home: Path, *words: str, **more: str) -> subprocess.CompletedProcess
 
 def put(home: Path, **document: Any) -> None:
     (home / ".docker/config.json").write_text(json.dumps(document))
+
+
+def configure(home: Path, text: str) -> None:
+    path = home / ".config/ecr-refreshd/config.toml"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o600)
 
 
 def test_what_works_is_said_with_its_end(home: Path) -> None:
@@ -96,6 +106,74 @@ def test_a_form_of_the_host_is_the_host(home: Path) -> None:
     assert json.loads(explain(home, "--json", f"https://{HOST.upper()}/team/app:1").stdout)["host"] == HOST
 
 
+@pytest.mark.parametrize("form", ["oci://{}/chart", "docker://{}/app:1", "{}/app@sha256:" + "0" * 64, " {} "])
+def test_an_images_name_is_its_host(form: str, home: Path) -> None:
+    put(home, auths={HOST: {"auth": LIVING}})
+    assert json.loads(explain(home, "--json", form.format(HOST)).stdout)["host"] == HOST
+
+
+def test_another_name_of_a_registry_is_explained_too(home: Path) -> None:
+    configure(home, f'[[registry]]\nhost = "{HOST}"\naliases = ["registry.corp.example"]\n')
+    put(home, auths={"registry.corp.example": {"auth": LIVING}})
+    document = json.loads(explain(home, "--json", "registry.corp.example").stdout)
+    assert {each["client"]: each["works"] for each in document["clients"]}["docker"] == "yes"
+
+
+def remedies(home: Path) -> dict[str, str]:
+    document = json.loads(explain(home, "--json", HOST).stdout)
+    return {each["client"]: each["remedy"] for each in document["clients"]}
+
+
+def test_what_is_to_be_done_is_what_helps(home: Path) -> None:
+    """Promise 7: a host that nobody keeps is named in the settings; one that stands in a file needs none."""
+    told = remedies(home)["docker"]
+    assert f'[[registry]]\nhost = "{HOST}"' in told
+    put(home, auths={HOST: {"auth": DEAD}})
+    assert remedies(home)["docker"] == "ecr-refreshd run"
+    configure(home, f'[[registry]]\nhost = "{HOST}"\n')
+    assert remedies(home)["docker"] == f"ecr-refreshd refresh {HOST}"
+
+
+def test_where_somebody_has_to_sign_in_that_is_said(home: Path) -> None:
+    """A refresh alone would fail as the one before it."""
+    put(home, auths={HOST: {"auth": DEAD}})
+    error = {
+        "code": "sso",
+        "category": "login",
+        "message": "",
+        "hint": "aws sso login --sso-session corp",
+        "at": None,
+    }
+    sinks = [{"path": str(home / ".docker/config.json"), "kind": "auths", "state": "written", "detail": ""}]
+    row = registry(HOST, phase="login-required", last_error=error, expires_at=None, sinks=sinks)
+    state = home / ".local/state/ecr-refreshd"
+    state.mkdir(mode=0o700, parents=True)
+    (state / "state.json").write_text(json.dumps({"schema": 1, "status": {"schema": 1, "registries": [row]}}))
+    (state / "state.json").chmod(0o600)
+    assert remedies(home)["docker"] == HINT
+
+
+def test_a_file_that_does_not_parse_is_to_be_corrected_first(home: Path) -> None:
+    (home / ".docker/config.json").write_text('{"auths": {')
+    told = remedies(home)["docker"]
+    assert str(home / ".docker/config.json") in told
+    assert "line 1" in told
+
+
+def test_what_podman_needs_beside_a_credential_store(home: Path) -> None:
+    configure(home, f'[docker]\nmode = "store"\n[[registry]]\nhost = "{HOST}"\n')
+    put(home, credsStore="gone")
+    told = remedies(home)
+    assert 'mode = "both"' in told["podman"]
+    assert "docker-credential-gone" in told["docker"]
+
+
+def test_the_page_begins_with_who_works_and_who_does_not(home: Path) -> None:
+    put(home, auths={HOST: {"auth": LIVING}})
+    summary = explain(home, HOST).stdout.split("\n\n")[0]
+    assert "works: docker pull" in summary
+
+
 @pytest.mark.parametrize("host", ["ghcr.io", "12345.dkr.ecr.us-west-2.amazonaws.com", ""])
 def test_what_is_no_ecr_registry(host: str, home: Path) -> None:
     done = explain(home, host)
@@ -112,6 +190,13 @@ def test_a_helper_that_hangs_is_not_waited_for(home: Path) -> None:
     done = explain(home, HOST)
     assert done.returncode in {1, 4}
     assert time.monotonic() - began < 15, "once, and not for each client and each form of the name"
+
+
+def test_a_pipe_in_place_of_the_file_is_not_waited_for(home: Path) -> None:
+    os.mkfifo(home / ".docker/config.json")
+    done = explain(home, HOST)
+    assert done.returncode in {1, 4}
+    assert "it is no file" in done.stdout
 
 
 def test_nothing_is_changed_by_looking(home: Path) -> None:

@@ -136,3 +136,29 @@ def test_a_file_that_does_not_parse_is_passed_over_and_said(home: Path) -> None:
     done = run(home, "init")
     assert done.returncode == 0
     assert "config.json was passed over" in done.stderr
+
+
+def test_a_pipe_in_place_of_the_file_is_passed_over_and_said(home: Path) -> None:
+    (home / ".docker/config.json").unlink()
+    os.mkfifo(home / ".docker/config.json")
+    done = run(home, "init")
+    assert done.returncode == 0
+    assert "config.json was passed over: it is no file." in done.stderr
+
+
+@pytest.mark.parametrize("name", [".env", "prod.env"])
+def test_a_registry_that_stands_beside_the_compose_file(home: Path, name: str) -> None:
+    (home / "src").mkdir()
+    (home / "src/compose.yaml").write_text("services:\n  web:\n    image: ${REG}/web:1\n")
+    (home / "src" / name).write_text(f"REG={OTHER}\n")
+    assert f"# {OTHER}: {name}:1" in run(home, "init", "--scan", "src").stdout
+
+
+def test_the_command_that_moves_a_configuration_away_can_be_run(home: Path) -> None:
+    target = home / "my settings.toml"
+    target.write_text("")
+    target.chmod(0o600)
+    done = run(home, "--config", str(target), "init", "--write")
+    command = done.stderr.partition("move it away: ")[2].splitlines()[0]
+    subprocess.run(["sh", "-c", command], check=True, cwd=home)
+    assert not target.exists()

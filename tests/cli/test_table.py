@@ -231,3 +231,42 @@ def test_nothing_is_said_of_files_that_nobody_has_looked_at() -> None:
     text = render(document(pid=None), NOW, Look(width=140))
     assert "stands in the docker" not in text
     assert "ecr-refreshd doctor" in text
+
+
+def test_tokens_are_not_called_fresh_where_none_is() -> None:
+    """An adopted host that never worked, and a mistake in the config beside it."""
+    row = registry(phase="blocked", origin="adopted", expires_at=None, obtained_at=None)
+    wrong = "The configuration has a mistake."
+    text = render(document(row, degraded=[wrong]), NOW, Look(width=140))
+    assert "are fresh" not in text
+    assert "see below" in text.splitlines()[0]
+    assert wrong in text
+    assert "are fresh" not in render(document(degraded=[wrong]), NOW, Look(width=140))
+
+
+def test_a_login_of_somebody_else_has_its_end_by_the_clock_on_the_wall() -> None:
+    sink = {
+        "path": FILE,
+        "kind": "auths",
+        "state": "foreign",
+        "detail": "somebody's",
+        "kept_until": at(hours=2),
+    }
+    text = render(document(registry(sinks=[sink])), NOW, Look(width=140))
+    assert re.search(r"foreign, kept until \d\d:\d\d \(in 2 h\): somebody's", text)
+
+
+def test_what_is_said_of_a_file_is_pointed_at() -> None:
+    files = [{"path": FILE, "notes": ["docker asks docker-credential-pass and reads no entry of this file."]}]
+    lines = render(document(registry(), files=files), NOW, Look(width=140)).splitlines()
+    assert "all is well" not in lines[0]
+    assert "files below" in lines[0]
+    assert lines[-1].strip() == files[0]["notes"][0]
+
+
+def test_a_file_that_cannot_be_read_is_said_although_no_registry_is_known() -> None:
+    failed = {"path": FILE, "notes": [], "state": "unwritable", "detail": "cannot be read. chown me"}
+    for document_ in (document(files=[failed]), document(registry(sinks=[]), files=[failed])):
+        assert f"{FILE}: unwritable: cannot be read. chown me" in render(document_, NOW, Look())
+    told = document(registry(), files=[failed])
+    assert "chown me" not in render(told, NOW, Look()), "the registry's own row says it"

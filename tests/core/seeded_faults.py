@@ -147,7 +147,30 @@ FAULTS = (
         "    return first is None or now.boot - first.boot >= entry.expires_hint - first.wall",
         "    return True",
     ),
-    Fault("what we take away counts as undone", "writing.py", "held=False, spoiled=False)", "held=True)"),
+    Fault(
+        "what we take away counts as undone",
+        "writing.py",
+        "held=False, spoiled=False, wrote_at=None)",
+        "held=True)",
+    ),
+    Fault(
+        "a line that we take away counts as undone",
+        "writing.py",
+        "for host in delivery.removed | delivery.released",
+        "for host in delivery.removed",
+    ),
+    Fault(
+        "another mode counts as undone",
+        "sighting.py",
+        "sink.view is not None and sink.view.mode != view.mode",
+        "False",
+    ),
+    Fault(
+        "a store is given back although something needs it",
+        "writing.py",
+        "any(carriers.carries(file, host, sink) for host in plan.registries)",
+        "False",
+    ),
     # the ways to clients
     Fault(
         "clients are sent to a helper that has nothing",

@@ -25,10 +25,22 @@ HOST = "724013829182.dkr.ecr.us-west-2.amazonaws.com"
         f"docker login {HOST}, then",
         f"see {HOST}.",
         f"# {HOST}/commented:1",
+        f"image: ${{REG:-{HOST}}}/x",
+        f"image: ${{REG-{HOST}}}/x",
+        f"image: ${{REG:={HOST}}}/x",
+        f"image: ${{REG:+{HOST}}}/x",
+        f"image: ${{REG:?{HOST}}}/x",
+        f"image: ${{A:-${{B:-{HOST}}}}}/x",
+        f"REG={HOST}",
     ],
 )
 def test_an_image_in_any_file(line: str) -> None:
     assert list(mentions(f"first\n{line}\n")) == [Mention(HOST, 2, HOST)]
+
+
+@pytest.mark.parametrize("name", [HOST.upper(), "Public.ECR.aws", f"{HOST[:20]}{HOST[20:].title()}"])
+def test_a_host_has_no_case(name: str) -> None:
+    assert list(mentions(f"FROM {name}/x:1")) == [Mention(name.lower(), 1, name)]
 
 
 @pytest.mark.parametrize(
@@ -48,6 +60,9 @@ def test_every_form_of_a_host(name: str) -> None:
     "line",
     [
         f"x{HOST}/a",
+        f"x-{HOST}/a",
+        f"REG:-{HOST}/a",
+        f"${{A}}-{HOST}/a",
         f"1{HOST}/a",
         f"{HOST}x/a",
         "not-public.ecr.aws/x",
@@ -73,6 +88,33 @@ def test_what_only_looks_like_one(line: str) -> None:
 def test_a_name_with_variables_is_named_as_such(name: str) -> None:
     (found,) = mentions(f"FROM {name}")
     assert (found.host, found.line) == ("", 1)
+
+
+def test_a_login_in_front_of_a_name_is_not_repeated() -> None:
+    (found,) = mentions("URL=https://AWS:hunter2@${ACCOUNT}.dkr.ecr.us-west-2.amazonaws.com/app")
+    assert found.text == "${ACCOUNT}.dkr.ecr.us-west-2.amazonaws.com/app"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "QUJD" * 250_000 + "ecr",
+        "# ecr " + "{{a}}" * 200_000,
+        "# ecr " + "{{a}}" * 200_000 + "dkr.ecr",
+        "{{" * 500_000 + "dkr.ecr" + "{{" * 100_000,
+        "dkr.ecr" * 150_000,
+        "$dkr-ecr{{" * 100_000,
+        "}} dkr.ecr {{" * 80_000,
+        "000000000000.dkr.ecr" * 50_000 + ".-",
+        "000000000000.dkr.ecr--" * 50_000,
+        "${A:-000000000000.dkr.ecr" * 40_000,
+        "${" * 300_000 + "-000000000000.dkr.ecr.-" * 20_000,
+    ],
+    ids=lambda line: line[:20],
+)
+def test_a_large_file_is_read_in_a_moment(line: str) -> None:
+    """Each is a megabyte on one line; whatever grows faster than the line takes longer than a test may."""
+    assert [each for each in mentions(line) if each.host] == []
 
 
 @given(st.text())

@@ -297,3 +297,24 @@ def test_a_person_who_tries_again_does_not_put_off_the_next_try() -> None:
     before = len(house.aws.calls)
     house.live(timedelta(minutes=16))
     assert len(house.aws.calls) == before + 1
+
+
+def test_a_file_that_cannot_be_read_is_degraded_although_no_registry_is_known() -> None:
+    """Which registries stand in it nobody knows; with a registry its own row says it (DESIGN 3)."""
+    fault = Failure(Category.TRANSIENT, "sink.unreadable", "It cannot be read.", "sudo chown me it")
+    house = Household(files={HOME: File(fault=fault)}).begin()
+    document = house.service.document()
+    assert document["overall"] == "degraded"
+    (row,) = document["files"]
+    assert row["detail"] == "It cannot be read. sudo chown me it"
+    house.files[HOME].fault = None
+    house.live(timedelta(minutes=6))
+    assert house.service.document()["overall"] == "ok"
+    assert house.service.document()["files"] == []
+
+
+def test_how_long_somebody_elses_login_is_kept_is_a_field_of_its_own() -> None:
+    house = Household(CONFIG, {HOME: File({HOST: auth_text(START + 11 * HOUR, "theirs")})}).begin()
+    (sink,) = house.row()["sinks"]
+    assert sink["kept_until"] == "2026-03-02T18:00:00.000Z"
+    assert "2026" not in sink["detail"]

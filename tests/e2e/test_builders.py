@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.agreeing import DockerSocket, docker_programs, python_with_docker_py
+from tests.e2e.agreeing import python_with_docker_py
+from tests.e2e.listening import DockerSocket
+from tests.e2e.programs import programs, wanted
 from tests.e2e.test_bad_input import Home, home, host, until
 from tests.e2e.test_helper import HOST, SCRIPT, helper, kept, password
 from tests.needs import need
@@ -89,7 +91,7 @@ def sent(builds: Builds) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("running", [True, False], ids=["with a service", "without"])
-@pytest.mark.parametrize("client", [*docker_programs(), "docker-py"])
+@pytest.mark.parametrize("client", [*programs("docker"), "docker-py"])
 def test_a_host_that_cannot_be_served_costs_no_other_its_login(
     several: Home, builds: Builds, client: str, running: bool
 ) -> None:
@@ -108,7 +110,7 @@ def test_a_host_that_cannot_be_served_costs_no_other_its_login(
         need(python, "docker-py")
         argv = [str(python), "-W", "ignore", "-c", BUILD_BY_DOCKER_PY]
     else:
-        argv = [client, "build", "-"]
+        argv = [wanted(client, "docker"), "build", "-"]
     done = subprocess.run(
         argv, env=environment, cwd=several.folder, input=b"FROM scratch", capture_output=True, timeout=90,
         check=False,

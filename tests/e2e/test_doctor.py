@@ -117,6 +117,13 @@ class Patient:
             )
             assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
 
+    def paste(self, text: str) -> None:
+        """Put what a finding says into the settings, line for line."""
+        first, lines = text.split("\n", 1)
+        assert first == f"Add to {self.home.config}:"
+        there = self.home.config.read_text() if self.home.config.exists() else ""
+        self.home.write_config(f"{there}{lines}\n")
+
     def edit(self, key: str, table: str = "auths") -> None:
         """Delete an entry of docker's file, as a person does in an editor."""
         document = json.loads(self.home.docker.read_text())
@@ -319,6 +326,37 @@ def test_fix_takes_dead_lines_of_ours_out_and_nothing_else(patient: Patient) -> 
     assert WEST not in left.get("credHelpers", {})
 
 
+def test_a_helper_on_the_services_path_alone_is_dead_to_this_shell(patient: Patient) -> None:
+    """The settings' PATH is the service's; docker is started by the shell."""
+    bare = dead_line(patient)
+    patient.home.write_config(f'{patient.setup}[environment]\nset = {{ PATH = "{patient.path}" }}\n')
+
+    found = patient.finding("helper.dead", "docker-credential-ecr-refreshd", PATH=bare)
+    assert "not on the PATH of this shell" in found["what"]
+    patient.gone("helper.bare-path", PATH=bare)
+    assert not [
+        each for each in patient.asked("--fix", PATH=bare)["findings"] if each["key"] == "helper.dead"
+    ]
+
+
+def test_lines_that_a_service_would_put_back_are_not_taken_out(patient: Patient) -> None:
+    patient.serve()
+    found = patient.finding("helper.dead", "docker-credential-ecr-refreshd", PATH=dead_line(patient))
+    assert not found["fixable"]
+
+
+def test_a_helper_that_is_slow_is_not_dead(patient: Patient) -> None:
+    """On a busy machine it answers late; `--fix` takes nothing out for it."""
+    patient.program("docker-credential-ecr-refreshd", "exec /bin/sleep 60")
+    patient.put(auths={}, credHelpers={WEST: "ecr-refreshd"})
+
+    document = patient.asked("--fix")
+    (found,) = [each for each in document["findings"] if each["key"].startswith("helper.")]
+    assert (found["key"], found["severity"]) == ("helper.slow", "warning")
+    assert document["mended"] == []
+    assert json.loads(patient.home.docker.read_text())["credHelpers"] == {WEST: "ecr-refreshd"}
+
+
 @pytest.mark.parametrize("by", ["hand", "--fix"])
 def test_modes_that_let_others_read(patient: Patient, by: str) -> None:
     path = patient.put(auths={"quay.io": {"auth": login()}})
@@ -515,6 +553,34 @@ def test_what_aws_refuses(patient: Patient, name: str, running: bool) -> None:
     patient.gone(key)
 
 
+def test_a_registry_that_is_configured_is_not_named_again(patient: Patient) -> None:
+    """No service has run yet, so that only the settings know of it."""
+    patient.program("docker")
+    patient.home.profile("default")
+    patient.home.write_config(f'{patient.setup}[[registry]]\nhost = "{WEST}"\n')
+
+    found = patient.finding("client.refused", WEST)
+    assert found["how"] == f"ecr-refreshd refresh {WEST}"
+    told = json.loads(patient.home.run("explain", "--json", WEST).stdout)["clients"]
+    assert "[[registry]]" not in next(each for each in told if each["client"] == "docker")["remedy"]
+    patient.type(found["how"])
+    findings = patient.asked()["findings"]
+    assert not [
+        each for each in findings if each["key"] == "client.refused" and each["what"].startswith("docker")
+    ]
+
+
+def test_a_fault_elsewhere_hides_no_refusal(patient: Patient) -> None:
+    """A dead helper of another registry is an error, and says nothing of this one."""
+    patient.program("docker", "echo Docker version 28.2.2, build e6534b4")
+    patient.home.profile("default")
+    patient.home.write_config(f'{patient.setup}[[registry]]\nhost = "{WEST}"\n')
+    patient.put(auths={}, credHelpers={"quay.io": "gone"})
+
+    patient.finding("helper.dead", "docker-credential-gone")
+    patient.finding("client.refused", WEST)
+
+
 def test_nobody_to_ask(patient: Patient) -> None:
     patient.put(auths={WEST: {"auth": token(9000)}})
     found = patient.finding("aws.config", WEST)
@@ -538,10 +604,7 @@ def test_a_service_with_another_environment(patient: Patient) -> None:
 
     found = patient.finding("service.environment", "AWS_PROFILE", AWS_PROFILE="dev")
     assert '"dev" in this shell, and not set for the service' in found["what"]
-    edit = re.fullmatch(r"Put into (\S+):  (\[environment\])  (set = \{ .* \})", found["how"])
-    assert edit is not None
-    config = Path(edit[1])
-    config.write_text(f"{config.read_text()}{edit[2]}\n{edit[3]}\n")
+    patient.paste(found["how"])
 
     def differs() -> bool:
         document = patient.asked(AWS_PROFILE="dev")
@@ -564,9 +627,7 @@ def test_a_service_that_does_not_find_a_program(patient: Patient) -> None:
     path = f"{elsewhere}:{patient.path}"
 
     found = patient.finding("service.path", "docker-credential-far", PATH=path)
-    edit = re.fullmatch(r"Put into (\S+):  (\[environment\])  (set = \{ .* \})", found["how"])
-    assert edit is not None
-    Path(edit[1]).write_text(f"{patient.setup}{edit[2]}\n{edit[3]}\n")
+    patient.paste(found["how"])
 
     def differs() -> bool:
         return any(each["key"] == "service.path" for each in patient.asked(PATH=path)["findings"])
@@ -579,8 +640,9 @@ def test_nobody_would_hear_of_a_notice(patient: Patient) -> None:
     found = patient.finding("notify.no-desktop")
     assert found["severity"] == "warning"
     assert "no session bus" in found["what"]
-    assert "desktop = false" in found["how"]
-    patient.home.write_config("[notify]\ndesktop = false\n")
+    first, lines = found["how"].split("\n", 1)
+    assert first == f"Add to {patient.home.folder}/.config/ecr-refreshd/config.toml:"
+    patient.home.write_config(f"{lines}\n")
     patient.gone("notify.no-desktop")
 
 

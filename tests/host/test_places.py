@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import pwd
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -121,7 +124,7 @@ def test_a_caller_without_the_session_finds_the_service_that_has_it(tmp_path: Pa
     assert places.socket_to_ask(environ) == state / "sock"
     (runtime / "ecr-refreshd").mkdir()
     (runtime / "ecr-refreshd" / "sock").touch()
-    assert places.socket_to_ask(environ) == runtime / "ecr-refreshd" / "sock"
+    assert places.socket_to_ask(environ) == state / "sock", "it is of this state folder for sure"
 
 
 def mode(path: Path) -> int:
@@ -166,3 +169,50 @@ def test_a_file_in_the_way_is_told(tmp_path: Path) -> None:
         places.private_folder(tmp_path / "x" / "y")
     with pytest.raises(ConfigError, match="cannot be made a private folder"):
         places.private_folder(tmp_path / "x")
+
+
+def told_to_another(environ: dict[str, str], do: str) -> str:
+    """Return how another user, whom folders of root's keep out, is told of it."""
+    need(os.geteuid() == 0, "only root can become another user")
+    code = (
+        "import os\nfrom ecr_refreshd.errors import ConfigError\nfrom ecr_refreshd.host import places\n"
+        f"os.setegid(65534)\nos.seteuid(65534)\ntry:\n    {do}\n"
+        "except ConfigError as error:\n    print(error.message, error.hint, sep='|')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, env=environ, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+OPEN = "places.private_folder(places.state_folder())"
+
+
+@pytest.mark.usefixtures("linux")
+def test_a_folder_of_roots_in_which_ours_cannot_be_made_is_told_with_the_command() -> None:
+    """`sudo` with our HOME makes ~/.local, and leaves it."""
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name)
+        home.chmod(0o755)
+        (home / ".local").mkdir(0o755)
+        state = home / ".local/state/ecr-refreshd"
+        assert told_to_another({"HOME": name}, OPEN) == (
+            f"{state} cannot be made: {home}/.local belongs to user id 0, and you are 65534."
+            f"|sudo chown -R 65534 {home}/.local"
+        )
+        (home / ".local").chmod(0o700)
+        for do in (OPEN, "places.socket_to_ask()"):
+            assert told_to_another({"HOME": name}, do) == (
+                f"{home}/.local cannot be entered: it belongs to user id 0, and you are 65534."
+                f"|sudo chown -R 65534 {home}/.local"
+            )
+
+
+@pytest.mark.usefixtures("linux")
+def test_a_home_that_is_not_there_is_told_with_the_variable() -> None:
+    """As of system users and containers: nobody should give `/` away for it."""
+    told = told_to_another({"HOME": "/nonexistent"}, OPEN)
+    assert told.startswith("/nonexistent/.local/state/ecr-refreshd cannot be made: / belongs to user id 0")
+    assert "Set HOME" in told
+    assert "chown" not in told

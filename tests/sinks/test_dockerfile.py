@@ -15,7 +15,7 @@ from ecr_refreshd.core.model import EntryKind, Owed, fingerprint
 from ecr_refreshd.core.ports import Sink
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.errors import SinkUnwritable
-from ecr_refreshd.sinks.dockerfile import DockerFile
+from ecr_refreshd.sinks.dockerfile import DockerFile, _Change
 from tests.contracts.sinks import AUTH, HOST, OTHER, SinkContract
 from tests.sinks.processes import ends
 
@@ -415,6 +415,29 @@ class TestKeychainThatDockerFindsByItself:
             assert document(sink) == {"credHelpers": {HOST: "ecr-refreshd"}, "credsStore": "secretservice"}
         else:
             assert document(sink) == {}, "docker finds it by itself"
+
+    @pytest.mark.parametrize(
+        "others", [{}, {"auths": {"ghcr.io": {}}}, {"credHelpers": {"gcr.io": "gcloud"}}]
+    )
+    def test_one_that_we_named_is_named_no_more_unless_something_needs_it_by_then(
+        self, tmp_path: Path, others: dict[str, Any]
+    ) -> None:
+        """The file is judged as it is when it is rewritten."""
+        lines = {HOST: "ecr-refreshd", **others.get("credHelpers", {})}
+        content = {**others, "credHelpers": lines, "credsStore": "pass"}
+        sink = file_with(tmp_path, json.dumps(content))
+        sink.write(Delivery(released=frozenset({HOST}), unpinned="pass"))
+        assert document(sink) == ({**others, "credsStore": "pass"} if others else {})
+
+    def test_a_login_that_comes_while_it_is_given_back_does_not_hide_it(self, tmp_path: Path) -> None:
+        base = {"credHelpers": {HOST: "ecr-refreshd"}, "credsStore": "pass"}
+        theirs = json.dumps({"auths": {"ghcr.io": {}}, **base}).encode()
+        sink = file_with(tmp_path, json.dumps(base))
+        change = _Change(sink, Delivery(released=frozenset({HOST}), unpinned="pass"))
+        merged = change.merged(json.dumps(base).encode(), b"{}", theirs)
+        left = json.loads(merged)
+        assert not left.pop("credHelpers", {}), "our line has gone"
+        assert left == {"auths": {"ghcr.io": {}}, "credsStore": "pass"}
 
     def test_it_is_asked_once_a_minute_at_most(self, tmp_path: Path, no_keychain: Path) -> None:
         program(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -270,3 +271,49 @@ class TestBounds:
         program.list_()
         session, pid = (tmp_path / "sid").read_text().split()
         assert session == pid
+
+
+class TestPassWithoutItsKey:
+    """gpg says "No secret key" of a locked key and of one that is not there; only the first can be unlocked."""
+
+    WORDS = "exit status 2: gpg: decryption failed: No secret key"
+
+    def told(self, folder: Path, gpg: str) -> Trouble:
+        (folder / ".password-store").mkdir()
+        (folder / ".password-store/.gpg-id").write_text("ABCD1234 # of the old laptop\n")
+        (folder / "gpg").write_text(f"#!/bin/sh\n{gpg}\n")
+        (folder / "gpg").chmod(0o755)
+        trouble = standin(folder, f"echo '{self.WORDS}'; exit 1", "pass").get(HOST)
+        assert isinstance(trouble, Trouble)
+        assert trouble.state is Ailment.LOCKED, "tokens are stored all the same, with the public key"
+        return trouble
+
+    def test_a_key_that_is_not_there_is_said(self, tmp_path: Path) -> None:
+        script = (
+            '[ "$*" = "--batch --no-tty --list-secret-keys -- ABCD1234" ] && echo "No secret key" >&2; exit 2'
+        )
+        trouble = self.told(tmp_path, script)
+        assert "ABCD1234" in trouble.text
+        assert "does not have" in trouble.text
+        assert "pass init" in trouble.hint
+
+    @pytest.mark.parametrize("gpg", ["exit 0", "echo what >&2; exit 2", "exit 127"])
+    def test_one_that_is_there_or_may_be_is_locked(self, tmp_path: Path, gpg: str) -> None:
+        trouble = self.told(tmp_path, gpg)
+        assert "locked" in trouble.text
+        assert "pass show" in trouble.hint
+
+
+def test_the_command_that_shows_what_a_program_says_shows_its_error_and_no_secret(tmp_path: Path) -> None:
+    """These programs tell their errors on stdout, where a login would stand."""
+    trouble = standin(tmp_path, "echo 'the vault is on fire'; exit 1").get(HOST)
+    assert isinstance(trouble, Trouble)
+    command = trouble.hint.removeprefix("See what it says: ")
+    for script, shown in (
+        ("echo the vault is on fire; exit 1", "the vault is on fire\n"),
+        (f'echo \'{{"Secret":"{PASSWORD}"}}\'', "it works\n"),
+    ):
+        standin(tmp_path, script)
+        environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+        done = subprocess.run(["sh", "-c", command], env=environ, capture_output=True, text=True, check=False)
+        assert done.stdout == shown

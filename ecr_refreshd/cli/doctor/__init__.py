@@ -86,9 +86,14 @@ def _found(scene: Scene) -> list[Finding]:
 
 
 def _is_an_echo(finding: Finding, every: list[Finding]) -> bool:
-    """Return whether a finding only repeats another: what clients would send, where the cause is found."""
-    return finding.key == "client.refused" and any(
-        other.severity is Severity.ERROR and other.key != finding.key for other in every
+    """Return whether a finding only repeats others: what clients would send, where the causes are found."""
+    if finding.key != "client.refused":
+        return False
+    causes = [each for each in every if each.severity is Severity.ERROR and each.key != finding.key]
+    return all(
+        any(cause.explains(host, file) for cause in causes)
+        for host in finding.hosts
+        for file in finding.files
     )
 
 

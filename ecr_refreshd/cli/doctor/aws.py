@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ecr_refreshd.aws.fetcher import Fetcher
+from ecr_refreshd.cli.doctor import pasted
 from ecr_refreshd.cli.doctor.finding import Finding, Severity
 from ecr_refreshd.cli.doctor.scene import Scene
 from ecr_refreshd.cli.words import read_time, until
@@ -106,6 +107,7 @@ def _ended(login: Login, registries: list[Registry], scene: Scene) -> Finding:
         else f"The AWS login of {_whose(registries)} has ended.",
         why,
         registries[0].standing.login_command or "Sign in again in the way you did before.",
+        hosts=frozenset(hosts),
     )
 
 
@@ -241,5 +243,8 @@ def _of_failure(failure: Failure, hosts: list[str], scene: Scene) -> Finding:
         _listed(hosts),
         failure.message if hosts[0] in failure.message else f"{_listed(hosts)}: {failure.message}",
         _WHY[failure.category],
-        how,
+        pasted.registry(hosts[0], scene) + "\nor make a profile for it: aws configure sso"
+        if failure.code == "profile.none"
+        else how,
+        hosts=frozenset(hosts),
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import shlex
 import stat
 import subprocess
@@ -18,6 +20,8 @@ from ecr_refreshd.sinks.places import Place, is_mount, shown, work_tree
 
 _GIT_WITHIN = 5.0
 """Seconds."""
+_MEANS_MORE = re.compile(r"^:|[*?\[\\]")
+"""What git takes a path for a pattern by."""
 _UNHEARD = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "9p", "drvfs", "virtiofs", "fuse.sshfs", "fuse.vmhgfs-fuse"}
 )
@@ -43,6 +47,7 @@ def _link(file: DockerFile, error: SinkError) -> Finding:
         error.message,
         "A token put there could end up anywhere, so none is.",
         error.hint,
+        files=frozenset({file.path}),
     )
 
 
@@ -60,6 +65,7 @@ def _unreadable(file: DockerFile) -> Finding:
         f"{file.real} cannot be read: {file.problem}.",
         "Clients that run as this user find no login in it, and nothing can be kept fresh there.",
         how,
+        files=frozenset({file.path}),
     )
 
 
@@ -98,6 +104,7 @@ def _unwritable(file: DockerFile, place: Place) -> Iterator[Finding]:
         f"{file.real} {what} ({shown(folder)}).",
         "No fresh token can be put there.",
         how,
+        files=frozenset({file.path}),
     )
 
 
@@ -130,7 +137,10 @@ def _modes(file: DockerFile, place: Place, status: os.stat_result, allowed: int)
             f"{file.real} holds logins, and its mode is {mode:04o}.",
             "Every user of this machine whom that mode lets in can pull, and push, as you.",
             command if mine else f"sudo {command}",
-            Mend(f"the mode of {file.real} is {narrowed:04o} now", partial(os.chmod, place.real, narrowed))
+            Mend(
+                f"the mode of {file.real} is {narrowed:04o} now",
+                partial(_give_mode, place.real, status, narrowed),
+            )
             if mine
             else None,
         )
@@ -144,42 +154,65 @@ def _modes(file: DockerFile, place: Place, status: os.stat_result, allowed: int)
             f"Everyone may write in {folder}, where {file.path} lies.",
             "Anybody can exchange the file, and so have you pull with, or from, what they like.",
             f"chmod o-w {shlex.quote(folder)}",
-            Mend(f"only you may write in {folder} now", partial(_close, place.folder))
+            Mend(
+                f"only you may write in {folder} now",
+                partial(_give_mode, place.folder, around, stat.S_IMODE(around.st_mode) & ~stat.S_IWOTH),
+            )
             if around.st_uid == os.geteuid()
             else None,
         )
 
 
-def _close(folder: bytes) -> None:
-    os.chmod(folder, stat.S_IMODE(os.stat(folder).st_mode) & ~stat.S_IWOTH)  # noqa: PTH101, PTH116 - bytes
+def _give_mode(path: bytes, looked_at: os.stat_result, mode: int) -> None:
+    """Give what was looked at a mode, and nothing that has been put in its place since.
+
+    Where everyone may write, a link to something else of the user's may stand there by now.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+    try:
+        if not os.path.samestat(os.fstat(descriptor), looked_at):
+            raise OSError(errno.ESTALE, "something else has been put in its place")
+        os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
 
 
 def _published(file: DockerFile, place: Place) -> Iterator[Finding]:
     tree = work_tree(place.folder)
     if tree is None:
         return
-    inside = os.path.relpath(place.real, tree).decode("utf-8", "backslashreplace")
+    inside = os.fsdecode(os.path.relpath(place.real, tree))
     root = shlex.quote(shown(tree))
+    # In a work tree that `git worktree` has made .git is a file.
+    excluded = f'"$(git -C {root} rev-parse --path-format=absolute --git-path info/exclude)"'
+    ignored = f"printf '%s\\n' {shlex.quote(_pattern(inside))} >> {excluded}"
+    literal = "--literal-pathspecs " if _MEANS_MORE.search(inside) else ""
     where = f"{file.real} holds logins, and lies in the git work tree {shown(tree)}"
-    if _git(tree, "ls-files", "--error-unmatch", "--", inside) == 0:
+    if _git(tree, "ls-files", "--error-unmatch", "--", f":(literal){inside}") == 0:
         yield Finding(
             "file.git",
             Severity.ERROR,
             file.real,
             f"{where}, where git keeps it.",
             "The next commit publishes a token that can pull, and often push, for 12 hours.",
-            f"git -C {root} rm --cached -- {shlex.quote(inside)} && echo {shlex.quote('/' + inside)} >> "
-            f"{root}/.git/info/exclude, then commit that; change every login that was ever pushed",
+            f"git {literal}-C {root} rm --cached -- {shlex.quote(inside)} && {ignored}, then commit that; "
+            "change every login that was ever pushed",
         )
-    elif _git(tree, "check-ignore", "-q", "--", inside) != 0:
+    elif _git(tree, "check-ignore", "-q", "--", f"./{inside}") != 0:
         yield Finding(
             "file.git",
             Severity.WARNING,
             file.real,
             f"{where}.",
             "A token there is one `git add` away from being published.",
-            f"echo {shlex.quote('/' + inside)} >> {root}/.git/info/exclude",
+            ignored,
         )
+
+
+def _pattern(inside: str) -> str:
+    """Return the line of a file of git's that ignores this one path; ``?`` stands for a byte that is no text."""
+    escaped = re.sub(r"[*?\[\\]|[ \t](?=[ \t]*$)", r"\\\g<0>", inside)
+    return "/" + re.sub("[\udc80-\udcff]", "?", escaped)
 
 
 def _git(tree: bytes, *words: str) -> int:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from ecr_refreshd.cli.doctor.finding import Finding, Severity
@@ -15,7 +19,11 @@ from ecr_refreshd.core.dockerentry import decoded, ecr_name
 from ecr_refreshd.core.jsontext import JsonError, Member
 from ecr_refreshd.core.model import EntryKind
 from ecr_refreshd.core.routing import Means, store_for
+from ecr_refreshd.host import places
 from ecr_refreshd.sinks.means import Machine
+
+_PODMANS = ("podman", "skopeo", "buildah")
+"""They share their files, and the words of login and logout."""
 
 
 def broken(scene: Scene) -> Iterator[Finding]:
@@ -35,31 +43,65 @@ def _unparsable(file: DockerFile) -> Finding:
         f"{file.real} does not parse at {file.problem}.",
         "docker and podman send no login to any registry while it is so, and nothing is written to it.",
         f"Correct line {file.line} of {file.real}; or, if nothing in it is worth keeping: "
-        f"mv {file.real} {file.real}.broken",
+        f"mv {shlex.quote(file.real)} {shlex.quote(f'{file.real}.broken')}",
+        files=frozenset({file.path}),
     )
 
 
 def _undecodable(file: DockerFile, config: Config, scene: Scene) -> Iterator[Finding]:
+    dockers = file.dialect == "docker"
     for member in config.entries():
         auth = config.fields(member).get("auth", "")
         if not auth or decoded(auth)[0]:
             continue
         host = ecr_name(member.name)
         line = file.line_of(member.start)
-        again = f"Delete the entry {json.dumps(member.name)} that begins at line {line} of {file.real}"
+        how = _deleted(file, member)
         if host and scene.serves(host):
-            how = f"{again}, then: {scene.renewal(host)}"
-        else:
-            how = f"{again}; if that login is still needed, then: docker login {member.name}"
+            how += f", then: {scene.renewal(host)}"
+        elif login := _command("login", file, member.name, scene):
+            how += f"; if that login is still needed, then: {login}"
         yield Finding(
             "entry.undecodable",
             Severity.ERROR,
             member.name,
             f"The login of {member.name} in {file.real} (line {line}) is not what clients can decode: base64 of "
             "user:password.",
-            "docker then takes none of the file's logins, so that every registry is refused, not only this one.",
+            "docker then takes none of the file's logins, so that every registry is refused, not only this one."
+            if dockers
+            else f"podman, buildah and skopeo then fail at {member.name}; the file's other logins work.",
             how,
+            hosts=frozenset() if dockers else frozenset({host or member.name}),
+            files=frozenset({file.path}),
         )
+
+
+def _deleted(file: DockerFile, *members: Member) -> str:
+    """Return which entries are to be deleted in an editor."""
+    named = [f"{json.dumps(each.name)} that begins at line {file.line_of(each.start)}" for each in members]
+    return f"Delete the {'entry' if len(named) == 1 else 'entries'} {' and '.join(named)} of {file.real}"
+
+
+def _command(verb: str, file: DockerFile, name: str, scene: Scene) -> str:
+    """Return the command by which a client of this machine logs in or out in a file, "" if there is none."""
+    path = scene.shell.get("PATH", os.defpath)
+    if file.dialect == "containers":
+        program = next((each for each in _PODMANS if shutil.which(each, path=path)), "")
+        return f"{program} {verb} --authfile {shlex.quote(file.path)} {shlex.quote(name)}" if program else ""
+    folder, _, base = file.path.rpartition("/")
+    if not shutil.which("docker", path=path) or base != "config.json":
+        return ""
+    usual = file.path == str(places.docker_config(scene.shell))
+    return f"docker {'' if usual else f'--config {shlex.quote(folder)} '}{verb} {shlex.quote(name)}"
+
+
+def _logout(file: DockerFile, config: Config, host: str, scene: Scene) -> str:
+    """Return how a login leaves a file; where a helper or a store is asked, `logout` asks that, not the file."""
+    members = config.forms([host])[host]
+    routes = config.routes()
+    asked = host in routes.helpers or (file.dialect == "docker" and bool(routes.store))
+    plain = [member.name for member in members] == [host] and not asked
+    return (plain and _command("logout", file, host, scene)) or _deleted(file, *members)
 
 
 def hidden(scene: Scene) -> Iterator[Finding]:
@@ -68,13 +110,13 @@ def hidden(scene: Scene) -> Iterator[Finding]:
         if file.config is None:
             continue
         reading = file.config.read(tuple(_ecr_hosts(file.config)))
-        means = Machine().means(detects=file.dialect == "docker" and reading.routes.detects)
+        means = Machine(scene.shell).means(detects=file.dialect == "docker" and reading.routes.detects)
         for host, entry in reading.entries.items():
             yield from _twins(file, file.config, host, scene)
             if entry.kind is EntryKind.TOKEN:
                 yield from _shadowed(file, file.config, host, means, scene)
         for key in reading.closer:
-            yield _closer(file, key)
+            yield _closer(file, file.config, key, scene)
 
 
 def _ecr_hosts(config: Config) -> Iterator[str]:
@@ -90,6 +132,7 @@ def _twins(file: DockerFile, config: Config, host: str, scene: Scene) -> Iterato
         if member.name == host or config.fields(member).get("auth", "") == right:
             continue
         line = file.line_of(member.start)
+        login = _command("login", file, host, scene)
         yield Finding(
             "entry.twin",
             Severity.WARNING,
@@ -101,8 +144,7 @@ def _twins(file: DockerFile, config: Config, host: str, scene: Scene) -> Iterato
             "Clients differ in which name they look for first, so some send the wrong login, or none.",
             scene.renewal(host)
             if scene.can_serve(host)
-            else f"Delete the entry {json.dumps(member.name)} that begins at line {line} of {file.real}"
-            + ("" if own else f", then: docker login {host}"),
+            else _deleted(file, member) + ("" if own or not login else f", then: {login}"),
         )
 
 
@@ -121,6 +163,8 @@ def _shadowed(file: DockerFile, config: Config, host: str, means: Means, scene: 
         f"docker-credential-{store}{because}.",
         "However fresh that token is, it is not what is sent.",
         _unshadowed(file, config, host, store, means, scene),
+        hosts=frozenset({host}),
+        files=frozenset({file.path}),
     )
 
 
@@ -154,14 +198,17 @@ def _helper_line(config: Config, host: str) -> Member | None:
     return None
 
 
-def _closer(file: DockerFile, key: str) -> Finding:
+def _closer(file: DockerFile, config: Config, key: str, scene: Scene) -> Finding:
+    # podman takes a login out of any file that it is told of, docker's too.
+    how = _command("logout", replace(file, dialect="containers"), key, scene)
+    members = [member for member in config.entries() if member.name == key]
     return Finding(
         "entry.closer",
         Severity.WARNING,
         key,
         f"{file.real} holds another login for {key}, which podman, buildah and skopeo take for all below it.",
         "Pulls from there do not use the token that is kept fresh.",
-        f"podman logout --authfile {file.real} {key}",
+        how or _deleted(file, *members),
     )
 
 
@@ -172,7 +219,7 @@ def variable(scene: Scene) -> Iterator[Finding]:
         return
     subject = "DOCKER_AUTH_CONFIG"
     try:
-        reading = Config.parse(text.encode()).read(())
+        reading = Config.parse(os.fsencode(text)).read(())
     except JsonError as error:
         yield Finding(
             "environment.docker-auth-config",
@@ -210,7 +257,9 @@ def dead(scene: Scene) -> Iterator[Finding]:
                 host,
                 f"The token of {host} in {file.real} has ended.",
                 "Pulls that need no login are refused with it too." if public else "docker pull answers 403.",
-                scene.renewal(host) if scene.serves(host) else f"docker logout {host}",
+                scene.renewal(host) if scene.serves(host) else _logout(file, file.config, host, scene),
+                hosts=frozenset({host}),
+                files=frozenset({file.path}),
             )
 
 
@@ -224,6 +273,6 @@ def none_kept(scene: Scene) -> Iterator[Finding]:
         str(scene.config),
         "No ECR registry stands in docker's or podman's files, and none is configured.",
         "There is nothing to keep fresh.",
-        f"ecr-refreshd init --scan {Path.cwd()} (any folder with Dockerfiles), then name the registries in "
-        f"{scene.config}",
+        f"ecr-refreshd init --scan {shlex.quote(str(Path.cwd()))} (any folder with Dockerfiles), then name the "
+        f"registries in {scene.config}",
     )

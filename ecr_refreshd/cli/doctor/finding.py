@@ -42,8 +42,10 @@ class Finding:
         subject: the file, host, program or variable it is about; with `key` it names the finding.
         what: what was found, one or two sentences. Never holds a secret.
         why: why it matters.
-        how: what to run or to edit; done literally, the finding is gone.
+        how: what to run or to edit; done literally, the finding is gone. Lines after the first are to be pasted.
         mend: for ``--fix``; None where a person should decide.
+        hosts, files: the registries that get no login by it, and the files in which it lies; where both are
+            named, those registries in those files; where neither is, it keeps nobody from a login.
     """
 
     key: str
@@ -53,6 +55,14 @@ class Finding:
     why: str
     how: str
     mend: Mend | None = field(default=None, compare=False)
+    hosts: frozenset[str] = field(default=frozenset(), compare=False)
+    files: frozenset[str] = field(default=frozenset(), compare=False)
+
+    def explains(self, host: str, file: str) -> bool:
+        """Return whether it is why a client that looks into a file gets no login for a registry."""
+        if not (self.hosts or self.files):
+            return False
+        return (not self.hosts or host in self.hosts) and (not self.files or file in self.files)
 
 
 _ORDER = list(Severity)

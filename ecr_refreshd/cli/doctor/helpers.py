@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +22,7 @@ from ecr_refreshd.core.jsontext import Member
 from ecr_refreshd.host import places
 from ecr_refreshd.sinks import dockerfile
 from ecr_refreshd.sinks.ailments import Ailment, Trouble
-from ecr_refreshd.sinks.means import PROGRAM, Machine
+from ecr_refreshd.sinks.means import BARE_PATH, PROGRAM
 from ecr_refreshd.sinks.program import StoreProgram
 
 _STARTS_WITHIN = 5.0
@@ -63,10 +66,11 @@ class _Asked:
 def within_reach() -> str:
     """Return the command that puts our helper where a PATH finds it."""
     beside = Path(sys.executable).parent / PROGRAM
-    found = shutil.which(PROGRAM) or (str(beside) if beside.exists() else "")
-    if not found:
+    found = str(beside) if beside.exists() else shutil.which(PROGRAM) or ""
+    there = f"/usr/local/bin/{PROGRAM}"
+    if not found or os.path.realpath(found) == os.path.realpath(there):
         return "pipx install --force ecr-refreshd"
-    return f"sudo ln -sf {found} /usr/local/bin/{PROGRAM}"
+    return f"sudo ln -sf {shlex.quote(found)} {there}"
 
 
 def programs(scene: Scene) -> Iterator[Finding]:
@@ -95,30 +99,49 @@ def _named(file: DockerFile, config: Config) -> Iterator[_Asked]:
 
 
 def _our_own(asked: _Asked, scene: Scene) -> Iterator[Finding]:
-    means = Machine().means(detects=False)
     subject = asked.program
     hosts = ", ".join(asked.hosts[:3]) + (f" and {len(asked.hosts) - 3} more" if len(asked.hosts) > 3 else "")
-    if means.helper:
+    sends = f"{asked.place} sends docker to {subject} for {hosts or 'every registry'}"
+    started = _started(subject, scene.shell)
+    problem = started.problem
+    if not problem and not started.slow and OURS.encode() not in started.said:
+        problem = "it does not answer as it should"
+    if problem:
         yield Finding(
             "helper.dead",
             Severity.ERROR,
             subject,
-            f"{asked.place} sends docker to {subject} for {hosts or 'every registry'}, and that cannot be run: "
-            f"{means.helper}",
+            f"{sends}, and that cannot be run: {problem}.",
             "docker 29 and later then fail at every pull and build, of any registry; older ones send no login.",
             within_reach(),
-            _without_lines(asked, scene) if asked.hosts else None,
+            None if not asked.hosts or _would_be_put_back(scene) else _without_lines(asked, scene),
+            frozenset(asked.hosts),
+            frozenset({asked.file.path}),
         )
-    elif means.remark:
+    elif started.slow:
+        yield Finding(
+            "helper.slow",
+            Severity.WARNING,
+            subject,
+            f"{sends}, and that did not answer within {_STARTS_WITHIN:.0f} s.",
+            "Each pull waits for it. It may be well on a machine that is less busy.",
+            f"time {subject} version",
+        )
+    elif not shutil.which(PROGRAM, path=BARE_PATH):
         yield Finding(
             "helper.bare-path",
             Severity.WARNING,
             subject,
             f"{subject} is on the PATH of this shell only, not on that of programs that no shell has started (an "
-            f"IDE, cron), and {asked.place} sends docker to it for {hosts or 'every registry'}.",
+            f"IDE, cron), and {sends}.",
             "docker fails there, or sends no login.",
             within_reach(),
         )
+
+
+def _would_be_put_back(scene: Scene) -> bool:
+    """Return whether a service runs that finds our helper, and so puts its lines into the file again."""
+    return scene.running and shutil.which(PROGRAM, path=scene.theirs.get("PATH", "")) is not None
 
 
 def _without_lines(asked: _Asked, scene: Scene) -> Mend:
@@ -142,7 +165,8 @@ def _release(sink: dockerfile.DockerFile, hosts: tuple[str, ...]) -> None:
 
 
 def _of_others(asked: _Asked, scene: Scene) -> Iterator[Finding]:
-    problem = _does_not_start(asked.program, scene)
+    # What it answers is not looked at: an old one that knows no such verb may wait for its stdin, and does run.
+    problem = _started(asked.program, scene.shell).problem
     whose = ", ".join(asked.hosts) if asked.hosts else "every registry"
     if problem:
         yield Finding(
@@ -153,31 +177,52 @@ def _of_others(asked: _Asked, scene: Scene) -> Iterator[Finding]:
             "docker 29 and later then fail at every pull and build; older ones send no login for it.",
             f"Install {asked.program}, or put its folder on PATH; or, where it is gone, take out what names "
             f"it: line {asked.lines} of {asked.file.real}.",
+            hosts=frozenset(asked.hosts),
+            files=frozenset({asked.file.path}),
         )
     elif not asked.hosts:
         yield from _ailing(asked, scene)
 
 
-def _does_not_start(program: str, scene: Scene) -> str:
-    """Return why a program cannot be started, "" if it can; what it answers is not looked at."""
-    found = shutil.which(program, path=scene.shell.get("PATH", os.defpath))
+@dataclass(frozen=True, slots=True)
+class _Started:
+    """What came of starting a program.
+
+    Attributes:
+        problem: why it cannot be started, "" if it can.
+        said: on its stdout.
+        slow: it had not ended when nobody waited any longer; on a busy machine that is no fault of its own.
+    """
+
+    problem: str = ""
+    said: bytes = b""
+    slow: bool = False
+
+
+def _started(program: str, environ: Mapping[str, str]) -> _Started:
+    """Ask a program for its version, as a client in this environment would start it."""
+    found = shutil.which(program, path=environ.get("PATH", os.defpath))
     if found is None:
-        return "it is not on the PATH of this shell"
+        return _Started("it is not on the PATH of this shell")
     try:
-        subprocess.run(
+        child = subprocess.Popen(
             [found, "version"],
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_STARTS_WITHIN,
-            check=False,
-            env=dict(scene.shell),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=dict(environ),
             start_new_session=True,
         )
-    except subprocess.TimeoutExpired:
-        return ""  # an old one that knows no such verb may wait for its stdin; it does run
     except OSError as error:
-        return (error.strerror or type(error).__name__).lower()
-    return ""
+        return _Started((error.strerror or type(error).__name__).lower())
+    with child:
+        try:
+            return _Started(said=child.communicate(timeout=_STARTS_WITHIN)[0])
+        except subprocess.TimeoutExpired:
+            # What it started has its group, and would stay behind.
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(child.pid, signal.SIGKILL)
+            return _Started(slow=True)
 
 
 def _ailing(asked: _Asked, scene: Scene) -> Iterator[Finding]:
@@ -198,4 +243,5 @@ def _ailing(asked: _Asked, scene: Scene) -> Iterator[Finding]:
         found.text,
         f"{asked.place} names it as the store of every login, so docker gets none of those that lie in it.",
         found.hint,
+        files=frozenset({asked.file.path}),
     )

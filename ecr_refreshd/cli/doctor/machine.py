@@ -84,7 +84,7 @@ def limits(scene: Scene) -> Iterator[Finding]:
             names[number],
             f"This user's inotify limit {names[number]} is used up.",
             "Changes to docker's files are then seen within half a minute only, not at once.",
-            inotify(names[number]),
+            inotify(names[number], scene.root),
         )
 
 

@@ -6,12 +6,18 @@ import shutil
 import sys
 from collections.abc import Iterator
 
+from ecr_refreshd.cli.doctor import pasted
 from ecr_refreshd.cli.doctor.finding import Finding, Severity
 from ecr_refreshd.cli.doctor.scene import Scene
 from ecr_refreshd.core.settings import Notify
 from ecr_refreshd.notify.desktop import Desktop
 from ecr_refreshd.notify.programs import Programs
 
+_OTHER_WAYS = (
+    "# and where somebody should be told, one of these:",
+    '# command = ["PROGRAM"]',
+    '# webhook = "https://..."',
+)
 _BUS = ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")
 
 
@@ -64,6 +70,5 @@ def _no_desktop(problem: str, notify: Notify, scene: Scene) -> Finding:
         "They go by the other ways that are configured."
         if others
         else "Nobody hears that a login is needed until a pull fails; only `ecr-refreshd status` shows it.",
-        f"Put into {scene.config}:  [notify]  desktop = false, and where somebody should be told: command = "
-        '["PROGRAM"] or webhook = "https://..."',
+        pasted.under("notify", ["desktop = false", *([] if others else _OTHER_WAYS)], scene),
     )

@@ -38,7 +38,11 @@ def _block(finding: Finding, look: Look) -> Iterator[str]:
         word = f"{_COLOURS[finding.severity]}{word}\x1b[0m"
     yield from _wrapped(f"{word}: {finding.what} [{finding.key}]", "", look)
     yield from _wrapped(f"why: {finding.why}", "  ", look)
-    yield from _wrapped(f"do: {finding.how}", "  ", look)
+    how, *lines = finding.how.split("\n")
+    yield from _wrapped(f"do: {how}", "  ", look)
+    yield from (
+        f"      {line}" for line in lines
+    )  # to be pasted: TOML minds no indent, but a line that is wrapped
 
 
 def _summary(findings: Sequence[Finding], checked: Sequence[str], look: Look) -> str:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import stat
 import threading
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from ecr_refreshd import __version__
 from ecr_refreshd.aws.files import AwsFiles
 from ecr_refreshd.aws.partitions import regions
-from ecr_refreshd.cli.assembly import dialect, file_plans
+from ecr_refreshd.cli.kept import dialect, file_plans
 from ecr_refreshd.cli.settings import ConfigFile
 from ecr_refreshd.core import memory, plan
 from ecr_refreshd.core.dockerconfig import Config
@@ -29,13 +29,11 @@ from ecr_refreshd.core.routing import Dialect
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.state import Registry
 from ecr_refreshd.errors import ConfigError, ControlError, NoServiceError, RefreshdError, SinkError
-from ecr_refreshd.host import clock, control, places, statefile
+from ecr_refreshd.host import clock, control, places, plainfile, statefile
 from ecr_refreshd.sinks.places import Place, resolve, shown
 
 _ANSWERS_WITHIN = 5.0
 """Seconds, for a file or the service; both take milliseconds unless something hangs."""
-_LARGEST = 1 << 26
-"""Bytes; a config.json with a thousand tokens has a sixteenth of it."""
 
 T = TypeVar("T")
 
@@ -112,6 +110,7 @@ class Scene:
         config: the path of the settings.
         settings: the defaults where the file cannot be used.
         refused: why it cannot.
+        written: what the file says, table by table; empty where it is no TOML.
         running: a service answers.
         silent: why a service that may be there cannot be asked.
         document: the status document, of the service or as it was kept.
@@ -128,6 +127,7 @@ class Scene:
     config: Path
     settings: Settings
     refused: ConfigError | None
+    written: Mapping[str, Any]
     running: bool
     silent: RefreshdError | None
     document: Mapping[str, Any]
@@ -148,26 +148,27 @@ class Scene:
         except ConfigError as error:
             refused = error
         shell = dict(os.environ)
-        os.environ.update(settings.environment.set)  # as the service does: it may name the files
+        environ = {**shell, **settings.environment.set}  # as the service does: it may name the files
         remembered = statefile.read(places.state_file())
         document, silent = _document(remembered, now)
         running = document["pid"] is not None
-        files = tuple(_file(path) for path in _paths(settings, document))
-        aws = _aws(os.environ)
+        files = tuple(_file(path, environ) for path in _paths(settings, document, environ))
+        aws = _aws(environ)
         return cls(
             shell=shell,
-            environ=dict(os.environ),
+            environ=environ,
             now=now,
             config=chosen.path,
             settings=settings,
             refused=refused,
+            written=_written(chosen.path),
             running=running,
             silent=silent,
             document=document,
             theirs=_environment() if running else {},
             files=files,
             aws=aws,
-            registries={} if aws is None else _registries(settings, files, remembered, aws),
+            registries={} if aws is None else _registries(settings, files, remembered, aws, environ),
         )
 
     @property
@@ -184,6 +185,16 @@ class Scene:
         registry = self.registries.get(host)
         return registry is not None and registry.blocked is None
 
+    def put_into(self, host: str) -> list[str]:
+        """Return the files into which a registry's token is put: the named or docker's, and where it stands."""
+        planned = {each.path: each.role for each in file_plans(self.settings, self.environ)}
+        return [
+            file.path
+            for file in self.files
+            if planned.get(file.path) in {"named", "default"}
+            or (file.config is not None and host in file.config.read(()).ecr_hosts)
+        ]
+
     def renewal(self, host: str) -> str:
         """Return the commands that bring a registry a fresh token, be it that a person has to sign in first."""
         registry = self.registries.get(host)
@@ -198,11 +209,18 @@ class Scene:
         return login is None or login.alive
 
 
-def _paths(settings: Settings, document: Mapping[str, Any]) -> list[str]:
+def _written(config: Path) -> Mapping[str, Any]:
+    try:
+        return tomllib.loads(plainfile.read(config)[0].decode())
+    except (OSError, ValueError):
+        return {}
+
+
+def _paths(settings: Settings, document: Mapping[str, Any], environ: Mapping[str, str]) -> list[str]:
     """Return the files that are kept: as this shell sees it, and as the service does."""
-    helper = str(places.helper_folder())
+    helper = str(places.helper_folder(environ))
     served = [str(sink["path"]) for row in document["registries"] for sink in row["sinks"]]
-    planned = [each.path for each in file_plans(settings)]
+    planned = [each.path for each in file_plans(settings, environ)]
     return [path for path in dict.fromkeys([*planned, *served]) if not path.startswith(helper)]
 
 
@@ -225,8 +243,8 @@ def _environment() -> Mapping[str, str]:
     return told if isinstance(told, dict) else {}  # a service of an older version knows no such question
 
 
-def _file(path: str) -> DockerFile:
-    kind = dialect(path)
+def _file(path: str, environ: Mapping[str, str]) -> DockerFile:
+    kind = dialect(path, environ)
     try:
         return bounded(lambda: _read(path, kind))
     except TimeoutError as error:
@@ -239,13 +257,7 @@ def _read(path: str, kind: Dialect) -> DockerFile:
     except SinkError as error:
         return DockerFile(path, kind, problem=error.message, error=error)
     try:
-        # Without O_NONBLOCK a named pipe would be waited for.
-        descriptor = os.open(place.real, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                return DockerFile(path, kind, place, status, problem="it is no file")
-            data = file.read(_LARGEST)
+        data, status = plainfile.read(place.real)
     except (FileNotFoundError, NotADirectoryError):
         return DockerFile(path, kind, place, config=Config.parse(None))
     except OSError as error:
@@ -265,12 +277,16 @@ def _aws(environ: Mapping[str, str]) -> AwsLook | None:
 
 
 def _registries(
-    settings: Settings, files: tuple[DockerFile, ...], remembered: Mapping[str, Any], aws: AwsLook
+    settings: Settings,
+    files: tuple[DockerFile, ...],
+    remembered: Mapping[str, Any],
+    aws: AwsLook,
+    environ: Mapping[str, str],
 ) -> Mapping[str, Registry]:
     stand = [host for file in files if file.config for host in file.config.read(()).ecr_hosts]
     made = plan.make(
         settings,
-        file_plans(settings),
+        file_plans(settings, environ),
         [*memory.adopted(remembered), *stand],
         aws.profiles,
         regions(),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ecr_refreshd import __version__
+from ecr_refreshd.cli.doctor import pasted
 from ecr_refreshd.cli.doctor.finding import Finding, Severity
 from ecr_refreshd.cli.doctor.scene import Scene
 from ecr_refreshd.cli.environment import COMPARED, told
@@ -99,53 +100,89 @@ def environment(scene: Scene) -> Iterator[Finding]:
         return
     if scene.theirs.get("HOME") != scene.shell.get("HOME", scene.theirs.get("HOME")):
         return  # another home altogether, by ECR_REFRESHD_STATE_DIR: nothing is meant to be the same
+    differing: list[str] = []
     for name in COMPARED:
         here, there = told(name, scene.shell.get(name, "")), scene.theirs.get(name, "")
         if here == there or (name.islower() and here == scene.theirs.get(name.upper(), "")):
             continue
-        yield Finding(
-            "service.environment",
-            Severity.WARNING,
-            name,
-            f"{name} is {_quoted(here)} in this shell, and {_quoted(there)} for the service.",
-            "The service looks at other files, or uses another profile or proxy, than commands in this shell.",
-            _alike(name, scene.shell.get(name, ""), scene),
-        )
-    yield from _path(scene)
-
-
-def _quoted(value: str) -> str:
-    return f'"{value}"' if value else "not set"
-
-
-def _alike(name: str, value: str, scene: Scene) -> str:
-    if not value:
-        return f"Set it in this shell too, or take it from the service: {_restart()}, from a shell without it"
-    if told(name, value) != value:
-        value = "..."  # it is theirs to type; a command line with a password would be ours to have shown
-    return f"Put into {scene.config}:  [environment]  set = {{ {name} = {_toml(value)} }}"
-
-
-def _toml(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _path(scene: Scene) -> Iterator[Finding]:
-    """A PATH differs everywhere; what matters are programs that are found here and not there."""
-    theirs = scene.theirs.get("PATH", "")
-    for program in sorted(_needed(scene)):
-        here = shutil.which(program, path=scene.shell.get("PATH", os.defpath))
-        if here is None or shutil.which(program, path=theirs) is not None:
-            continue
-        folder = str(Path(here).parent)
+        differing.append(name)
+    missing = _not_found(scene)
+    wanted = _wanted(differing, missing, scene)
+    yield from _of_variables(
+        [name for name in differing if scene.shell.get(name)], _told(wanted, scene), scene
+    )
+    for name in differing:
+        if not scene.shell.get(name):
+            yield from _of_variables([name], _taken_over(name, scene), scene)
+    for program, here in missing.items():
         yield Finding(
             "service.path",
             Severity.WARNING,
             program,
             f"{program} is at {here} in this shell, and the service's PATH does not lead to it.",
             "What the service needs it for fails there, though it works here.",
-            f"Put into {scene.config}:  [environment]  set = {{ PATH = {_toml(f'{folder}:{theirs}')} }}",
+            _told(wanted, scene),
         )
+
+
+def _of_variables(names: list[str], how: str, scene: Scene) -> Iterator[Finding]:
+    """Return one finding for variables that go into one table: two would have it written twice."""
+    if not names:
+        return
+    said = [
+        f"{name} is {_quoted(told(name, scene.shell.get(name, '')))} in this shell, and "
+        f"{_quoted(scene.theirs.get(name, ''))} for the service."
+        for name in names
+    ]
+    yield Finding(
+        "service.environment",
+        Severity.WARNING,
+        ", ".join(names),
+        " ".join(said),
+        "The service looks at other files, or uses another profile or proxy, than commands in this shell.",
+        how,
+    )
+
+
+def _quoted(value: str) -> str:
+    return f'"{value}"' if value else "not set"
+
+
+def _wanted(differing: list[str], missing: Mapping[str, str], scene: Scene) -> dict[str, str]:
+    """Return what the settings have to give the service: what they give now, and what it lacks."""
+    wanted = pasted.variables(scene)
+    wanted |= {name: scene.shell[name] for name in differing if scene.shell.get(name)}
+    if missing:
+        folders = dict.fromkeys(str(Path(here).parent) for here in missing.values())
+        wanted["PATH"] = ":".join([*folders, *filter(None, [scene.theirs.get("PATH", "")])])
+    return wanted
+
+
+def _told(wanted: Mapping[str, str], scene: Scene) -> str:
+    # A password is theirs to type; a command line with it would be ours to have shown.
+    shown = {name: value if told(name, value) == value else "..." for name, value in wanted.items()}
+    return pasted.environment(shown, scene)
+
+
+def _taken_over(name: str, scene: Scene) -> str:
+    there = scene.theirs.get(name, "")
+    value = "..." if "***" in there else shlex.quote(there)
+    if name in pasted.variables(scene):
+        without = f"take {name} out of [environment] in {scene.config}"
+    else:
+        without = f"take it from the service: {_restart()}, from a shell without it"
+    return f"export {name}={value} (in ~/.profile, so that each shell has it); or {without}"
+
+
+def _not_found(scene: Scene) -> dict[str, str]:
+    """Return where the programs are that are found here and not there; a PATH differs everywhere."""
+    theirs = scene.theirs.get("PATH", "")
+    missing: dict[str, str] = {}
+    for program in sorted(_needed(scene)):
+        here = shutil.which(program, path=scene.shell.get("PATH", os.defpath))
+        if here is not None and shutil.which(program, path=theirs) is None:
+            missing[program] = here
+    return missing
 
 
 def _needed(scene: Scene) -> set[str]:
@@ -177,7 +214,7 @@ def trouble(scene: Scene) -> Iterator[Finding]:
             "ecr-refreshd",
             str(text),
             "The service works on, less well than it could.",
-            _raised(str(text)) or _restart(),
+            _raised(str(text), scene.root) or _restart(),
         )
     for row in scene.rows:
         yield from _of_registry(row, scene)
@@ -193,15 +230,21 @@ def trouble(scene: Scene) -> Iterator[Finding]:
             )
 
 
-def _raised(text: str) -> str:
+def _raised(text: str, root: Path) -> str:
     found = re.search(r"raise (fs\.inotify\.\w+)", text)
-    return inotify(found[1]) if found else ""
+    return inotify(found[1], root) if found else ""
 
 
-def inotify(name: str) -> str:
+def inotify(name: str, root: Path) -> str:
     """Return the commands that raise a limit of inotify, now and for good."""
-    value = 1024 if name.endswith("instances") else 524288
-    return f"echo {name}={value} | sudo tee /etc/sysctl.d/60-inotify.conf && sudo sysctl --system"
+    usual = 1024 if name.endswith("instances") else 524288
+    try:
+        now = int((root / "proc/sys" / name.replace(".", "/")).read_text())
+    except (OSError, ValueError):
+        now = 0
+    # A file for each limit, the last of all that are read: one that is there already may set less.
+    file = f"/etc/sysctl.d/zz-{name}.conf"
+    return f"echo {name}={max(usual, 2 * now)} | sudo tee {file} && sudo sysctl --system"
 
 
 def _of_registry(row: Mapping[str, Any], scene: Scene) -> Iterator[Finding]:
@@ -235,4 +278,6 @@ def _of_registry(row: Mapping[str, Any], scene: Scene) -> Iterator[Finding]:
                 str(sink["detail"]),
                 "Clients that read this file find no fresh token there.",
                 f"Mend what it names, then: ecr-refreshd refresh {host}",
+                hosts=frozenset({host}),
+                files=frozenset({str(sink["path"])}),
             )

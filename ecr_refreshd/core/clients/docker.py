@@ -123,6 +123,7 @@ def _read(world: World, path: str, search: Search, version: _Version) -> GoConfi
     config = go_config(data, whole=False, shape=shapes.docker(version))
     if config.syntax:
         search.saw(path, f"is not valid JSON ({config.syntax}); docker warns and goes on without it")
+        search.remedy = f"Correct {path}, {config.syntax}; until then nobody writes to it."
     elif config.mistyped:
         search.saw(path, f"{config.mistyped}; docker warns and decodes no entry of this file")
         search.remedy = f"Mend {path}, by hand: {config.mistyped}, and with it docker decodes no login."
@@ -131,7 +132,7 @@ def _read(world: World, path: str, search: Search, version: _Version) -> GoConfi
             f"The entry of {' and '.join(config.undecodable)} in {path} cannot be decoded. Docker stops decoding "
             "there, and takes the entries in no order: whether the others work is chance. Remove it."
         )
-        search.remedy = (
+        search.chance = (
             f"Take the entry of {' and '.join(config.undecodable)} out of {path}, by hand: a login or logout by "
             "docker may empty others with it. `ecr-refreshd doctor` names its line."
         )

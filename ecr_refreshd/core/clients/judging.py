@@ -29,8 +29,11 @@ class Known:
         kept: the service keeps this host.
         ends: fingerprint -> end of life, of tokens that are ours and current.
         past: fingerprints of ours that newer tokens have replaced.
-        files: where it puts this host's token.
+        files: where it puts this host's token, or would.
         settings: the path of its configuration, for people.
+        mode: of those files (`[docker] mode`).
+        hint: what helps where it has tried and has no living token, "" where it has one or may get one.
+        to_keep: how to have it keep this host, where it does not.
     """
 
     kept: bool = False
@@ -38,6 +41,9 @@ class Known:
     past: frozenset[str] = frozenset()
     files: frozenset[str] = frozenset()
     settings: str = "config.toml"
+    mode: str = "auto"
+    hint: str = ""
+    to_keep: str = "ecr-refreshd run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +77,8 @@ def remedy(finding: Finding, each: tuple[Judged, ...], host: str, known: Known) 
     """Return what to do, "" where nothing needs to be done."""
     if overall(each) == "yes":
         return ""
-    if len(finding.outcomes) != 1 and finding.remedy:
-        return finding.remedy
+    if finding.remedy or (finding.chance and len(finding.outcomes) > 1):
+        return finding.remedy or finding.chance
     source = finding.source
     fails = any(outcome.error for outcome in finding.outcomes)
     if source.place == VARIABLE:
@@ -87,11 +93,16 @@ def remedy(finding: Finding, each: tuple[Judged, ...], host: str, known: Known) 
         return _keep(host, known)
     if source.program:
         return _other_program(source, host, known)
-    if known.kept and source.key and source.place not in known.files:
+    if known.mode == "store" and source.place in known.files:
+        return (
+            f'Set mode = "both" in [docker] of {known.settings}: these programs do not read what lies in a '
+            "credential store."
+        )
+    if known.files and source.key and source.place not in known.files:
         return (
             f"Take {source.key} out of {source.place}, or name that file too: {_named(source.place, known)}"
         )
-    if known.kept and source.place.startswith("/") and known.files and source.place not in known.files:
+    if known.files and source.place.startswith("/") and source.place not in known.files:
         return f"Nothing is put there. To have it so: {_named(source.place, known)}"
     return _keep(host, known)
 
@@ -110,19 +121,18 @@ def _other_program(source: Source, host: str, known: Known) -> str:
         )
     if source.key == KEY:
         return f'Have "{FILES}" first in {KEY} of {source.place}; then: {_keep(host, known)}'
+    if known.mode == "store":
+        return f"Mend {source.program} (`ecr-refreshd doctor` says what ails it); then: {_keep(host, known)}"
     return (
-        f"{_keep(host, known)} (it puts its own helper before {source.program}); or put that on PATH, "
-        f"or take {source.key or source.program} out of {source.place}"
+        f"Take {source.key or source.program} out of {source.place}, or put {source.program} on PATH; or have "
+        f"our helper put before it: {_keep(host, known)}"
     )
 
 
 def _keep(host: str, known: Known) -> str:
     if known.kept:
-        return f"ecr-refreshd refresh {host}"
-    return (
-        f"ecr-refreshd run; where {known.settings} names registries, put there first:  "
-        f'[[registry]]  host = "{host}"'
-    )
+        return known.hint or f"ecr-refreshd refresh {host}"
+    return known.to_keep
 
 
 def _judged(outcome: Outcome, host: str, known: Known, now: datetime) -> Judged:

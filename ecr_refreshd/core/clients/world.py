@@ -144,7 +144,8 @@ class Finding:
     Attributes:
         outcomes: one; more where the client leaves it to chance; none where it cannot be told.
         notes: what else is worth knowing, a sentence each.
-        remedy: what to do where it is not one outcome; "" where the usual helps.
+        remedy: what to do before anything else helps, or to know; "" where the usual helps.
+        chance: what ends it that there are several outcomes; "" where the usual does.
     """
 
     steps: tuple[Step, ...]
@@ -152,6 +153,7 @@ class Finding:
     outcomes: tuple[Outcome, ...]
     notes: tuple[str, ...] = ()
     remedy: str = ""
+    chance: str = ""
 
 
 @dataclass(slots=True)
@@ -161,6 +163,7 @@ class Search:
     steps: list[Step] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     remedy: str = ""
+    chance: str = ""
 
     def saw(self, place: str, found: str) -> None:
         """Add a step."""
@@ -180,4 +183,4 @@ class Search:
     def ends(self, source: Source, *outcomes: Outcome) -> Finding:
         """Return what was found; equal outcomes count once."""
         told = tuple(dict.fromkeys(outcomes))
-        return Finding(tuple(self.steps), source, told, tuple(self.notes), self.remedy)
+        return Finding(tuple(self.steps), source, told, tuple(self.notes), self.remedy, self.chance)

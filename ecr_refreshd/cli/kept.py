@@ -1,0 +1,37 @@
+"""Which files are kept, and whose reading decides about each, in the environment of a service or of a shell."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from ecr_refreshd.core.routing import Dialect
+from ecr_refreshd.core.settings import Settings
+from ecr_refreshd.core.state import FilePlan
+from ecr_refreshd.host import places
+
+
+def dialect(path: str, environ: Mapping[str, str] = os.environ) -> Dialect:
+    """Return whose reading decides about a file; REGISTRY_AUTH_FILE may give podman's any name."""
+    if path == str(places.docker_config(environ)):
+        return "docker"
+    named = Path(path).name == "auth.json" or Path(path) in places.containers_auth_files(environ)
+    return "containers" if named else "docker"
+
+
+def file_plans(settings: Settings, environ: Mapping[str, str] = os.environ) -> tuple[FilePlan, ...]:
+    """Return the files to keep: those that are named, else docker's own and podman's (DESIGN 4)."""
+    helper = FilePlan(str(places.helper_folder(environ)), "helper")
+    if settings.docker.files:
+        named = (str(_expanded(text, environ).absolute()) for text in settings.docker.files)
+        return (*(FilePlan(path, "named") for path in dict.fromkeys(named)), helper)
+    default = str(places.docker_config(environ))
+    # An auth.json that is a link to docker's own file is that file, and has no second reading.
+    real = os.path.realpath(default)
+    also = (str(path) for path in places.containers_auth_files(environ) if os.path.realpath(path) != real)
+    return (FilePlan(default, "default"), *(FilePlan(path, "also") for path in also), helper)
+
+
+def _expanded(text: str, environ: Mapping[str, str]) -> Path:
+    return places.home(environ) / text[2:] if text.startswith("~/") else Path(text).expanduser()
