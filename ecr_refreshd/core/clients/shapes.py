@@ -97,6 +97,8 @@ def docker(version: tuple[int, ...] | None = None) -> Shape:
     return Shape(fields, _ALL_ENTRY if version < (29,) else _ALL_ENTRY - {"email"})
 
 
+ANY = Shape()
+"""A program that minds entries, helpers and the store, and nothing else."""
 DOCKERCFG = Shape(
     {
         **_COMMON,

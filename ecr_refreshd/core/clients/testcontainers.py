@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ecr_refreshd.core.clients import shapes
 from ecr_refreshd.core.clients.cliconfig import VARIABLE
 from ecr_refreshd.core.clients.docker import config_path
 from ecr_refreshd.core.clients.goconfig import GoConfig, candidates, go_config, sent
+from ecr_refreshd.core.clients.shapes import Shape
 from ecr_refreshd.core.clients.world import (
     ANONYMOUS,
     Finding,
@@ -25,7 +27,7 @@ from ecr_refreshd.core.clients.world import (
 def java(world: World, host: str) -> Finding:
     """Return what Testcontainers for Java sends; where it finds nothing, docker-java reads the file's entries."""
     search = Search()
-    place, config = _config(world, search)
+    place, config = configured(world, search)
     suffix, key = config.helpers.get(host, ""), f"credHelpers.{host}"
     if host not in config.helpers:
         suffix, key = config.store.strip(), "credsStore"
@@ -39,7 +41,11 @@ def java(world: World, host: str) -> Finding:
     return _entry(place, config, host, search)
 
 
-def _config(world: World, search: Search) -> tuple[str, GoConfig]:
+def configured(world: World, search: Search, shape: Shape | None = None) -> tuple[str, GoConfig]:
+    """Return where the names of registries are from, the variable or docker's file, and what stands there.
+
+    `shape`: the types that a Go program wants; Java's is content with any, and reads no further than it must.
+    """
     text = world.env.get(VARIABLE)
     place = VARIABLE if text else config_path(world)
     data = text.encode("utf-8", "replace") if text else world.read(place)
@@ -48,7 +54,7 @@ def _config(world: World, search: Search) -> tuple[str, GoConfig]:
         return place, GoConfig()
     if text:
         search.saw(VARIABLE, "is set, and is read instead of the file")
-    config = go_config(data, whole=False)
+    config = go_config(data, whole=bool(text and shape), shape=shape or shapes.ANY)
     if config.syntax or config.mistyped:
         search.saw(place, f"{config.syntax or config.mistyped}; it goes on without a login")
         return place, GoConfig()

@@ -12,6 +12,7 @@ from ecr_refreshd.core.clients import shapes
 from ecr_refreshd.core.clients.cliconfig import VARIABLE
 from ecr_refreshd.core.clients.docker import config_path
 from ecr_refreshd.core.clients.goconfig import Fields, GoConfig, go_config
+from ecr_refreshd.core.clients.testcontainers import configured
 from ecr_refreshd.core.clients.world import (
     ANONYMOUS,
     Credential,
@@ -33,7 +34,7 @@ def decide(world: World, host: str) -> Finding:
     login is looked up in the file. One that fails costs the logins of all.
     """
     search = Search()
-    place, config = _names(world, search)
+    place, config = configured(world, search, shapes.DOCKERCFG)
     file = _file(world, config)
     named = dict.fromkeys([*config.entries, *config.helpers])
     keys = [host] if host in named else [key for key in named if _is_url_of(key, host)]
@@ -57,23 +58,6 @@ def decide(world: World, host: str) -> Finding:
     for one in found:
         search.saw(one.source.program or f"{one.source.place}: {one.source.key}", one.words)
     return search.ends(found[0].source, *(Outcome(one.credential) for one in found))
-
-
-def _names(world: World, search: Search) -> tuple[str, GoConfig]:
-    """Return where the names of registries are from, and what stands there (getDockerConfig)."""
-    text = world.env.get(VARIABLE)
-    place = VARIABLE if text else config_path(world)
-    data = text.encode("utf-8", "replace") if text else world.read(place)
-    if data is None or isinstance(data, Unreadable):
-        search.saw(place, "there is no such file" if data is None else f"cannot be read: {data.reason}")
-        return place, GoConfig()
-    if text:
-        search.saw(VARIABLE, "is set, and is read instead of the file")
-    config = go_config(data, whole=bool(text), shape=shapes.DOCKERCFG)
-    if config.syntax or config.mistyped:
-        search.saw(place, f"{config.syntax or config.mistyped}; it goes on without a login")
-        return place, GoConfig()
-    return place, config
 
 
 @dataclass(frozen=True, slots=True)
