@@ -202,8 +202,8 @@ def _fetched(host: str) -> tuple[Mapping[str, Any], Secret | None]:
         # Imported only now: who finds an answer does without the service's libraries.
         from ecr_refreshd.cli.run import answer_alone  # noqa: PLC0415 - see above
 
-        left = min(_FETCH_TAKES, end - clock.now().boot)
-        return answer_alone(read_arguments(["run"]), host, _SOON, left)
+        args, by = read_arguments(["run"]), min(end, clock.now().boot + _FETCH_TAKES)
+        return answer_alone(args, host, _SOON, by, lambda: _ready(host) is not None)
     finally:
         turn.release()
 

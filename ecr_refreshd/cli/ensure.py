@@ -65,7 +65,7 @@ def _ask(args: argparse.Namespace, named: list[str], least: timedelta, limit: ti
             if now == left or not answer.get("late"):
                 return answer
 
-    return asking.asked_or_done(asked, lambda: _done(args, named, least, limit))
+    return asking.asked_or_done(asked, lambda: _done(args, named, least, limit), limit)
 
 
 def _done(

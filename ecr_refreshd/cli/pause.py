@@ -81,6 +81,10 @@ def _done(args: argparse.Namespace, request: dict[str, Any]) -> tuple[Row, bool]
                 lambda: (_row(request), True), lambda: (_remembered(args, request), False), _PATIENCE
             )
         except LockHeldError as error:
+            if not error.serving:
+                raise RefreshdError(
+                    f"{error.message} Nothing was changed.", hint="Try again when it has ended."
+                ) from error
             raise RefreshdError(
                 f"{error.message} But nobody answers on its socket, so nothing was changed.",
                 hint="Stop it, or start it again: systemctl --user restart ecr-refreshd",

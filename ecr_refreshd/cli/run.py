@@ -6,7 +6,7 @@ import argparse
 import secrets
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -36,6 +36,9 @@ _ALONE = timedelta(seconds=150)
 """As long as a command would wait for a service."""
 _BELIEVED_WITHOUT_SERVICE = timedelta(seconds=5)
 """Enough for all the questions of one build, and for the fifty who wait for the same answer."""
+_SHORTENED_WITHIN = 0.5
+_LAST_CHANCE = timedelta(seconds=2)
+"""For AWS, where all other time went by in waiting for a turn."""
 _END = timedelta(seconds=4.5)
 """The service ends within 5 s; of these a login that is just being renewed has 3 (DESIGN 5)."""
 _INTRODUCED_AFTER = 3.0
@@ -87,13 +90,13 @@ def alone(args: argparse.Namespace, wait: Wait, timeout: timedelta = _ALONE) -> 
         LockHeldError: that one did not end, or a service has the lock and does not listen yet.
     """
     # The command itself says what went wrong, of the hosts that it is about.
-    with _service(args, serving=False, level="critical") as service:
+    with _service(args, serving=False, wait=min(timeout, _COMMANDS_END), level="critical") as service:
         service.run(wait, timeout)
         return answers.outcome(service.document(), wait, clock.SystemClock(), late=not wait.settled)
 
 
 def answer_alone(
-    args: argparse.Namespace, host: str, least: timedelta, timeout: timedelta
+    args: argparse.Namespace, host: str, least: timedelta, end: timedelta, unless: Callable[[], bool]
 ) -> tuple[Mapping[str, Any], Secret | None]:
     """Get the credential helper's answer for a host ready in this process, and return the token besides.
 
@@ -103,15 +106,17 @@ def answer_alone(
         args: name the configuration.
         host: whose.
         least: how long its token has to live.
-        timeout: for another command to end, and again for AWS.
+        end: on the suspend-counting clock, for another command to end and for AWS together.
+        unless: tells that the answer lies ready by now; then another command is waited for no longer.
 
     Raises:
-        LockHeldError: as `alone`.
+        LockHeldError: as `alone`, or the answer lies ready.
     """
     wait = Wait(frozenset({host}), min_ttl=least, answer=True)
-    with _service(args, serving=False, wait=timeout, level="critical") as service:
+    turn = end - clock.now().boot
+    with _service(args, serving=False, wait=turn, level="critical", unless=unless) as service:
         service.tell(AnswerWanted(host))
-        service.run(wait, timeout)
+        service.run(wait, max(end - clock.now().boot, _LAST_CHANCE))
         outcome = answers.outcome(service.document(), wait, clock.SystemClock(), late=not wait.settled)
         return outcome, service.token(host)
 
@@ -134,7 +139,12 @@ def _settled(args: argparse.Namespace) -> Mapping[str, Any]:
 
 @contextmanager
 def _service(
-    args: argparse.Namespace, *, serving: bool, wait: timedelta = _COMMANDS_END, level: str = "warning"
+    args: argparse.Namespace,
+    *,
+    serving: bool,
+    wait: timedelta = _COMMANDS_END,
+    level: str = "warning",
+    unless: Callable[[], bool] = lambda: False,
 ) -> Iterator[Service]:
     """Make a service of everything around it, under the instance lock."""
     file = ConfigFile.chosen(args)
@@ -149,7 +159,7 @@ def _service(
     lock = InstanceLock(places.lock_folder())
     try:
         with patience("waiting for another command of ecr-refreshd to end"):
-            lock.acquire(wait, serving=serving)
+            lock.acquire(wait, serving=serving, unless=unless)
     except LockHeldError as error:
         if not serving:
             error.exit_code = 1  # DESIGN 3: only a second service ends with 75
@@ -163,11 +173,21 @@ def _service(
         )
         seed = secrets.token_hex(16)
         yield Service(assembly.parts(), settings, remembered, version=__version__, seed=seed)
-        answers_folder = HelperFolder(str(places.helper_folder()), str(places.lock_folder()))
-        # After a sign-in, or back online, the next pull must not be told what was true before.
-        answers_folder.shorten_refusals(clock.now().wall + _BELIEVED_WITHOUT_SERVICE)
+        _shorten_refusals()
     finally:
         lock.release()
+
+
+def _shorten_refusals() -> None:
+    """Have no refusal outlive this: after a sign-in, or back online, the next pull must not be told of before.
+
+    In a thread: a home that hangs must not keep the service from its end.
+    """
+    folder = HelperFolder(str(places.helper_folder()), str(places.lock_folder()))
+    until = clock.now().wall + _BELIEVED_WITHOUT_SERVICE
+    shortening = threading.Thread(target=folder.shorten_refusals, args=(until,), daemon=True)
+    shortening.start()
+    shortening.join(_SHORTENED_WITHIN)
 
 
 def _introduce(service: Service, args: argparse.Namespace) -> None:

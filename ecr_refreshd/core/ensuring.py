@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from ecr_refreshd.core.healing import Verdict
 from ecr_refreshd.core.model import Category, EntryKind, Instant
+from ecr_refreshd.core.refusing import refusal_of
 from ecr_refreshd.core.state import Plan, SinkFacts, State
 from ecr_refreshd.core.writing import Carriers, judgement_of
 
@@ -97,7 +98,11 @@ def answered(state: State, hosts: Collection[str], least: timedelta, plan: Plan,
     """
     sink = next((state.sink(file.path) for file in plan.files if file.role == "helper"), SinkFacts())
     if sink.failure is not None:
-        return all(_token_left(state, host, plan, now) > least for host in hosts)
+        return all(
+            _token_left(state, host, plan, now) > least
+            or (refusal_of(state, host, plan, now) and not _is_asked_for(state, host, plan))
+            for host in hosts
+        )
     if sink.view is None:
         return False
     for host in hosts:

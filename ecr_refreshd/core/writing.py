@@ -152,7 +152,10 @@ def settle(state: State, now: Instant, plan: Plan, wake: Wake) -> tuple[State, t
         state = replace(state, replaced={**state.replaced, **_other_logins(sink, delivery.tokens, now)})
         # What we take away ourselves was undone by nobody.
         taking = (delivery.removed | delivery.released) - delivery.tokens.keys()
-        gone = {host: replace(sink.host(host), held=False, spoiled=False, wrote_at=None) for host in taking}
+        # The helper's answers are known as ours by when they were written: what fails is to be tried again.
+        gone = {host: replace(sink.host(host), held=False, spoiled=False) for host in taking}
+        if file.role != "helper":
+            gone = {host: replace(facts, wrote_at=None) for host, facts in gone.items()}
         sink = replace(
             sink,
             writing=serial,

@@ -8,6 +8,7 @@ Standard library only and little of it: `status` loads this on every prompt.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 import stat
@@ -15,6 +16,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from ecr_refreshd.errors import ConfigError
+
+_LONGEST = 103
+"""Bytes of a socket's path, of which macOS takes no more; it is found by its place alone then."""
 
 
 def put(socket: Path, state: Path) -> Path | None:
@@ -27,6 +31,8 @@ def put(socket: Path, state: Path) -> Path | None:
     if socket == post:
         return None
     name, fresh = _own_name(socket, post), post.with_name(f".{post.name}.{os.getpid()}")
+    if len(os.fsencode(name)) > _LONGEST:
+        return None
     try:
         name.unlink(missing_ok=True)
         name.hardlink_to(socket)
@@ -99,6 +105,9 @@ def is_anothers(socket: Path, post: Path) -> bool:
 
 
 def _own_name(socket: Path, post: Path) -> Path:
-    """Return the name of a socket that only the services of one state folder use."""
-    folder = post.parent.stat()
-    return socket.with_name(f"{socket.name}-{folder.st_dev:x}-{folder.st_ino:x}")
+    """Return the name of a socket that only the services of one state folder use.
+
+    By its path: a folder that is deleted under a service and made anew is the same to its commands.
+    """
+    folder = hashlib.sha256(os.fsencode(os.path.realpath(post.parent))).hexdigest()
+    return socket.with_name(f"{socket.name}-{folder[:8]}")

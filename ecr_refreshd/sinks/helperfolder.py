@@ -26,6 +26,8 @@ from ecr_refreshd.sinks.lock import locked
 _MOST = 1 << 17
 """Bytes: thirty times the longest token seen."""
 _NEW = ".new-"
+_HARDLY = 0.2
+"""Seconds that the end of a service may wait for a lock."""
 _HOST = re.compile(r"[a-z0-9][a-z0-9.-]*(:[0-9]+)?")
 
 
@@ -77,7 +79,7 @@ class HelperFolder:
         """Let no refusal be believed for longer than until then (UTC): nobody is there to keep it true."""
         at = ends.timestamp()
         try:
-            with locked(self._lock_folder, os.fsencode(self._path)):
+            with locked(self._lock_folder, os.fsencode(self._path), patience=_HARDLY):
                 for name in os.listdir(self._path):
                     if name.endswith(REFUSES) and os.lstat(self._file(name)).st_mtime > at:
                         os.utime(self._file(name), (at, at), follow_symlinks=False)

@@ -22,18 +22,18 @@ _PATIENCE = 10.0
 
 
 @contextmanager
-def locked(folder: str, real: bytes) -> Iterator[None]:
+def locked(folder: str, real: bytes, patience: float = _PATIENCE) -> Iterator[None]:
     """Hold the lock of a real file.
 
     Raises:
-        SinkContended: another process of ours has held it for ten seconds.
+        SinkContended: another process of ours has held it for so many seconds.
         SinkUnwritable: the lock folder cannot be used.
     """
     descriptor = _opened(folder, hashlib.sha256(real).hexdigest()[:32] + ".lock", real)
     try:
-        if not any(_taken(descriptor) for _ in attempts(_PATIENCE, every=0.01)):
+        if not any(_taken(descriptor) for _ in attempts(patience, every=0.01)):
             raise SinkContended(
-                f"Another ecr-refreshd process has been writing {shown(real)} for {_PATIENCE:.0f} s.",
+                f"Another ecr-refreshd process has been writing {shown(real)} for {patience:.0f} s.",
                 code="sink.contended",
             )
         yield

@@ -169,11 +169,26 @@ def test_status_shows_the_pause_of_a_service_that_does_not_run(house: House) -> 
     assert (after["phase"], after["paused_by"]) != ("paused", "asked")
 
 
-def test_a_lock_whose_holder_answers_nobody_is_said_and_nothing_is_changed(house: House) -> None:
+def test_a_command_that_is_at_work_is_waited_for_and_then_said(house: House) -> None:
     house.write_config(CONFIG)
     remember(house)
     lock = InstanceLock(house.state.parent / "locks")
     lock.acquire()
+    try:
+        done = house.run("pause", WEST)
+    finally:
+        lock.release()
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Another command of ecr-refreshd is at work" in done.stderr
+    assert "restart" not in done.stderr
+
+
+def test_a_lock_whose_holder_answers_nobody_is_said_and_nothing_is_changed(house: House) -> None:
+    house.write_config(CONFIG)
+    remember(house)
+    lock = InstanceLock(house.state.parent / "locks")
+    lock.acquire(serving=True)
     try:
         done = house.run("pause", WEST)
     finally:
