@@ -37,7 +37,7 @@ def is_comment(line: str) -> bool:
 
 
 def given(text: str) -> dict[str, tuple[str, ...]]:
-    """Return the values that a text gives to variables: ``NAME=value``, with ``ARG`` or ``ENV`` before it or not."""
+    """Return the values that a text gives to variables: ``NAME=value``, also after ``ARG`` and ``ENV``."""
     found: dict[str, tuple[str, ...]] = {}
     for line in text.splitlines():
         if is_comment(line):
