@@ -93,12 +93,16 @@ class Outlook:
         self._lookout.stop()
 
 
+OLD_SETTINGS = "The old settings stay in force"
+"""By this one knows the complaint about the configuration among all that is degraded."""
+
+
 def _refused(error: ConfigError) -> str:
     """Return what is said of settings that cannot be used, however many mistakes there are."""
     first, *others = error.message.splitlines() or [""]
     more = f" and {len(others)} more" if others else ""
     return (
-        f"{first.rstrip('.')}{more}. The old settings stay in force, and after a restart nothing would be kept: "
+        f"{first.rstrip('.')}{more}. {OLD_SETTINGS}, and after a restart nothing would be kept: "
         "ecr-refreshd config check"
     )
 
@@ -121,7 +125,7 @@ class Configuration:
             settings = self._read()
         except ConfigError as error:
             self.trouble = _refused(error)
-            self._log.warning("config.refused", message=error.message, hint="The old settings stay in force.")
+            self._log.warning("config.refused", message=error.message, hint=f"{OLD_SETTINGS}.")
             return None
         self.trouble = ""
         self._log.info("config.reloaded")

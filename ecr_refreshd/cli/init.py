@@ -16,7 +16,7 @@ from ecr_refreshd.aws.profiles import Profiles
 from ecr_refreshd.cli.patience import patience
 from ecr_refreshd.cli.settings import ConfigFile
 from ecr_refreshd.cli.show import say
-from ecr_refreshd.core import dockerconfig, hosts, imagenames
+from ecr_refreshd.core import dockerconfig, hosts, imagenames, placeholders
 from ecr_refreshd.core.draft import Candidate, draft
 from ecr_refreshd.core.jsontext import JsonError
 from ecr_refreshd.core.model import ChosenBy
@@ -32,6 +32,8 @@ _ENDINGS = (".dockerfile", ".containerfile", ".yml", ".yaml", ".env")
 _MOST_FILES = 20_000
 _LARGEST = 1 << 20
 """Bytes. Nobody writes a Dockerfile of a megabyte by hand."""
+_MOST_BESIDE = 20
+"""Files of variables in one folder that are looked into."""
 
 
 @dataclass(slots=True)
@@ -40,21 +42,32 @@ class _Found:
 
     Attributes:
         registries: host -> where it was found.
+        commented: the same for those that stand in comments; nobody pulls from there just now.
         unresolved: where names with variables stand.
         looked: how many files.
         remarks: sentences about what was passed over.
     """
 
     registries: dict[str, list[str]] = field(default_factory=dict)
+    commented: dict[str, list[str]] = field(default_factory=dict)
     unresolved: list[str] = field(default_factory=list)
     looked: int = 0
     remarks: list[str] = field(default_factory=list)
 
-    def add(self, host: str, place: str) -> None:
+    def add(self, host: str, place: str, *, commented: bool = False) -> None:
         """Take note of a registry."""
-        known = self.registries.setdefault(host, [])
+        known = (self.commented if commented else self.registries).setdefault(host, [])
         if place not in known:
             known.append(place)
+
+    def only_commented(self) -> list[str]:
+        """Return the registries that stand in comments alone, with where, in words."""
+        return [
+            f"{host}: {place}"
+            for host, places in self.commented.items()
+            if host not in self.registries
+            for place in places
+        ]
 
 
 def init(args: argparse.Namespace) -> int:
@@ -83,7 +96,7 @@ def init(args: argparse.Namespace) -> int:
             "No ECR registry was found, so nothing was written.",
             hint="ecr-refreshd init --scan DIR --write, with a folder of Dockerfiles or compose files",
         )
-    text = draft(_candidates(found), found.unresolved)
+    text = draft(_candidates(found), found.unresolved, found.only_commented())
     for remark in [*found.remarks, *_summary(found, scanned=args.scan is not None)]:
         say(remark, sys.stderr)
     if args.write:
@@ -114,6 +127,7 @@ def _in_docker_files(found: _Found) -> None:
 
 
 def _in_tree(folder: Path, found: _Found) -> None:
+    beside: dict[Path, dict[str, tuple[str, ...]]] = {}
     for path in _worth_reading(folder, found):
         try:
             data, _ = plainfile.read(path, _LARGEST)
@@ -125,11 +139,26 @@ def _in_tree(folder: Path, found: _Found) -> None:
             continue
         found.looked += 1
         shown = path.relative_to(folder)
-        for mention in imagenames.mentions(data.decode("utf-8", "replace")):
+        if path.parent not in beside:
+            beside[path.parent] = _variables_in(path.parent)
+        for mention in imagenames.mentions(data.decode("utf-8", "replace"), beside[path.parent]):
             if mention.host:
-                found.add(mention.host, f"{shown}:{mention.line}")
+                found.add(mention.host, f"{shown}:{mention.line}", commented=mention.commented)
             else:
                 found.unresolved.append(f"{shown}:{mention.line}: {mention.text}")
+
+
+def _variables_in(folder: Path) -> dict[str, tuple[str, ...]]:
+    """Return what the ``.env`` of a folder, and others called so, give to variables: each of the values."""
+    values: dict[str, tuple[str, ...]] = {}
+    for path in sorted(folder.glob("*.env"))[:_MOST_BESIDE]:
+        try:
+            data, _ = plainfile.read(path, _LARGEST)
+        except OSError:
+            continue  # it is looked at as a file of the tree too, and said there
+        for name, told in placeholders.given(data.decode("utf-8", "replace")).items():
+            values[name] = tuple(dict.fromkeys([*values.get(name, ()), *told]))
+    return values
 
 
 def _worth_reading(folder: Path, found: _Found) -> Iterator[Path]:

@@ -47,12 +47,13 @@ class Candidate:
     partition: str = ""
 
 
-def draft(found: Iterable[Candidate], unresolved: Sequence[str]) -> str:
+def draft(found: Iterable[Candidate], unresolved: Sequence[str], commented: Sequence[str] = ()) -> str:
     """Return the text of a configuration.
 
     Args:
         found: the registries.
         unresolved: where names stand that hold variables, in words.
+        commented: registries that comments alone name, and where, in words.
     """
     lines = [
         "# Proposed by `ecr-refreshd init`. Every key, with its default: ecr-refreshd config show",
@@ -68,6 +69,9 @@ def draft(found: Iterable[Candidate], unresolved: Sequence[str]) -> str:
     if unresolved:
         lines += ["", "# Named with variables, so that it cannot be told which registries are meant:"]
         lines += [f"#   {_comment(each)}" for each in unresolved]
+    if commented:
+        lines += ["", "# Named in comments only, and so left out:"]
+        lines += [f"#   {_comment(each)}" for each in commented]
     return "\n".join(lines) + "\n"
 
 

@@ -1,16 +1,18 @@
 """Registries in the images that people's files name: Dockerfiles, compose files, workflows, manifests.
 
 It is a search for text, not a reading of each format: an image is written the same way in all of them. What is
-put together from variables cannot be told, and is named as such.
+put together from variables is told where the file, or the ``.env`` beside it, gives them (core/placeholders.py),
+and else is named as such.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ecr_refreshd.core import hosts
+from ecr_refreshd.core.placeholders import given, is_comment, put_together
 
 _NAMED = re.compile(
     r"(?:[0-9]{12}\.dkr[.-]ecr[a-z0-9.-]{0,80}[a-z0-9]|public\.ecr\.aws|ecr-public\.aws\.com)"
@@ -36,24 +38,44 @@ class Mention:
         host: canonical; "" where variables stand in the name.
         line: its number, from 1.
         text: the name as it is written there.
+        commented: the line is a comment, so that nobody pulls from there just now.
     """
 
     host: str
     line: int
     text: str
+    commented: bool = False
 
 
-def mentions(text: str) -> Iterator[Mention]:
-    """Yield the registries that a text names, line by line; a line that is a comment counts too."""
+def mentions(text: str, beside: Mapping[str, Sequence[str]] | None = None) -> Iterator[Mention]:
+    """Yield the registries that a text names, line by line.
+
+    Args:
+        text: a file's.
+        beside: what files beside it give for variables, as `placeholders.given` returns it; what the file itself
+            gives goes before.
+    """
+    values = {**(beside or {}), **given(text)}
     for number, line in enumerate(text.splitlines(), 1):
+        commented = is_comment(line)
         for name in _named(line):
             host = hosts.parse(name)
             if host is not None:
-                yield Mention(host.name, number, name)
+                yield Mention(host.name, number, name, commented)
         for word in _words(line):
             composed = "$" in word or "{{" in word
-            if composed and not any(_named(word)):
-                yield Mention("", number, word[:120])
+            if composed and not commented and not any(_named(word)):
+                yield from _composed(word, number, values)
+
+
+def _composed(word: str, line: int, values: Mapping[str, Sequence[str]]) -> Iterator[Mention]:
+    """Yield the registries that a name with variables stands for; the name as such where they are not told."""
+    names = [name for whole in put_together(word, values) for name in _named(whole)]
+    found = dict.fromkeys(host.name for name in names if (host := hosts.parse(name)) is not None)
+    if found:
+        yield from (Mention(host, line, word[:120]) for host in found)
+    else:
+        yield Mention("", line, word[:120])
 
 
 def _named(line: str) -> Iterator[str]:

@@ -232,6 +232,8 @@ def _sink_row(
         "state": str(standing),
         "detail": detail,
     }
+    if sink.failure is not None and sink.failure.hint and detail == _said(sink.failure):
+        row["hint"] = sink.failure.hint
     entry = sink.entry(registry.host)
     judgement = judgement_of(state, sink, registry, now) if standing is SinkState.FOREIGN else None
     if judgement is not None and judgement.until is not None:

@@ -20,9 +20,21 @@ from typing import Any
 import pytest
 
 from ecr_refreshd.cli import doctor
-from ecr_refreshd.cli.doctor import clients, disk, entries, machine, page, pasted, service
+from ecr_refreshd.cli.doctor import (
+    clients,
+    disk,
+    entries,
+    machine,
+    page,
+    pasted,
+    profiles,
+    service,
+    trouble,
+)
+from ecr_refreshd.cli.doctor.dockerfiles import bounded
+from ecr_refreshd.cli.doctor.dockerfiles import found as _file
 from ecr_refreshd.cli.doctor.finding import Finding, Mend, Severity, exit_code
-from ecr_refreshd.cli.doctor.scene import Scene, _file, bounded
+from ecr_refreshd.cli.doctor.scene import Scene
 from ecr_refreshd.cli.environment import COMPARED, telling, told
 from ecr_refreshd.cli.table import Look
 from ecr_refreshd.core.clients.families import Family
@@ -123,7 +135,7 @@ def test_what_the_settings_put_into_the_services_environment_is_not_the_shells(
 
 def degraded(text: str, scene: Scene) -> Finding:
     document = {**scene.document, "pid": 1, "degraded": [text]}
-    (found,) = service.trouble(replace(scene, running=True, document=document))
+    (found,) = trouble.trouble(replace(scene, running=True, document=document))
     return found
 
 
@@ -139,22 +151,26 @@ def test_a_contested_and_an_unwritable_file(scene: Scene) -> None:
         "phase": "fresh",
         "sinks": [
             {"path": "/f", "state": "contested", "detail": "x"},
-            {"path": "/g", "state": "unwritable", "detail": "The disk is full. df -h"},
+            {"path": "/g", "state": "unwritable", "detail": "The disk is full. df -h /", "hint": "df -h /"},
+            {"path": "/j", "state": "missing", "detail": "no token yet"},
             {"path": "/i", "state": "written", "detail": ""},
         ],
     }
-    document = {**scene.document, "pid": 1, "registries": [row]}
-    found = {each.key: each for each in service.trouble(replace(scene, running=True, document=document))}
+    document = {**scene.document, "pid": 1, "registries": [row, {**row, "host": "i"}]}
+    found = {each.key: each for each in trouble.trouble(replace(scene, running=True, document=document))}
     assert found.keys() == {"sink.contested", "sink.unwritable"}
-    assert found["sink.contested"].how.endswith("ecr-refreshd pause h")
-    assert found["sink.unwritable"].what == "The disk is full. df -h"
-    assert found["sink.unwritable"].how.endswith("ecr-refreshd refresh h")
+    assert found["sink.contested"].how.endswith("ecr-refreshd pause i")
+    told = found["sink.unwritable"]
+    assert (told.what, told.subject) == ("/g: The disk is full.", "/g")
+    assert told.how.split("\n")[1:] == ["df -h /", "ecr-refreshd refresh h i"]
+    assert "/g" in told.why
+    assert len(list(trouble.trouble(replace(scene, running=True, document=document)))) == 3
 
 
 def test_a_notice_that_reached_nobody(scene: Scene) -> None:
     notice = {"key": "login:corp", "title": "Sign in", "problems": ["no bus"]}
     document = {**scene.document, "pid": 1, "notices": [notice]}
-    (found,) = service.trouble(replace(scene, running=True, document=document))
+    (found,) = trouble.trouble(replace(scene, running=True, document=document))
     assert found.key == "notify.undelivered"
     assert "no bus" in found.what
 
@@ -189,7 +205,7 @@ def test_variables_go_into_one_table_with_those_that_are_there(scene: Scene, tmp
     there = configured(tmp_path, '[environment]\nset = { AWS_CA_BUNDLE = "/ca.pem" }\n')
     theirs = {"HOME": there.shell["HOME"], "AWS_CA_BUNDLE": "/ca.pem", "PATH": "/bin"}
     shell = {**there.shell, **DIFFERENT, "AWS_CA_BUNDLE": "/ca.pem"}
-    seen = replace(there, running=True, theirs=theirs, shell=shell)
+    seen = replace(there, running=True, theirs=theirs, shell=shell, aws=None)
     (found,) = service.environment(seen)
     first, *lines = found.how.split("\n")
     assert found.subject == "DOCKER_CONFIG, AWS_PROFILE, HTTPS_PROXY"
@@ -205,13 +221,13 @@ def test_variables_go_into_one_table_with_those_that_are_there(scene: Scene, tmp
 def test_a_variable_that_only_the_service_has_is_exported(scene: Scene) -> None:
     theirs = {"HOME": scene.shell["HOME"], "AWS_PROFILE": "my dev"}
     (found,) = service.environment(replace(scene, running=True, theirs=theirs))
-    assert found.how.startswith("export AWS_PROFILE='my dev' (")
+    assert found.how.endswith(":\nexport AWS_PROFILE='my dev'")
 
 
 def test_a_limit_is_raised_above_what_it_is_and_the_other_stays_raised(scene: Scene) -> None:
     put(scene.root, "proc/sys/fs/inotify/max_user_watches", "1048576\n")
     put(scene.root, "proc/sys/fs/inotify/max_user_instances", "128\n")
-    watches, instances = (service.inotify(f"fs.inotify.max_user_{each}", scene.root) for each in LIMITS)
+    watches, instances = (trouble.inotify(f"fs.inotify.max_user_{each}", scene.root) for each in LIMITS)
     assert "max_user_watches=2097152 " in watches
     assert "max_user_instances=1024 " in instances
     files = [next(word for word in each.split() if word.startswith("/etc/")) for each in (watches, instances)]
@@ -292,7 +308,7 @@ def test_a_path_with_a_blank_stays_one_word(scene: Scene, tmp_path: Path) -> Non
     put(path.parent, path.name, "{")
     seen = replace(scene, files=(_file(str(path), scene.environ),))
     (found,) = entries.broken(seen)
-    type_in(found.how.partition("keeping: ")[2], seen)
+    type_in(found.how.partition("\n")[2], seen)
     assert gone(entries.broken, seen)
 
 
@@ -316,7 +332,7 @@ def test_a_file_in_a_work_tree_of_its_own_with_a_name_that_is_a_pattern(
         subprocess.run([*git, str(tree), "add", "."], check=True)
     (found,) = disk.exposure(seen)
     assert found.key == "file.git"
-    type_in(found.how.partition(", then commit")[0], seen)
+    type_in(found.how.partition("\n")[2] or found.how, seen)
     assert gone(disk.exposure, seen)
 
 
@@ -513,3 +529,54 @@ def test_the_page_puts_the_worst_first_and_commands_in_one_piece() -> None:
         "1 error, 1 remark. Looked at: files.",
         "`ecr-refreshd doctor --fix` mends one of these.",
     ]
+
+
+@pytest.mark.parametrize("mine", [True, False])
+def test_an_aws_file_that_may_not_be_read_is_told_from_one_that_does_not_parse(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mine: bool
+) -> None:
+    """Root reads everything, so what the reader says stands here in its place."""
+    path = tmp_path / "my credentials"
+    path.write_text("")
+    assert scene.aws is not None
+    problems = (f"{path} cannot be read: Permission denied.", "/c/config does not parse in line 3, so no.")
+    seen = replace(scene, aws=replace(scene.aws, profiles=replace(scene.aws.profiles, problems=problems)))
+    if not mine:
+        monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
+    closed, torn = profiles.files(seen)
+    assert "does not parse" not in closed.what + closed.why
+    assert closed.how == (f"chmod u+rw '{path}'" if mine else f"sudo chown {path.stat().st_uid + 1} '{path}'")
+    assert torn.how == "Correct line 3 of /c/config."
+
+
+def test_a_service_is_started_anew_as_it_was_started(scene: Scene) -> None:
+    """By the systemd that it runs under, which its own control group tells; else in its terminal."""
+    serving = replace(scene, document={**scene.document, "pid": 4711})
+    for group, how in (
+        (
+            "0::/user.slice/user@1000.service/app.slice/ecr-refreshd.service",
+            "systemctl --user restart ecr-refreshd.service",
+        ),
+        ("0::/system.slice/ecr-refreshd@ci.service", "sudo systemctl restart ecr-refreshd@ci.service"),
+    ):
+        put(scene.root, "proc/4711/cgroup", group)
+        assert service.restart(serving) == how
+    put(scene.root, "proc/4711/cgroup", "0::/user.slice/user-1000.slice/session-3.scope")
+    assert service.restart(serving).split("\n")[1:] == ["kill 4711 && sleep 3", "ecr-refreshd run"]
+
+
+@pytest.mark.parametrize(
+    ("hint", "after", "how"),
+    [
+        ("aws sso login", (), "aws sso login"),
+        ("aws sso login", ("b",), "One after the other:\naws sso login\nb"),
+        ("chmod o-w X, or name it", (), "Do this, or name it:\nchmod o-w X"),
+        ("aws a; if so, it lacks: aws b", (), "One after the other:\naws a\n# if so, it lacks:\naws b"),
+        ("Ask somebody.", ("b",), "Ask somebody, then:\nb"),
+        ("Ask somebody.", (), "Ask somebody."),
+        ("", ("b",), "b"),
+        ("", (), ""),
+    ],
+)
+def test_a_hint_that_is_a_command_can_be_pasted(hint: str, after: tuple[str, ...], how: str) -> None:
+    assert pasted.hinted(hint, *after) == how

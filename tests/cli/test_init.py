@@ -162,3 +162,30 @@ def test_the_command_that_moves_a_configuration_away_can_be_run(home: Path) -> N
     command = done.stderr.partition("move it away: ")[2].splitlines()[0]
     subprocess.run(["sh", "-c", command], check=True, cwd=home)
     assert not target.exists()
+
+
+def test_what_a_file_or_the_env_beside_it_gives_is_put_in(home: Path) -> None:
+    (home / "src/app").mkdir(parents=True)
+    (home / "src/Dockerfile").write_text(
+        "ARG ACCOUNT=111111111111\nARG REGION=eu-west-1\n"
+        "ARG REGISTRY=${ACCOUNT}.dkr.ecr.${REGION}.amazonaws.com\nFROM ${REGISTRY}/app\n"
+    )
+    (home / "src/app/compose.yaml").write_text("image: ${ACCT}.dkr.ecr.us-west-2.amazonaws.com/web:1\n")
+    (home / "src/app/.env").write_text("ACCT=222222222222\n")
+    done = run(home, "init", "--scan", "src")
+    assert f"# {EAST}: Dockerfile:3" in done.stdout
+    assert f"# {OTHER}: app/compose.yaml:1" in done.stdout
+    assert "Named with variables" not in done.stdout
+
+
+def test_what_is_commented_out_becomes_no_registry(home: Path) -> None:
+    (home / "src").mkdir()
+    (home / "src/Dockerfile").write_text(f"# FROM {OTHER}/old\n# was {EAST}/x\nFROM {EAST}/app\n")
+    (home / "src/compose.yaml").write_text(f"  # image: {OTHER}/web\n")
+    done = run(home, "init", "--scan", "src")
+    active = [line for line in done.stdout.splitlines() if not line.startswith("#")]
+    assert not [line for line in active if "222222222222" in line]
+    assert "# Named in comments only" in done.stdout
+    assert f"#   {OTHER}: Dockerfile:1" in done.stdout
+    assert f"#   {EAST}" not in done.stdout
+    assert "2 registries found" in done.stderr

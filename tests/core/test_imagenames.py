@@ -24,7 +24,6 @@ HOST = "724013829182.dkr.ecr.us-west-2.amazonaws.com"
         f'tags = ["{HOST}/app:latest"]',
         f"docker login {HOST}, then",
         f"see {HOST}.",
-        f"# {HOST}/commented:1",
         f"image: ${{REG:-{HOST}}}/x",
         f"image: ${{REG-{HOST}}}/x",
         f"image: ${{REG:={HOST}}}/x",
@@ -36,6 +35,71 @@ HOST = "724013829182.dkr.ecr.us-west-2.amazonaws.com"
 )
 def test_an_image_in_any_file(line: str) -> None:
     assert list(mentions(f"first\n{line}\n")) == [Mention(HOST, 2, HOST)]
+
+
+@pytest.mark.parametrize(
+    ("line", "commented"),
+    [
+        (f"# FROM {HOST}/x:1", True),
+        (f"    # image: {HOST}/x:1", True),
+        (f"  // image: {HOST}/x:1", True),
+        (f"# syntax={HOST}/dockerfile:1", False),
+        (f"uses: docker://{HOST}/app:1", False),
+    ],
+)
+def test_a_comment_is_told_apart_and_a_directive_is_none(line: str, commented: bool) -> None:
+    assert list(mentions(line)) == [Mention(HOST, 1, HOST, commented)]
+
+
+EAST = "724013829182.dkr.ecr.eu-west-1.amazonaws.com"
+DOCKERFILE = """\
+ARG ACCOUNT=724013829182
+ARG REGION="us-west-2"
+ARG REGISTRY=${ACCOUNT}.dkr.ecr.${REGION}.amazonaws.com
+FROM ${REGISTRY}/app
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "beside", "found"),
+    [
+        (DOCKERFILE, {}, {HOST}),
+        ("ENV A=724013829182 R=us-west-2\nFROM $A.dkr.ecr.$R.amazonaws.com/x", {}, {HOST}),
+        ("ENV A 724013829182\nFROM $A.dkr.ecr.us-west-2.amazonaws.com/x", {}, {HOST}),
+        ("image: ${ACCT}.dkr.ecr.us-west-2.amazonaws.com/x", {"ACCT": ("724013829182",)}, {HOST}),
+        ("image: ${A}.dkr.ecr.${R:-us-west-2}.amazonaws.com/x", {"A": ("724013829182",)}, {HOST}),
+        (
+            "image: ${A}.dkr.ecr.${R:-eu-west-1}.amazonaws.com/x",
+            {"A": ("724013829182",), "R": ("us-west-2",)},
+            {HOST},
+        ),
+        ("A=724013829182\nX=${A}.dkr.ecr.${R:-${S:-us-west-2}}.amazonaws.com", {}, {HOST}),
+        ("export A=724013829182\nB=$A\nX=${B}.dkr.ecr.us-west-2.amazonaws.com", {}, {HOST}),
+        (
+            "x: ${A}.dkr.ecr.${R}.amazonaws.com",
+            {"A": ("724013829182",), "R": ("us-west-2", "eu-west-1")},
+            {HOST, EAST},
+        ),
+        (DOCKERFILE, {"ACCOUNT": ("999999999999",)}, {HOST}),
+        ("# A=724013829182\nFROM $A.dkr.ecr.us-west-2.amazonaws.com/x", {}, {""}),
+        ("A=$B\nB=$A\nFROM $A.dkr.ecr.us-west-2.amazonaws.com/x", {}, {""}),
+        ("ARG A\nFROM $A.dkr.ecr.us-west-2.amazonaws.com/x", {}, {""}),
+        ("# FROM $A.dkr.ecr.us-west-2.amazonaws.com/x", {}, set()),
+    ],
+)
+def test_variables_that_are_given_are_put_in(
+    text: str, beside: dict[str, tuple[str, ...]], found: set[str]
+) -> None:
+    """By the file itself, else by what lies beside it; each of several values, and none from a comment."""
+    assert {each.host for each in mentions(text, beside)} == found
+
+
+def test_variables_that_multiply_are_bounded() -> None:
+    values = {f"V{number}": tuple("12345678") for number in range(9)}
+    name = "".join(f"${{V{number}}}" for number in range(9))
+    grown = "A=$A$A$A$A$A$A$A$A\n" + "".join(f"N{number}=x\n" for number in range(100_000))
+    assert len(list(mentions(f"{name}.dkr.ecr.us-west-2.amazonaws.com", values))) == 1
+    assert len(list(mentions(f"{grown}$A.dkr.ecr.us-west-2.amazonaws.com"))) == 1
 
 
 @pytest.mark.parametrize("name", [HOST.upper(), "Public.ECR.aws", f"{HOST[:20]}{HOST[20:].title()}"])

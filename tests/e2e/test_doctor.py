@@ -12,6 +12,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -43,6 +44,19 @@ def token(ends: float, salt: str = "") -> str:
     return login("AWS", base64.b64encode(inner.encode()).decode())
 
 
+def pasteable(how: str) -> None:
+    """Assert that no words for people stand behind a command, where a shell would take them for its own."""
+    first, *lines = how.split("\n")
+    if lines:
+        assert first.endswith(":"), how
+    elif re.match(
+        r"(sudo |)(aws|chmod|chown|docker|ecr-refreshd|export|git|kill|mkdir|mv|systemctl|unset) ", first
+    ):
+        lines = [first]
+    for line in lines:
+        assert not re.search(r" \((?!findmnt)|[;,] (or|then)\b", line.replace("$(", "")), how
+
+
 class Patient:
     """A machine that `doctor` is asked about."""
 
@@ -71,6 +85,8 @@ class Patient:
         worst = {"error": 1, "warning": 4, "info": 0, None: 0}[document["worst"]]
         assert done.returncode == worst, "the exit code goes by severity"
         assert not [each for each in document["findings"] if each["key"].startswith("doctor.")]
+        for each in document["findings"]:
+            pasteable(each["how"])
         return document
 
     def secrets(self) -> set[str]:
@@ -100,7 +116,8 @@ class Patient:
         named = f"--config {shlex.quote(str(config))}" if config else ""
         program.write_text(f'#!/bin/sh\nexec {sys.executable} -m ecr_refreshd {named} "$@"\n')
         program.chmod(0o755)
-        for command in re.split(r", then: |; then: |; or, .*?: ", text):
+        first, *lines = text.split("\n")  # the first is for people where others follow
+        for command in lines or [first]:
             done = subprocess.run(
                 ["sh", "-c", command],
                 env={
@@ -175,10 +192,8 @@ def test_an_entry_of_ours_that_cannot_be_decoded_is_written_anew(patient: Patien
     patient.home.profile("default")
     patient.put(auths={WEST: {"auth": "!!!"}})
 
-    how = patient.finding("entry.undecodable", WEST)["how"]
-    patient.edit(WEST)
-    patient.home.write_config(f'{patient.setup}[[registry]]\nhost = "{WEST}"\n')
-    patient.type(how.partition(", then: ")[2])
+    """Done as it stands, whether or not the settings name it and a service runs; nothing is deleted first."""
+    patient.type(patient.finding("entry.undecodable", WEST)["how"])
     patient.gone("entry.undecodable")
     assert WEST in json.loads(patient.home.docker.read_text())["auths"]
 
@@ -188,7 +203,7 @@ def test_a_file_that_does_not_parse_is_named_with_its_line(patient: Patient) -> 
 
     found = patient.finding("file.unparsable")
     assert "line 3" in found["what"]
-    patient.type(found["how"].partition("keeping: ")[2])
+    patient.type(found["how"])
     patient.gone("file.unparsable")
 
 
@@ -392,7 +407,7 @@ def test_a_token_in_a_git_work_tree(patient: Patient, tracked: bool) -> None:
 
     found = patient.finding("file.git", str(path))
     assert found["severity"] == ("error" if tracked else "warning")
-    patient.type(found["how"].partition(", then commit")[0])
+    patient.type(found["how"])
     patient.gone("file.git")
     assert path.exists()
 
@@ -401,7 +416,7 @@ def test_a_file_with_two_names(patient: Patient) -> None:
     path = patient.put(auths={"quay.io": {"auth": login()}})
     os.link(path, patient.home.folder / "another")
 
-    patient.type(patient.finding("file.hard-link", str(path))["how"].partition("; elsewhere")[0])
+    patient.type(patient.finding("file.hard-link", str(path))["how"])
     patient.gone("file.hard-link")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -440,7 +455,7 @@ def test_a_read_only_file_system(patient: Patient) -> None:
     mount = f"mount --bind {path.parent} {path.parent} && mount -o remount,bind,ro {path.parent}"
 
     how = apart(patient, "-m", before=mount)["file.unwritable"]["how"]
-    command = how.replace("sudo ", "").partition(", or")[0].replace("remount,rw", "remount,bind,rw")
+    command = how.partition("\n")[2].replace("sudo ", "").replace("remount,rw", "remount,bind,rw")
     assert "file.unwritable" not in apart(patient, "-m", before=f"{mount} && {command}")
 
 
@@ -453,13 +468,13 @@ def test_a_link_that_is_not_followed(patient: Patient) -> None:
     path.parent.chmod(0o777)
 
     how = patient.finding("file.symlink", str(path))["how"]
-    patient.type(how.partition(", or")[0])
+    patient.type(how)
     patient.gone("file.symlink")
 
 
 def test_a_pipe_in_place_of_the_file(patient: Patient) -> None:
     os.mkfifo(patient.home.docker)
-    patient.type(patient.finding("file.unreadable")["how"].partition("yours: ")[2])
+    patient.type(patient.finding("file.unreadable")["how"])
     patient.gone("file.unreadable")
 
 
@@ -505,10 +520,11 @@ def test_a_login_that_is_needed(patient: Patient, state: str, key: str) -> None:
     assert found["how"] == "aws sso login --sso-session corp"
     assert "1 of 2 registries" in found["why"]
     expired = patient.finding("token.expired", host("100000000002"))
-    assert expired["how"].startswith("aws sso login --sso-session corp, then: ecr-refreshd refresh ")
+    signed_in, again = expired["how"].split("\n")[1:]
+    assert signed_in == found["how"]
     patient.type(found["how"])
     patient.gone(key)
-    patient.type(expired["how"].partition("then: ")[2])
+    patient.type(again)
     patient.gone("token.expired")
 
 
@@ -591,7 +607,7 @@ def test_nobody_to_ask(patient: Patient) -> None:
 
 def test_no_service_and_then_one(patient: Patient) -> None:
     found = patient.finding("service.absent")
-    assert found["how"].startswith("ecr-refreshd run")
+    assert found["how"].endswith(":\necr-refreshd --config " + str(patient.home.config) + " run")
     patient.serve()
     patient.gone("service.absent")
 
@@ -599,6 +615,7 @@ def test_no_service_and_then_one(patient: Patient) -> None:
 def test_a_service_with_another_environment(patient: Patient) -> None:
     """A shell's AWS_PROFILE, which the service has not; a proxy's password is not told."""
     patient.home.profile("default")
+    patient.home.profile("dev")
     patient.serve()
     proxy = "http://me:hunter22@127.0.0.1:9"
 
@@ -672,7 +689,7 @@ def test_an_expired_token_is_renewed(patient: Patient) -> None:
 def test_a_variable_that_goes_before_every_file(patient: Patient) -> None:
     variable = json.dumps({"auths": {WEST: {"auth": token(9000)}}})
     found = patient.finding("environment.docker-auth-config", DOCKER_AUTH_CONFIG=variable)
-    assert found["how"].startswith("unset DOCKER_AUTH_CONFIG")
+    assert found["how"].endswith("\nunset DOCKER_AUTH_CONFIG")
     patient.gone("environment.docker-auth-config")
 
 
@@ -696,7 +713,8 @@ def test_aws_files_that_do_not_parse(patient: Patient) -> None:
 
 def test_nothing_to_keep(patient: Patient) -> None:
     found = patient.finding("registry.none")
-    assert "ecr-refreshd init --scan" in found["how"]
+    assert f"init --scan {patient.home.folder}" in found["how"]
+    patient.type(found["how"])
     patient.home.write_config(f'{patient.setup}[[registry]]\nhost = "{WEST}"\n')
     patient.gone("registry.none")
 
@@ -740,5 +758,281 @@ def test_the_page_for_people_says_what_why_and_what_to_do(patient: Patient) -> N
     done = patient.home.run("doctor")
     assert done.returncode == 1
     first, *_ = done.stdout.split("\n\n")
-    assert re.fullmatch(r"error: .* \[entry\.undecodable\]\n  why: .*\n  do: .*", first)
+    assert re.fullmatch(r"error: .* \[entry\.undecodable\]\n  why: .*\n  do: .*(\n      .*)?", first)
     assert "1 error" in done.stdout.splitlines()[-1]
+
+
+def keys(document: dict[str, Any]) -> list[str]:
+    return [each["key"] for each in document["findings"] if each["severity"] != "info"]
+
+
+@pytest.mark.parametrize("fault", ["line", "value", "deleted"])
+def test_a_mistake_in_the_settings_of_a_running_service_is_one_finding(patient: Patient, fault: str) -> None:
+    """No restart is proposed, which would be an outage; nothing is said by the defaults in their place."""
+    patient.home.profile("work", GOOD)
+    text = f'{patient.setup}[[registry]]\nhost = "{WEST}"\nprofile = "work"\n'
+    patient.home.write_config(text)
+    patient.put(auths={WEST: {"auth": token(9000)}})
+    patient.serve()
+    named = ["--config", str(patient.home.config)]
+    if fault == "deleted":
+        patient.home.config.unlink()
+    else:
+        patient.home.write_config(text + {"line": "x=\n", "value": '[docker]\nmode = "AUTO"\n'}[fault])
+    until(lambda: bool(patient.home.status()["degraded"]), "the complaint")
+
+    document = json.loads(patient.home.run(*named, "doctor", "--json").stdout)
+    assert keys(document) == ["config.invalid"]
+    (found,) = [each for each in document["findings"] if each["key"] == "config.invalid"]
+    assert "restart" not in found["how"]
+    if fault == "deleted":
+        assert f"Put {patient.home.config} back" in found["how"]
+        assert keys(json.loads(patient.home.run("doctor", "--json").stdout)) == ["config.invalid"]
+    else:
+        line = 3 + text.count("\n") - 1 if fault == "value" else text.count("\n") + 1
+        assert (
+            f"Correct line {line} of {patient.home.config}; saving is enough" in found["how"]
+            or fault == "value"
+        )
+    patient.home.write_config(text)
+    until(lambda: not patient.home.status()["degraded"], "the settings to be taken")
+    assert keys(patient.asked()) == []
+
+
+def test_a_configuration_that_is_named_and_not_there(patient: Patient) -> None:
+    done = patient.home.run("--config", "/nope.toml", "doctor", "--json")
+    (found,) = [each for each in json.loads(done.stdout)["findings"] if each["key"] == "config.invalid"]
+    assert "Correct /nope.toml" not in found["how"]
+    assert "no such file" in found["how"]
+    assert "--config /nope.toml init --write" in found["how"]
+
+
+@pytest.mark.parametrize("running", [True, False])
+@pytest.mark.parametrize("mode", ["auto", "auths", "helper", "both", "store"])
+def test_an_undecodable_entry_of_ours_is_written_anew_in_every_mode(
+    patient: Patient, mode: str, running: bool
+) -> None:
+    patient.home.profile("default")
+    patient.home.write_config(f'{patient.setup}[docker]\nmode = "{mode}"\n')
+    if running:
+        patient.serve()
+    patient.put(auths={WEST: {"auth": "!!!"}, "quay.io": {"auth": login()}})
+    document = patient.asked()
+    for each in document["findings"]:
+        if each["key"] == "entry.undecodable":
+            assert each["how"] == f"ecr-refreshd refresh {WEST}"
+            patient.type(each["how"])
+    patient.gone("entry.undecodable")
+    assert json.loads(patient.home.docker.read_text())["auths"]["quay.io"] == {"auth": login()}
+
+
+def test_an_undecodable_entry_in_the_shadow_of_another_helper_is_deleted(patient: Patient) -> None:
+    """Such a line is left alone, and the entry beside it too."""
+    patient.home.profile("default")
+    patient.program("docker-credential-other")
+    patient.put(auths={WEST: {"auth": "!!!"}}, credHelpers={WEST: "other"})
+    assert patient.finding("entry.undecodable", WEST)["how"].startswith(f'Delete the entry "{WEST}"')
+    patient.edit(WEST)
+    patient.gone("entry.undecodable")
+
+
+def test_nothing_is_logged_in_or_out_beside_an_entry_that_cannot_be_decoded(patient: Patient) -> None:
+    """When it writes the file then, docker empties other entries."""
+    patient.program("docker")
+    patient.put(auths={"ghcr.io": {"auth": "!!!"}, "quay.io": {"auth": "???"}, WEST: {"auth": token(-60)}})
+    for each in patient.asked()["findings"]:
+        assert "docker log" not in each["how"]
+
+
+def test_another_program_of_our_helpers_name_is_put_out_of_the_way(patient: Patient) -> None:
+    other = patient.home.folder / "b2/docker-credential-ecr-refreshd"
+    other.parent.mkdir()
+    other.write_text("#!/bin/sh\necho hello\n")
+    other.chmod(0o755)
+    patient.put(auths={}, credHelpers={WEST: "ecr-refreshd"})
+    path = f"{other.parent}:{patient.path}"
+
+    found = patient.finding("helper.dead", PATH=path)
+    assert str(other) in found["what"]
+    assert "ln -s" not in found["how"], "ours is found once that has gone"
+    patient.type(found["how"])
+    patient.gone("helper.dead", PATH=path)
+
+
+@pytest.mark.parametrize("fault", ["owner", "mode", "file"])
+def test_a_state_folder_that_the_service_refuses(patient: Patient, fault: str) -> None:
+    folder = patient.home.folder / ".local/state/ecr-refreshd"
+    folder.parent.mkdir(parents=True)
+    if fault == "file":
+        folder.write_text("")
+    else:
+        folder.mkdir(mode=0o700)
+    if fault == "mode":
+        folder.chmod(0o777)
+    if fault == "owner":
+        need(os.geteuid() == 0, "only root can give a folder away")
+        os.chown(folder, 1234, -1)
+    assert patient.home.run("run", "--once").returncode != 0
+
+    found = patient.finding("state.folder", str(folder))
+    patient.type(found["how"].replace("sudo ", ""))
+    patient.gone("state.folder")
+    assert patient.home.run("run", "--once").returncode == 0
+
+
+def test_a_file_in_place_of_dockers_folder(patient: Patient) -> None:
+    patient.home.docker.parent.rmdir()
+    patient.home.docker.parent.write_text("")
+    patient.type(patient.finding("file.unwritable", str(patient.home.docker))["how"])
+    patient.gone("file.unwritable")
+
+
+def test_a_link_whose_folder_is_missing(patient: Patient) -> None:
+    patient.home.docker.symlink_to(patient.home.folder / "dotfiles/docker/config.json")
+    found = patient.finding("file.unwritable")
+    assert "is a link to" in found["what"]
+    patient.type(found["how"])
+    patient.gone("file.unwritable")
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a_file_that_nobody_may_change(patient: Patient, running: bool) -> None:
+    need(os.geteuid() == 0 and shutil.which("chattr"), "only root can make a file immutable")
+    others = host("100000000002")
+    patient.home.profile("default")
+    patient.home.profile("other", "100000000002")
+    path = patient.put(auths={WEST: {"auth": token(-60)}, others: {"auth": token(-60)}})
+    need(
+        subprocess.run(["chattr", "+i", path], check=False, capture_output=True).returncode == 0,
+        "no attributes",
+    )
+    try:
+        if running:
+            patient.serve()
+            until(
+                lambda: all(r["sinks"][0]["state"] == "unwritable" for r in patient.home.rows().values()),
+                "it",
+            )
+        found = [e for e in patient.asked()["findings"] if e["key"] in {"file.unwritable", "sink.unwritable"}]
+        assert [each["key"] for each in found] == ["sink.unwritable" if running else "file.unwritable"]
+        assert str(path) in found[0]["why"] or not running
+        patient.type(found[0]["how"].replace("sudo ", ""))
+        patient.gone("file.unwritable")
+        until(lambda: "sink.unwritable" not in keys(patient.asked()), "the service to write")
+    finally:
+        subprocess.run(["chattr", "-i", path], check=True)
+
+
+@pytest.mark.parametrize("there", ["missing", "file"])
+def test_a_docker_config_that_is_no_folder(patient: Patient, there: str) -> None:
+    folder = patient.home.folder / "elsewhere"
+    key = {"missing": "docker.config-folder", "file": "file.unwritable"}[there]
+    if there == "file":
+        folder.write_text("")
+    patient.type(patient.finding(key, str(folder), DOCKER_CONFIG=str(folder))["how"])
+    patient.gone(key, DOCKER_CONFIG=str(folder))
+
+
+@pytest.mark.parametrize("table", ["hooks", "notify"])
+def test_a_program_of_the_settings_by_its_path(patient: Patient, table: str) -> None:
+    program = patient.home.folder / "tell-ops"
+    key, name = {"hooks": ("hooks.on-renewed", "on_renewed"), "notify": ("notify.command", "command")}[table]
+    patient.home.write_config(
+        f"[notify]\ndesktop = false\n[{table}]\n".replace("[notify]\n[notify]", "[notify]")
+        + f'{name} = ["{program}"]\n'
+        if table == "hooks"
+        else f'[notify]\ndesktop = false\n{name} = ["{program}"]\n'
+    )
+    found = patient.finding(key)
+    assert "does not exist" in found["what"]
+    assert "absolute" not in found["how"]
+    program.write_text("#!/bin/sh\n")
+    patient.type(patient.finding(key)["how"])
+    patient.gone(key)
+
+
+def test_a_service_that_is_stopped_is_let_go_on(patient: Patient) -> None:
+    """The checks that would ask it are not blamed for it, and no unit's journal is named for a terminal's."""
+    patient.home.profile("default")
+    patient.put(auths={WEST: {"auth": token(9000)}})
+    patient.serve()
+    service = patient.home.running[0]
+    service.send_signal(signal.SIGSTOP)
+    try:
+        found = patient.finding("service.silent")
+        assert found["how"] == f"kill -CONT {service.pid}"
+        patient.type(found["how"])
+        patient.gone("service.silent")
+    finally:
+        service.send_signal(signal.SIGCONT)
+
+
+def test_the_whole_name_of_a_helper_where_its_end_belongs(patient: Patient) -> None:
+    patient.put(auths={}, credHelpers={WEST: "docker-credential-ecr-refreshd"})
+    found = patient.finding("helper.dead")
+    assert 'Write "ecr-refreshd" in place of "docker-credential-ecr-refreshd"' in found["how"]
+    patient.put(auths={}, credHelpers={WEST: "ecr-refreshd"})
+    patient.gone("helper.dead")
+
+
+def test_what_is_to_be_taken_out_of_one_line_is_named_by_its_key(patient: Patient) -> None:
+    patient.home.write_docker(
+        json.dumps({"auths": {"ghcr.io": {"auth": "!!!"}}, "credHelpers": {"quay.io": "gone"}})
+    )
+    assert 'credHelpers."quay.io" (line 1' in patient.finding("helper.dead")["how"]
+    assert '"ghcr.io"' in patient.finding("entry.undecodable")["how"]
+
+
+def test_a_profile_that_is_misspelt_in_the_environment(patient: Patient) -> None:
+    patient.home.profile("dev")
+    patient.home.profile("prod")
+    patient.put(auths={WEST: {"auth": token(9000)}})
+
+    found = patient.finding("aws.profile", AWS_PROFILE="dve")
+    assert 'AWS_PROFILE of this shell names the profile "dve"' in found["what"]
+    assert "did you mean dev?" in found["what"]
+    assert found["how"].endswith("\nexport AWS_PROFILE=dev")
+    patient.gone("aws.profile", AWS_PROFILE="dev")
+    assert "unset AWS_PROFILE" in patient.finding("aws.profile", AWS_PROFILE="zzzzzz")["how"]
+
+
+def test_a_profile_that_is_misspelt_is_not_given_to_the_service(patient: Patient) -> None:
+    patient.home.profile("default")
+    patient.serve()
+    found = patient.finding("aws.profile", "defalt", AWS_PROFILE="defalt")
+    assert found["severity"] == "warning"
+    assert found["how"].endswith("\nexport AWS_PROFILE=default")
+    patient.gone("service.environment", AWS_PROFILE="defalt")
+
+
+def test_a_profile_that_is_misspelt_in_the_settings(patient: Patient) -> None:
+    patient.home.profile("dev")
+    table = f'{patient.setup}[[registry]]\nhost = "{WEST}"\nprofile = "%s"\n'
+    patient.home.write_config(table % "dve")
+    found = patient.finding("aws.profile", "dve")
+    assert found["how"] == f'Under the [[registry]] of {WEST} in {patient.home.config}:\nprofile = "dev"'
+    patient.home.write_config(table % "dev")
+    patient.gone("aws.profile")
+
+
+def test_a_profile_whose_section_is_called_otherwise(patient: Patient) -> None:
+    """In ~/.aws/config it is [profile dev]; [dev] is what ~/.aws/credentials has."""
+    config = patient.home.folder / ".aws/config"
+    config.parent.mkdir(exist_ok=True)
+    config.write_text("[plugins]\nx = y\n[dev]\nregion = us-west-2\n")
+    patient.put(auths={WEST: {"auth": token(9000)}})
+    found = patient.finding("aws.section", "dev", AWS_PROFILE="dev")
+    assert "(line 3)" in found["what"]
+    assert "[profile dev]" in patient.finding("aws.profile", AWS_PROFILE="dev")["what"]
+    patient.type(found["how"])
+    patient.gone("aws.section", AWS_PROFILE="dev")
+    patient.gone("aws.profile", AWS_PROFILE="dev")
+
+
+def test_where_nothing_is_kept_the_way_into_the_settings_is_told(patient: Patient) -> None:
+    patient.home.config.unlink()
+    dockerfile = patient.home.folder / "Dockerfile"
+    dockerfile.write_text(f"FROM {WEST}/app\n")
+    patient.home.profile("default")
+    patient.type(patient.finding("registry.none")["how"])
+    patient.gone("registry.none")

@@ -13,7 +13,19 @@ import threading
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 
-from ecr_refreshd.cli.doctor import aws, clients, disk, entries, helpers, machine, notices, service
+from ecr_refreshd.cli.doctor import (
+    aws,
+    clients,
+    disk,
+    entries,
+    folders,
+    helpers,
+    machine,
+    notices,
+    profiles,
+    service,
+    trouble,
+)
 from ecr_refreshd.cli.doctor.finding import Finding, Severity, exit_code
 from ecr_refreshd.cli.doctor.page import as_json, as_text
 from ecr_refreshd.cli.doctor.scene import Scene
@@ -25,13 +37,16 @@ from ecr_refreshd.host import clock
 Check = Callable[[Scene], Iterable[Finding]]
 
 CHECKS: tuple[tuple[str, tuple[Check, ...]], ...] = (
-    ("the service", (service.presence, service.environment, service.trouble, machine.lingering)),
-    ("settings and AWS profiles", (aws.settings, entries.none_kept)),
+    (
+        "the service",
+        (service.presence, folders.closed, service.environment, trouble.trouble, machine.lingering),
+    ),
+    ("settings and AWS profiles", (aws.settings, profiles.files, profiles.absent, entries.none_kept)),
     ("logins", (aws.logins,)),
-    ("docker's and podman's files", (disk.access, disk.exposure, disk.mounts)),
+    ("docker's and podman's files", (disk.access, disk.named_folder, disk.exposure, disk.mounts)),
     ("their entries", (entries.broken, entries.hidden, entries.dead, entries.variable)),
     ("credential helpers", (helpers.programs,)),
-    ("notices", (notices.ways,)),
+    ("notices", (notices.ways, notices.hook)),
     ("this machine", (machine.limits, machine.time, machine.windows)),
     ("AWS", (aws.refusals,)),
     ("clients", (clients.clients,)),

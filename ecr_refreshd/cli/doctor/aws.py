@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import queue
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ecr_refreshd.aws.fetcher import Fetcher
-from ecr_refreshd.cli.doctor import pasted
+from ecr_refreshd.cli.doctor import pasted, profiles
 from ecr_refreshd.cli.doctor.finding import Finding, Severity
 from ecr_refreshd.cli.doctor.scene import Scene
 from ecr_refreshd.cli.words import read_time, until
@@ -17,7 +19,7 @@ from ecr_refreshd.core.events import FetchFailed
 from ecr_refreshd.core.model import Category, Failure, Login
 from ecr_refreshd.core.ports import Answer, FetchOrder
 from ecr_refreshd.core.state import Registry
-from ecr_refreshd.errors import RefreshdError
+from ecr_refreshd.errors import ConfigError, RefreshdError
 from ecr_refreshd.host import clock, places
 from ecr_refreshd.host.lock import InstanceLock
 
@@ -29,38 +31,60 @@ _SOON = timedelta(minutes=30)
 
 
 def settings(scene: Scene) -> Iterator[Finding]:
-    """Find what is wrong with our own configuration and with the AWS files."""
+    """Find what is wrong with our own configuration, and registries for which nobody can be asked."""
     if scene.refused is not None:
-        yield Finding(
-            "config.invalid",
-            Severity.ERROR,
-            str(scene.config),
-            scene.refused.message,
-            "The service does not start with it; one that runs goes on with the settings from before.",
-            scene.refused.hint or f"Correct {scene.config}, then: ecr-refreshd config check",
-        )
-    if scene.aws is None:
-        yield Finding(
-            "aws.files",
-            Severity.ERROR,
-            "~/.aws",
-            "The AWS files could not be read in time.",
-            "Nobody can be asked for a token without them.",
-            "ls -l ~/.aws ~/.aws/sso/cache",
-        )
-        return
-    for problem in getattr(scene.aws.profiles, "problems", ()):
-        yield Finding(
-            "aws.files",
-            Severity.ERROR,
-            "~/.aws",
-            problem,
-            "No profile of a file that does not parse can be used, here or by the AWS CLI.",
-            "Correct that line.",
-        )
+        yield _refused(scene.refused, scene)
     for registry in scene.registries.values():
         if registry.blocked is not None:
             yield _of_failure(registry.blocked, [registry.host], scene)
+
+
+def _refused(error: ConfigError, scene: Scene) -> Finding:
+    path, named = scene.config, shlex.quote(str(scene.config))
+    enough = (
+        "saving is enough: the service takes it at once"
+        if scene.running
+        else "then: ecr-refreshd config check"
+    )
+    lines = list(
+        dict.fromkeys(re.findall(rf"^{re.escape(str(path))}:([0-9]+):", error.message, re.MULTILINE))
+    )
+    if error.hint:
+        how = pasted.hinted(error.hint)
+    elif not os.path.lexists(path):
+        how = _not_there(scene)
+    elif lines:
+        how = f"Correct line{'s' if len(lines) > 1 else ''} {', '.join(lines)} of {path}; {enough}"
+    elif not os.access(path, os.R_OK):
+        how = f"ls -l {named}"
+    else:
+        how = f"Correct {path}; {enough}"
+    return Finding(
+        "config.invalid",
+        Severity.ERROR,
+        str(path),
+        error.message,
+        "The service goes on with the settings from before; do not restart it, it would not start with these. "
+        "What hangs on the settings was not looked at."
+        if scene.running
+        else "The service does not start with it. What hangs on the settings was not looked at.",
+        how,
+    )
+
+
+def _not_there(scene: Scene) -> str:
+    path = scene.config
+    if scene.running:
+        words = f"Put {path} back, from a copy or as this proposes it; the service takes it at once"
+        return pasted.steps(words, [pasted.ours("init --write", scene)])
+    if path == places.config_file(scene.shell):
+        return pasted.steps(
+            f"Put {path} back, from a copy or as this proposes it", ["ecr-refreshd init --write"]
+        )
+    variable = scene.shell.get("ECR_REFRESHD_CONFIG", "")
+    who = "ECR_REFRESHD_CONFIG" if variable and variable.endswith(path.name) else "--config"
+    words = f"There is no such file: correct {who}, or have one proposed and written there"
+    return pasted.steps(words, [pasted.ours("init --write", scene)])
 
 
 def logins(scene: Scene) -> Iterator[Finding]:
@@ -143,7 +167,10 @@ def _listed(hosts: list[str]) -> str:
 def refusals(scene: Scene) -> Iterator[Finding]:
     """Find what AWS refuses: as the service met it last, or, with none running, by asking now."""
     failed: dict[tuple[str, str, str], tuple[Failure, list[str]]] = {}
+    told = {host for hosts in profiles.nowhere(scene).values() for host in hosts}
     for host, failure in _failures(scene):
+        if host in told:
+            continue
         key = (failure.code, failure.message, failure.hint)
         failed.setdefault(key, (failure, []))[1].append(host)
     for failure, hosts in failed.values():
@@ -233,17 +260,17 @@ _WHY = {
 
 def _of_failure(failure: Failure, hosts: list[str], scene: Scene) -> Finding:
     key, severity = _KEYS[failure.category]
-    hint = failure.hint.rstrip(".")
     # What AWS denied or a file has wrong is tried again by itself after minutes or hours.
-    again = f"ecr-refreshd refresh {' '.join(map(shlex.quote, hosts))}" if scene.running else ""
-    how = f"{hint}; then: {again}" if hint and again else hint or again or "ecr-refreshd run --once"
+    again = [f"ecr-refreshd refresh {' '.join(map(shlex.quote, hosts))}"] if scene.running else []
+    how = pasted.hinted(failure.hint.rstrip("."), *again) or "ecr-refreshd run --once"
     return Finding(
         key,
         severity,
         _listed(hosts),
         failure.message if hosts[0] in failure.message else f"{_listed(hosts)}: {failure.message}",
         _WHY[failure.category],
-        pasted.registry(hosts[0], scene) + "\nor make a profile for it: aws configure sso"
+        f"Make a profile for it with `aws configure sso`. Where you have one, its name for NAME: "
+        f"{pasted.registry(hosts[0], scene)}"
         if failure.code == "profile.none"
         else how,
         hosts=frozenset(hosts),

@@ -11,6 +11,7 @@ from ecr_refreshd.cli.explain import gathered, installed, known
 from ecr_refreshd.cli.explained import Weighed, weighed
 from ecr_refreshd.core.clients.families import FAMILIES
 from ecr_refreshd.core.clients.judging import Known
+from ecr_refreshd.errors import ControlError
 
 _ONE_OF_SEVERAL = frozenset({"kubelet"})
 """Families that have other ways to a login, at which nobody looks here."""
@@ -30,10 +31,15 @@ class _Cause:
 
 def clients(scene: Scene) -> Iterator[Finding]:
     """Find clients on PATH that would send no working login for a registry that is kept."""
+    if scene.silent is not None:
+        return  # what is kept, only the service knows
     world = gathered(scene.shell)
     failing: dict[_Cause, list[tuple[str, str]]] = {}
     for host in list(scene.registries)[:_MOST_HOSTS]:
-        ours = _to_be_kept(known(host, scene.settings, scene.config), host, scene)
+        try:
+            ours = _to_be_kept(known(host, scene.settings, scene.config), host, scene)
+        except ControlError:
+            return  # it has fallen silent since, and has each question wait
         for family in FAMILIES:
             if not installed(family, scene.shell):
                 continue

@@ -12,8 +12,11 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from ecr_refreshd.cli.doctor import pasted
+from ecr_refreshd.cli.doctor.dockerfiles import DockerFile
 from ecr_refreshd.cli.doctor.finding import Finding, Mend, Severity
-from ecr_refreshd.cli.doctor.scene import DockerFile, Scene
+from ecr_refreshd.cli.doctor.obstacles import obstacle
+from ecr_refreshd.cli.doctor.scene import Scene
 from ecr_refreshd.core.dockerentry import decoded
 from ecr_refreshd.errors import SinkError
 from ecr_refreshd.sinks.places import Place, is_mount, shown, work_tree
@@ -35,8 +38,8 @@ def access(scene: Scene) -> Iterator[Finding]:
             yield _link(file, file.error)
         elif file.problem and not file.line:
             yield _unreadable(file)
-        elif file.place is not None:
-            yield from _unwritable(file, file.place)
+        else:
+            yield from _unwritable(file, scene)
 
 
 def _link(file: DockerFile, error: SinkError) -> Finding:
@@ -46,7 +49,7 @@ def _link(file: DockerFile, error: SinkError) -> Finding:
         file.path,
         error.message,
         "A token put there could end up anywhere, so none is.",
-        error.hint,
+        pasted.hinted(error.hint),
         files=frozenset({file.path}),
     )
 
@@ -57,7 +60,7 @@ def _unreadable(file: DockerFile) -> Finding:
     if isinstance(file.error, PermissionError):
         how = f"chmod u+rw {real}" if owner == os.geteuid() else f"sudo chown {os.geteuid()} {real}"
     else:
-        how = f"ls -l {real}; move it away if it is not yours: mv {real} {real}.old"
+        how = pasted.steps("See what it is, and move it away", [f"ls -ld {real}", f"mv {real} {real}.old"])
     return Finding(
         "file.unreadable",
         Severity.ERROR,
@@ -76,35 +79,39 @@ def _owner(path: bytes) -> int:
         return -1
 
 
-def _unwritable(file: DockerFile, place: Place) -> Iterator[Finding]:
-    """A file is replaced, so its folder is what must be writable."""
-    folder = place.folder
-    if not os.path.isdir(folder) or os.access(folder, os.W_OK):  # noqa: PTH112 - a path is bytes here
+def _unwritable(file: DockerFile, scene: Scene) -> Iterator[Finding]:
+    found = obstacle(file)
+    if found is None or (found.only_missing and not scene.is_put_into(file.path)):
         return
-    named = shlex.quote(shown(folder))
-    try:
-        status = os.stat(folder)  # noqa: PTH116 - see above
-        read_only = bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
-    except OSError:
-        return
-    if read_only:
-        what, how = (
-            "lies on a read-only file system",
-            f"sudo mount -o remount,rw $(findmnt -no TARGET -T {named})",
-        )
-        how += ", or name another file under files in [docker]"
-    elif status.st_uid == os.geteuid():
-        what, how = "lies in a folder that you may not write", f"chmod u+w {named}"
-    else:
-        what, how = "lies in a folder of another user", f"sudo chown {os.geteuid()} {named}"
+    if any(s["path"] == file.path and s["state"] == "unwritable" for row in scene.rows for s in row["sinks"]):
+        return  # the service has met it, and its finding has this remedy
     yield Finding(
         "file.unwritable",
         Severity.ERROR,
         file.real,
-        f"{file.real} {what} ({shown(folder)}).",
+        found.what,
         "No fresh token can be put there.",
-        how,
+        found.how,
         files=frozenset({file.path}),
+    )
+
+
+def named_folder(scene: Scene) -> Iterator[Finding]:
+    """Find that DOCKER_CONFIG names a folder that is not there; docker says nothing of it."""
+    named = scene.environ.get("DOCKER_CONFIG", "")
+    if not named or os.path.lexists(named):
+        return  # what is there and no folder is in the way of the file
+    yield Finding(
+        "docker.config-folder",
+        Severity.WARNING,
+        named,
+        f"DOCKER_CONFIG names {named}, and there is no such folder.",
+        "docker then has none of the logins, settings and plugins of ~/.docker, and tokens are put where you may "
+        "not look for them.",
+        pasted.steps(
+            "Correct or unset DOCKER_CONFIG where it is set; or, if it is meant so, make the folder",
+            [f"mkdir -p -m 700 {shlex.quote(named)}"],
+        ),
     )
 
 
@@ -113,7 +120,9 @@ def exposure(scene: Scene) -> Iterator[Finding]:
     for file in scene.files:
         if file.place is None or file.status is None or not _holds_login(file):
             continue
-        yield from _modes(file, file.place, file.status, scene.settings.docker.file_mode)
+        # Where the settings cannot be read, they may allow the group.
+        allowed = scene.settings.docker.file_mode if scene.refused is None else 0o660
+        yield from _modes(file, file.place, file.status, allowed)
         yield from _published(file, file.place)
 
 
@@ -195,8 +204,10 @@ def _published(file: DockerFile, place: Place) -> Iterator[Finding]:
             file.real,
             f"{where}, where git keeps it.",
             "The next commit publishes a token that can pull, and often push, for 12 hours.",
-            f"git {literal}-C {root} rm --cached -- {shlex.quote(inside)} && {ignored}, then commit that; "
-            "change every login that was ever pushed",
+            pasted.steps(
+                "Take it out, commit that, and change every login that was ever pushed",
+                [f"git {literal}-C {root} rm --cached -- {shlex.quote(inside)} && {ignored}"],
+            ),
         )
     elif _git(tree, "check-ignore", "-q", "--", f"./{inside}") != 0:
         yield Finding(
@@ -255,7 +266,10 @@ def mounts(scene: Scene) -> Iterator[Finding]:
                 file.real,
                 f"{file.real} has {file.status.st_nlink} names (hard links).",
                 "Only this one gets fresh tokens; the others keep what was there when it was first replaced.",
-                f"cp -p {real} {real}.new && mv {real}.new {real}; elsewhere, use symbolic links",
+                pasted.steps(
+                    "Make it a file of its own, and use symbolic links to it elsewhere",
+                    [f"cp -p {real} {real}.new && mv {real}.new {real}"],
+                ),
             )
         kind = _file_system(file.place.real, scene.root)
         if kind in _UNHEARD:

@@ -5,25 +5,27 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from ecr_refreshd.cli.doctor import pasted
+from ecr_refreshd.cli.doctor.dockerfiles import DockerFile
+from ecr_refreshd.cli.doctor.editing import command, deleted, logout
 from ecr_refreshd.cli.doctor.finding import Finding, Severity
 from ecr_refreshd.cli.doctor.helpers import within_reach
-from ecr_refreshd.cli.doctor.scene import DockerFile, Scene
+from ecr_refreshd.cli.doctor.scene import Scene
 from ecr_refreshd.core import hosts
 from ecr_refreshd.core.dockerconfig import OURS, Config
 from ecr_refreshd.core.dockerentry import decoded, ecr_name
 from ecr_refreshd.core.jsontext import JsonError, Member
 from ecr_refreshd.core.model import EntryKind
 from ecr_refreshd.core.routing import Means, store_for
-from ecr_refreshd.host import places
 from ecr_refreshd.sinks.means import Machine
 
-_PODMANS = ("podman", "skopeo", "buildah")
-"""They share their files, and the words of login and logout."""
+_UNSET = pasted.steps(
+    "Take it out where it is set too (~/.profile, the CI's settings)", ["unset DOCKER_AUTH_CONFIG"]
+)
 
 
 def broken(scene: Scene) -> Iterator[Finding]:
@@ -42,8 +44,10 @@ def _unparsable(file: DockerFile) -> Finding:
         file.real,
         f"{file.real} does not parse at {file.problem}.",
         "docker and podman send no login to any registry while it is so, and nothing is written to it.",
-        f"Correct line {file.line} of {file.real}; or, if nothing in it is worth keeping: "
-        f"mv {shlex.quote(file.real)} {shlex.quote(f'{file.real}.broken')}",
+        pasted.steps(
+            f"Correct line {file.line} of {file.real}; or, if nothing in it is worth keeping, move it away",
+            [f"mv {shlex.quote(file.real)} {shlex.quote(f'{file.real}.broken')}"],
+        ),
         files=frozenset({file.path}),
     )
 
@@ -56,11 +60,12 @@ def _undecodable(file: DockerFile, config: Config, scene: Scene) -> Iterator[Fin
             continue
         host = ecr_name(member.name)
         line = file.line_of(member.start)
-        how = _deleted(file, member)
-        if host and scene.serves(host):
-            how += f", then: {scene.renewal(host)}"
-        elif login := _command("login", file, member.name, scene):
-            how += f"; if that login is still needed, then: {login}"
+        if host and _is_written_anew(file, config, host, scene):
+            how = pasted.followed(scene.renewal(host))
+        elif login := command("login", file, member.name, scene):
+            how = pasted.steps(f"{deleted(file, member)}; if that login is still needed, then", [login])
+        else:
+            how = deleted(file, member)
         yield Finding(
             "entry.undecodable",
             Severity.ERROR,
@@ -76,32 +81,15 @@ def _undecodable(file: DockerFile, config: Config, scene: Scene) -> Iterator[Fin
         )
 
 
-def _deleted(file: DockerFile, *members: Member) -> str:
-    """Return which entries are to be deleted in an editor."""
-    named = [f"{json.dumps(each.name)} that begins at line {file.line_of(each.start)}" for each in members]
-    return f"Delete the {'entry' if len(named) == 1 else 'entries'} {' and '.join(named)} of {file.real}"
-
-
-def _command(verb: str, file: DockerFile, name: str, scene: Scene) -> str:
-    """Return the command by which a client of this machine logs in or out in a file, "" if there is none."""
-    path = scene.shell.get("PATH", os.defpath)
-    if file.dialect == "containers":
-        program = next((each for each in _PODMANS if shutil.which(each, path=path)), "")
-        return f"{program} {verb} --authfile {shlex.quote(file.path)} {shlex.quote(name)}" if program else ""
-    folder, _, base = file.path.rpartition("/")
-    if not shutil.which("docker", path=path) or base != "config.json":
-        return ""
-    usual = file.path == str(places.docker_config(scene.shell))
-    return f"docker {'' if usual else f'--config {shlex.quote(folder)} '}{verb} {shlex.quote(name)}"
-
-
-def _logout(file: DockerFile, config: Config, host: str, scene: Scene) -> str:
-    """Return how a login leaves a file; where a helper or a store is asked, `logout` asks that, not the file."""
-    members = config.forms([host])[host]
-    routes = config.routes()
-    asked = host in routes.helpers or (file.dialect == "docker" and bool(routes.store))
-    plain = [member.name for member in members] == [host] and not asked
-    return (plain and _command("logout", file, host, scene)) or _deleted(file, *members)
+def _is_written_anew(file: DockerFile, config: Config, host: str, scene: Scene) -> bool:
+    """Return whether a new token takes the place of what stands there: not where another helper is asked."""
+    taken_over = scene.settings.docker.mode in {"helper", "both"}
+    named = config.routes().helpers.get(host)
+    return (
+        scene.can_serve(host)
+        and file.path in scene.put_into(host)
+        and (named in {None, "", OURS} or taken_over)
+    )
 
 
 def hidden(scene: Scene) -> Iterator[Finding]:
@@ -132,7 +120,7 @@ def _twins(file: DockerFile, config: Config, host: str, scene: Scene) -> Iterato
         if member.name == host or config.fields(member).get("auth", "") == right:
             continue
         line = file.line_of(member.start)
-        login = _command("login", file, host, scene)
+        login = command("login", file, host, scene)
         yield Finding(
             "entry.twin",
             Severity.WARNING,
@@ -142,9 +130,11 @@ def _twins(file: DockerFile, config: Config, host: str, scene: Scene) -> Iterato
             if own
             else f"{file.real} holds the login of {host} only as {json.dumps(member.name)} (line {line}).",
             "Clients differ in which name they look for first, so some send the wrong login, or none.",
-            scene.renewal(host)
+            pasted.followed(scene.renewal(host))
             if scene.can_serve(host)
-            else _deleted(file, member) + ("" if own or not login else f", then: {login}"),
+            else deleted(file, member)
+            if own or not login
+            else pasted.steps(f"{deleted(file, member)}, then", [login]),
         )
 
 
@@ -152,7 +142,7 @@ def _shadowed(file: DockerFile, config: Config, host: str, means: Means, scene: 
     routes = config.routes()
     named = routes.helpers.get(host)
     store = named if named is not None else store_for(routes, file.dialect, means)
-    if not store or (named == OURS and scene.settings.docker.mode == "both"):
+    if not store or (named == OURS and (scene.settings.docker.mode == "both" or scene.refused is not None)):
         return
     because = "" if named else " (credsStore)" if routes.store else ", which docker finds by itself"
     yield Finding(
@@ -178,8 +168,8 @@ def _unshadowed(file: DockerFile, config: Config, host: str, store: str, means: 
     if not scene.serves(host):
         return f'Delete the entry "{host}" that begins at line {_line(file, config, host)} of {file.real}.'
     if scene.settings.docker.mode == "auths":
-        return f'Set mode = "auto" under [docker] in {scene.config}, then: {scene.renewal(host)}'
-    return f"{within_reach()}, then: {scene.renewal(host)}" if means.helper else scene.renewal(host)
+        return pasted.steps(f'Set mode = "auto" under [docker] in {scene.config}, then', scene.renewal(host))
+    return pasted.followed([*([within_reach(scene.shell)] if means.helper else []), *scene.renewal(host)])
 
 
 def _readers(file: DockerFile) -> str:
@@ -200,7 +190,7 @@ def _helper_line(config: Config, host: str) -> Member | None:
 
 def _closer(file: DockerFile, config: Config, key: str, scene: Scene) -> Finding:
     # podman takes a login out of any file that it is told of, docker's too.
-    how = _command("logout", replace(file, dialect="containers"), key, scene)
+    how = command("logout", replace(file, dialect="containers"), key, scene)
     members = [member for member in config.entries() if member.name == key]
     return Finding(
         "entry.closer",
@@ -208,7 +198,7 @@ def _closer(file: DockerFile, config: Config, key: str, scene: Scene) -> Finding
         key,
         f"{file.real} holds another login for {key}, which podman, buildah and skopeo take for all below it.",
         "Pulls from there do not use the token that is kept fresh.",
-        how or _deleted(file, *members),
+        how or deleted(file, *members),
     )
 
 
@@ -227,7 +217,7 @@ def variable(scene: Scene) -> Iterator[Finding]:
             subject,
             f"DOCKER_AUTH_CONFIG in this shell does not parse: {error.reason}.",
             "Clients that read it fail, or pass over it.",
-            "unset DOCKER_AUTH_CONFIG, also where it is set (~/.profile, the CI's settings)",
+            _UNSET,
         )
         return
     if reading.ecr_hosts:
@@ -237,7 +227,7 @@ def variable(scene: Scene) -> Iterator[Finding]:
             subject,
             f"DOCKER_AUTH_CONFIG in this shell holds a login for {', '.join(reading.ecr_hosts)}.",
             "Clients that read this variable take it before any file; within 12 hours it is dead.",
-            "unset DOCKER_AUTH_CONFIG, also where it is set (~/.profile, the CI's settings)",
+            _UNSET,
         )
 
 
@@ -257,7 +247,9 @@ def dead(scene: Scene) -> Iterator[Finding]:
                 host,
                 f"The token of {host} in {file.real} has ended.",
                 "Pulls that need no login are refused with it too." if public else "docker pull answers 403.",
-                scene.renewal(host) if scene.serves(host) else _logout(file, file.config, host, scene),
+                pasted.followed(scene.renewal(host))
+                if scene.serves(host)
+                else logout(file, file.config, host, scene),
                 hosts=frozenset({host}),
                 files=frozenset({file.path}),
             )
@@ -267,12 +259,15 @@ def none_kept(scene: Scene) -> Iterator[Finding]:
     """Find that there is nothing to do at all."""
     if scene.registries or scene.rows or scene.aws is None or scene.refused is not None:
         return
+    scan = pasted.ours(f"init --scan {shlex.quote(str(Path.cwd()))}", scene)
+    looked = "Look for registries in the files of a folder, be it this one or another"
     yield Finding(
         "registry.none",
         Severity.WARNING,
         str(scene.config),
         "No ECR registry stands in docker's or podman's files, and none is configured.",
         "There is nothing to keep fresh.",
-        f"ecr-refreshd init --scan {shlex.quote(str(Path.cwd()))} (any folder with Dockerfiles), then name the "
-        f"registries in {scene.config}",
+        pasted.steps(f"{looked}, and add what is proposed to {scene.config}", [scan])
+        if os.path.lexists(scene.config)
+        else pasted.steps(f"{looked}; `--write` puts what is found into {scene.config}", [f"{scan} --write"]),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -14,8 +15,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from ecr_refreshd.cli.doctor import pasted
+from ecr_refreshd.cli.doctor.dockerfiles import DockerFile
 from ecr_refreshd.cli.doctor.finding import Finding, Mend, Severity
-from ecr_refreshd.cli.doctor.scene import DockerFile, Scene
+from ecr_refreshd.cli.doctor.scene import Scene
 from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.dockerconfig import OURS, Config
 from ecr_refreshd.core.jsontext import Member
@@ -25,6 +28,8 @@ from ecr_refreshd.sinks.ailments import Ailment, Trouble
 from ecr_refreshd.sinks.means import BARE_PATH, PROGRAM
 from ecr_refreshd.sinks.program import StoreProgram
 
+_MARK = b"The credential helper of ecr-refreshd"
+"""It stands in the second line of our script."""
 _STARTS_WITHIN = 5.0
 """Seconds; a program that asks nothing of anybody answers in a fraction of one."""
 
@@ -51,6 +56,13 @@ class _Asked:
         return f"docker-credential-{self.name}"
 
     @property
+    def keys(self) -> str:
+        """Return the keys that name it, for people; a file may be one line."""
+        if not self.hosts:
+            return "credsStore"
+        return ", ".join(f"credHelpers.{json.dumps(host)}" for host in self.hosts)
+
+    @property
     def place(self) -> str:
         """Return where it is named, for people."""
         return f"{self.file.real} (line {self.lines})"
@@ -63,14 +75,30 @@ class _Asked:
         )
 
 
-def within_reach() -> str:
+def within_reach(environ: Mapping[str, str]) -> str:
     """Return the command that puts our helper where a PATH finds it."""
     beside = Path(sys.executable).parent / PROGRAM
-    found = str(beside) if beside.exists() else shutil.which(PROGRAM) or ""
+    found = str(beside) if beside.exists() else next(filter(_is_ours, _all_on_path(environ)), "")
     there = f"/usr/local/bin/{PROGRAM}"
     if not found or os.path.realpath(found) == os.path.realpath(there):
         return "pipx install --force ecr-refreshd"
     return f"sudo ln -sf {shlex.quote(found)} {there}"
+
+
+def _all_on_path(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield every program of our helper's name that a PATH leads to, first the one that is taken."""
+    for folder in environ.get("PATH", os.defpath).split(os.pathsep):
+        if found := shutil.which(PROGRAM, path=folder or "."):
+            yield found
+
+
+def _is_ours(path: str) -> bool:
+    """Return whether a program is our helper, be it broken or not, and no other of that name."""
+    try:
+        with Path(path).open("rb") as file:
+            return _MARK in file.read(512)
+    except OSError:
+        return False
 
 
 def programs(scene: Scene) -> Iterator[Finding]:
@@ -103,9 +131,13 @@ def _our_own(asked: _Asked, scene: Scene) -> Iterator[Finding]:
     hosts = ", ".join(asked.hosts[:3]) + (f" and {len(asked.hosts) - 3} more" if len(asked.hosts) > 3 else "")
     sends = f"{asked.place} sends docker to {subject} for {hosts or 'every registry'}"
     started = _started(subject, scene.shell)
-    problem = started.problem
+    problem, how = started.problem, within_reach(scene.shell)
     if not problem and not started.slow and OURS.encode() not in started.said:
         problem = "it does not answer as it should"
+        first = next(_all_on_path(scene.shell), "")
+        if first and not _is_ours(first):
+            problem = f"{first}, which this PATH leads to first, is another program of that name"
+            how = _out_of_the_way(first, scene)
     if problem:
         yield Finding(
             "helper.dead",
@@ -113,7 +145,7 @@ def _our_own(asked: _Asked, scene: Scene) -> Iterator[Finding]:
             subject,
             f"{sends}, and that cannot be run: {problem}.",
             "docker 29 and later then fail at every pull and build, of any registry; older ones send no login.",
-            within_reach(),
+            how,
             None if not asked.hosts or _would_be_put_back(scene) else _without_lines(asked, scene),
             frozenset(asked.hosts),
             frozenset({asked.file.path}),
@@ -135,12 +167,26 @@ def _our_own(asked: _Asked, scene: Scene) -> Iterator[Finding]:
             f"{subject} is on the PATH of this shell only, not on that of programs that no shell has started (an "
             f"IDE, cron), and {sends}.",
             "docker fails there, or sends no login.",
-            within_reach(),
+            how,
         )
+
+
+def _out_of_the_way(first: str, scene: Scene) -> str:
+    """Return how another program of our helper's name gives way, and ours comes to be found."""
+    real = os.path.realpath(first)
+    others = [each for each in _all_on_path(scene.shell) if os.path.realpath(each) != real]
+    folder = Path(first).parent
+    sudo = "" if os.access(folder, os.W_OK) else "sudo "
+    commands = [f"{sudo}mv {shlex.quote(first)} {shlex.quote(f'{first}.other')}"]
+    if not others or not _is_ours(others[0]):
+        commands.append(within_reach(scene.shell))
+    return pasted.steps(f"Take it away, or put the folder of ours before {folder} on PATH", commands)
 
 
 def _would_be_put_back(scene: Scene) -> bool:
     """Return whether a service runs that finds our helper, and so puts its lines into the file again."""
+    if scene.silent is not None:
+        return True  # it may, once it is awake
     return scene.running and shutil.which(PROGRAM, path=scene.theirs.get("PATH", "")) is not None
 
 
@@ -175,13 +221,25 @@ def _of_others(asked: _Asked, scene: Scene) -> Iterator[Finding]:
             asked.program,
             f"{asked.place} sends docker to {asked.program} for {whose}, and that cannot be run: {problem}.",
             "docker 29 and later then fail at every pull and build; older ones send no login for it.",
-            f"Install {asked.program}, or put its folder on PATH; or, where it is gone, take out what names "
-            f"it: line {asked.lines} of {asked.file.real}.",
+            _other_name(asked)
+            or f"Install {asked.program}, or put its folder on PATH; or, where it is gone, "
+            f"take out what names it: {asked.keys} (line {asked.lines} of {asked.file.real}).",
             hosts=frozenset(asked.hosts),
             files=frozenset({asked.file.path}),
         )
     elif not asked.hosts:
         yield from _ailing(asked, scene)
+
+
+def _other_name(asked: _Asked) -> str:
+    """Return what to write where somebody wrote the whole name of a program, a common slip."""
+    right = asked.name.removeprefix("docker-credential-")
+    if right in {asked.name, ""}:
+        return ""
+    return (
+        f'Write "{right}" in place of "{asked.name}" for {asked.keys} (line {asked.lines} of {asked.file.real}): '
+        "docker puts docker-credential- before it by itself."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +300,6 @@ def _ailing(asked: _Asked, scene: Scene) -> Iterator[Finding]:
         asked.program,
         found.text,
         f"{asked.place} names it as the store of every login, so docker gets none of those that lie in it.",
-        found.hint,
+        pasted.hinted(found.hint),
         files=frozenset({asked.file.path}),
     )

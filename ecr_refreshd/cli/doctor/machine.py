@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from ecr_refreshd.aws import skew
+from ecr_refreshd.cli.doctor import pasted
 from ecr_refreshd.cli.doctor.finding import Finding, Severity
 from ecr_refreshd.cli.doctor.scene import Scene
-from ecr_refreshd.cli.doctor.service import inotify
+from ecr_refreshd.cli.doctor.trouble import inotify
 from ecr_refreshd.cli.words import span
 from ecr_refreshd.core import hosts
 from ecr_refreshd.host import clock
@@ -28,7 +29,7 @@ _NONBLOCK = 0x800
 def time(scene: Scene) -> Iterator[Finding]:
     """Find a clock that differs from the registries' own."""
     url = _who_tells_the_time(scene)
-    if not url:
+    if not url or scene.refused is not None:  # they may name a proxy, and whom to ask
         return
     ahead = skew.ahead(url, scene.environ, clock.SystemClock())
     if isinstance(ahead, str):
@@ -39,7 +40,10 @@ def time(scene: Scene) -> Iterator[Finding]:
             where,
             f"{where} could not be asked for the time: {ahead}.",
             "Nothing can be renewed or pulled meanwhile; whether the clock is right cannot be told.",
-            f"curl -sI https://{where}/v2/ says more; look at the network, the VPN and HTTPS_PROXY.",
+            pasted.steps(
+                "Look at the network, the VPN and HTTPS_PROXY; more is said by",
+                [f"curl -sI https://{where}/v2/"],
+            ),
         )
     elif abs(ahead) >= _NOTICED:
         direction = "ahead of" if ahead > timedelta(0) else "behind"
@@ -143,7 +147,10 @@ def windows(scene: Scene) -> Iterator[Finding]:
         "/etc/wsl.conf",
         "This WSL was started without systemd.",
         "No user service can run, so nothing starts ecr-refreshd by itself.",
-        r"printf '[boot]\nsystemd=true\n' | sudo tee -a /etc/wsl.conf, then in Windows: wsl --shutdown",
+        pasted.steps(
+            "Switch it on, and let WSL start anew (this ends all that runs in it)",
+            [r"printf '[boot]\nsystemd=true\n' | sudo tee -a /etc/wsl.conf", "wsl.exe --shutdown"],
+        ),
     )
 
 

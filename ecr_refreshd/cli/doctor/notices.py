@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -23,11 +25,18 @@ _BUS = ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")
 
 def ways(scene: Scene) -> Iterator[Finding]:
     """Find that a notice would reach nobody."""
+    if scene.refused is not None:
+        return
     notify = scene.settings.notify
-    if notify.command:
-        program = notify.command[0]
-        if shutil.which(program, path=scene.theirs.get("PATH") or scene.environ.get("PATH")) is None:
-            yield _program_missing(program, scene)
+    if notify.command and (fault := _fault(notify.command[0], "command under [notify]", scene)):
+        yield Finding(
+            "notify.command",
+            Severity.WARNING,
+            notify.command[0],
+            f"{notify.command[0]}, which is to be told of notices, {fault[0]}.",
+            "Nobody hears by it that a login is needed.",
+            fault[1],
+        )
     if not notify.desktop or sys.platform == "darwin":
         return
     problem = _problem(scene)
@@ -49,15 +58,40 @@ def _problem(scene: Scene) -> str:
         programs.stop()
 
 
-def _program_missing(program: str, scene: Scene) -> Finding:
-    return Finding(
-        "notify.command",
+def hook(scene: Scene) -> Iterator[Finding]:
+    """Find that the program which is to run after a renewal cannot."""
+    argv = scene.settings.hooks.on_renewed
+    if (
+        scene.refused is not None
+        or not argv
+        or not (fault := _fault(argv[0], "on_renewed under [hooks]", scene))
+    ):
+        return
+    yield Finding(
+        "hooks.on-renewed",
         Severity.WARNING,
-        program,
-        f"{program}, which is to be told of notices, is not on the service's PATH.",
-        "Nobody hears by it that a login is needed.",
-        f"Correct command under [notify] in {scene.config}; an absolute path is safest.",
+        argv[0],
+        f"{argv[0]}, which is to run after each renewal, {fault[0]}.",
+        "Tokens are renewed all the same; what it should do with them is not done.",
+        fault[1],
     )
+
+
+def _fault(program: str, setting: str, scene: Scene) -> tuple[str, str] | None:
+    """Return why the service cannot start a program, and what to do; None if it can."""
+    path = scene.theirs.get("PATH") or scene.environ.get("PATH")
+    if shutil.which(program, path=path) is not None:
+        return None
+    correct = f"Correct {setting} in {scene.config}"
+    if "/" not in program:
+        return "is not on the service's PATH", f"{correct}; an absolute path is safest."
+    if program.startswith("~"):
+        return "begins with ~, which nobody resolves there", f"{correct}: write the whole path."
+    if os.path.isfile(program):  # noqa: PTH113 - a text, as the user wrote it
+        named = shlex.quote(program)
+        return "may not be executed", f"chmod u+x {named}"
+    what = "is no file" if os.path.lexists(program) else "does not exist"
+    return what, f"{correct}, or put the program there."
 
 
 def _no_desktop(problem: str, notify: Notify, scene: Scene) -> Finding:

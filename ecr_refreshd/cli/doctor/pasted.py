@@ -1,10 +1,55 @@
-"""Lines for the settings, as TOML that can be pasted as it is; a table stands in a file only once."""
+"""What is to be pasted: commands for a shell, one a line, and TOML for the settings, each table once.
+
+Rule: words for people stand in the first line, and never behind a command: a shell takes them for its own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import shlex
+from collections.abc import Mapping, Sequence
 
 from ecr_refreshd.cli.doctor.scene import Scene
+from ecr_refreshd.host import places
+
+_COMMAND = re.compile(
+    r"(?:sudo )?(?:aws|chattr|chflags|chmod|chown|curl|df|dmesg|docker|echo|ecr-refreshd|kill|ls|lsattr|mkdir|mv"
+    r"|pass|quota|secret-tool|security|systemctl) "
+)
+"""What the hints of other rooms begin with where they are commands."""
+_MORE = re.compile(r"[,;] (?=or |if |as )")
+"""Where words for people begin behind a command."""
+
+
+def steps(words: str, commands: Sequence[str]) -> str:
+    """Return words for people, and commands to be pasted after them."""
+    return "\n".join([f"{words}:", *commands])
+
+
+def followed(commands: Sequence[str]) -> str:
+    """Return commands that are to be run one after another."""
+    return commands[0] if len(commands) == 1 else steps("One after the other", commands)
+
+
+def hinted(hint: str, *after: str) -> str:
+    """Return another room's hint, and commands that are to follow it, so that what is a command can be pasted."""
+    if not hint:
+        return followed(after) if after else ""
+    if not _COMMAND.match(hint):
+        return steps(f"{hint.rstrip('.')}, then", after) if after else hint
+    command, *others = _MORE.split(hint, maxsplit=1)
+    if not others:
+        return followed([command, *after])
+    words, told, further = others[0].rpartition(": ")
+    if told and _COMMAND.match(f"{further} "):
+        return steps("One after the other", [command, f"# {words}:", further, *after])
+    return steps(f"Do this, {others[0].rstrip('.')}", [command, *after])
+
+
+def ours(words: str, scene: Scene) -> str:
+    """Return a command line of ours that is about these settings."""
+    usual = scene.config == places.config_file(scene.shell)
+    return f"ecr-refreshd {'' if usual else f'--config {shlex.quote(str(scene.config))} '}{words}"
 
 
 def quoted(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What is wrong with the service: absent, silent, of another version, with another environment, or in trouble."""
+"""What is wrong with the service: absent, silent, of another version, or with another environment."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from ecr_refreshd import __version__
 from ecr_refreshd.cli.doctor import pasted
 from ecr_refreshd.cli.doctor.finding import Finding, Severity
+from ecr_refreshd.cli.doctor.profiles import misspelt
 from ecr_refreshd.cli.doctor.scene import Scene
 from ecr_refreshd.cli.environment import COMPARED, told
-from ecr_refreshd.cli.words import read_time, until
 from ecr_refreshd.core.dockerconfig import OURS
-from ecr_refreshd.host import clock
+from ecr_refreshd.errors import ControlError
+from ecr_refreshd.host import places
 from ecr_refreshd.sinks.means import PROGRAM
 
 _UNIT = "ecr-refreshd.service"
+_UNITS = re.compile(r"ecr-refreshd(?:@[\w.-]+)?\.service")
 _ANSWERS_WITHIN = 5.0
 """Seconds, for systemctl."""
 
@@ -30,13 +31,14 @@ _ANSWERS_WITHIN = 5.0
 def presence(scene: Scene) -> Iterator[Finding]:
     """Find that no service runs, that it does not answer, or that it is of another version than this command."""
     if scene.silent is not None:
+        what, how = _silent(scene)
         yield Finding(
             "service.silent",
             Severity.ERROR,
             "ecr-refreshd",
-            scene.silent.message,
+            what,
             "Whether anything is kept fresh cannot be told.",
-            scene.silent.hint or _restart(),
+            how,
         )
     elif not scene.running:
         yield Finding(
@@ -45,7 +47,7 @@ def presence(scene: Scene) -> Iterator[Finding]:
             "ecr-refreshd",
             "No service is running for this user.",
             "Tokens end 12 hours after they were made, and nothing renews or heals them.",
-            _start(),
+            _start(scene),
         )
     elif scene.document.get("version") != __version__:
         yield Finding(
@@ -54,26 +56,85 @@ def presence(scene: Scene) -> Iterator[Finding]:
             "ecr-refreshd",
             f"The running service is version {scene.document.get('version')}, and this command is {__version__}.",
             "What was installed since is not in use yet.",
-            _restart(),
+            restart(scene),
         )
 
 
-def _start() -> str:
+def _start(scene: Scene) -> str:
     state = _systemctl("is-enabled", _UNIT)
     if state in {"enabled", "disabled", "static", "linked"}:
-        return (
-            f"systemctl --user enable --now {_UNIT}; should it end again: journalctl --user -u {_UNIT} -n 30"
+        return pasted.steps(
+            "Start it; should it end again, its log says why",
+            [f"systemctl --user enable --now {_UNIT}", f"journalctl --user -u {_UNIT} -n 30"],
         )
     agent = Path("~/Library/LaunchAgents/io.github.ecr-refreshd.plist").expanduser()
     if sys.platform == "darwin" and agent.exists():
         return f"launchctl bootstrap gui/{os.getuid()} {agent}"
-    return 'ecr-refreshd run (in this terminal, or for good as the README\'s chapter "Running it" says)'
+    return pasted.steps(
+        'For good as the README\'s chapter "Running it" says, or in this terminal',
+        [pasted.ours("run", scene)],
+    )
 
 
-def _restart() -> str:
-    if _systemctl("is-active", _UNIT) == "active":
-        return f"systemctl --user restart {_UNIT}"
-    return "End the running `ecr-refreshd run` (Ctrl-C there), and start it again: ecr-refreshd run"
+def restart(scene: Scene) -> str:
+    """Return how the service is started anew, in the way that it was started."""
+    first = "" if scene.refused is None else "Correct the settings first: it does not start with them. "
+    pid = scene.document["pid"] or _holder()
+    manager, unit = _unit(pid, scene.root)
+    if unit:
+        return f"{first}Then:\n{manager} restart {unit}" if first else f"{manager} restart {unit}"
+    ended = [] if pid is None else [f"kill {pid} && sleep 3"]
+    return pasted.steps(
+        f"{first}End the one that runs (Ctrl-C in its terminal), and start it again",
+        [*ended, pasted.ours("run", scene)],
+    )
+
+
+def _silent(scene: Scene) -> tuple[str, str]:
+    """Return what is wrong with a service that does not answer, and what to do about it."""
+    assert scene.silent is not None  # noqa: S101 - for the type checker
+    pid = _holder()
+    if not isinstance(scene.silent, ControlError) or pid is None:
+        return scene.silent.message, pasted.hinted(scene.silent.hint) or restart(scene)
+    if _state(pid, scene.root) in {"T", "t"}:
+        what = f"The service (process {pid}) is stopped (Ctrl-Z, or kill -STOP), and answers nobody."
+        return what, f"kill -CONT {pid}"
+    manager, unit = _unit(pid, scene.root)
+    if not unit:
+        return scene.silent.message, restart(scene)
+    log = f"{manager.replace('systemctl', 'journalctl')} -u {unit} -n 30"
+    return scene.silent.message, pasted.steps(
+        "Its log may say why; then start it anew", [log, f"{manager} restart {unit}"]
+    )
+
+
+def _holder() -> int | None:
+    """Return the process that says in the lock's file that it is the service."""
+    try:
+        pid, _, word = (places.lock_folder() / "instance.lock").read_text()[:32].strip().partition(" ")
+    except (OSError, ValueError):
+        return None
+    return int(pid) if pid.isdecimal() and word == "serves" else None
+
+
+def _state(pid: int, root: Path) -> str:
+    """Return the letter by which the kernel says what a process does, "" if it cannot be told."""
+    try:
+        return (root / f"proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return ""
+
+
+def _unit(pid: int | None, root: Path) -> tuple[str, str]:
+    """Return the command of the systemd under which a process runs, and its unit; "" where it runs by itself."""
+    try:
+        groups = "" if pid is None else (root / f"proc/{pid}/cgroup").read_text()
+    except OSError:
+        groups = ""
+    found = _UNITS.search(groups)
+    if found is None:
+        return "", ""
+    return ("systemctl --user" if "/user@" in groups else "sudo systemctl"), found[0]
 
 
 def _systemctl(verb: str, unit: str) -> str:
@@ -96,8 +157,8 @@ def _systemctl(verb: str, unit: str) -> str:
 
 def environment(scene: Scene) -> Iterator[Finding]:
     """Find variables that this shell has and the service has not, or has otherwise."""
-    if not scene.theirs:
-        return
+    if not scene.theirs or scene.refused is not None:
+        return  # what the settings give the service is not known, nor could the remedy be put there
     if scene.theirs.get("HOME") != scene.shell.get("HOME", scene.theirs.get("HOME")):
         return  # another home altogether, by ECR_REFRESHD_STATE_DIR: nothing is meant to be the same
     differing: list[str] = []
@@ -105,6 +166,8 @@ def environment(scene: Scene) -> Iterator[Finding]:
         here, there = told(name, scene.shell.get(name, "")), scene.theirs.get(name, "")
         if here == there or (name.islower() and here == scene.theirs.get(name.upper(), "")):
             continue
+        if name == misspelt(scene):
+            continue  # a slip of this shell, which the service is not to be given too
         differing.append(name)
     missing = _not_found(scene)
     wanted = _wanted(differing, missing, scene)
@@ -168,10 +231,12 @@ def _taken_over(name: str, scene: Scene) -> str:
     there = scene.theirs.get(name, "")
     value = "..." if "***" in there else shlex.quote(there)
     if name in pasted.variables(scene):
-        without = f"take {name} out of [environment] in {scene.config}"
+        without = f"Take {name} out of [environment] in {scene.config}"
     else:
-        without = f"take it from the service: {_restart()}, from a shell without it"
-    return f"export {name}={value} (in ~/.profile, so that each shell has it); or {without}"
+        without = "Start the service anew without it"
+    return pasted.steps(
+        f"{without}; or put it into ~/.profile, so that each shell has it", [f"export {name}={value}"]
+    )
 
 
 def _not_found(scene: Scene) -> dict[str, str]:
@@ -201,83 +266,3 @@ def _needed(scene: Scene) -> set[str]:
         if words and "/" not in words[0]:
             names.add(words[0])
     return names
-
-
-def trouble(scene: Scene) -> Iterator[Finding]:
-    """Find what the service itself complains of: what it cannot watch or write, and notices that reach nobody."""
-    if not scene.running:
-        return
-    for text in scene.document.get("degraded", ()):
-        yield Finding(
-            "service.degraded",
-            Severity.WARNING,
-            "ecr-refreshd",
-            str(text),
-            "The service works on, less well than it could.",
-            _raised(str(text), scene.root) or _restart(),
-        )
-    for row in scene.rows:
-        yield from _of_registry(row, scene)
-    for notice in scene.document.get("notices", ()):
-        for problem in notice.get("problems", ()):
-            yield Finding(
-                "notify.undelivered",
-                Severity.WARNING,
-                str(notice["key"]),
-                f'The notice "{notice["title"]}" reached nobody by one of its ways: {problem}',
-                "You may not hear of the next one in time either.",
-                f"Name a program or a webhook under [notify] in {scene.config}, or set desktop = false there",
-            )
-
-
-def _raised(text: str, root: Path) -> str:
-    found = re.search(r"raise (fs\.inotify\.\w+)", text)
-    return inotify(found[1], root) if found else ""
-
-
-def inotify(name: str, root: Path) -> str:
-    """Return the commands that raise a limit of inotify, now and for good."""
-    usual = 1024 if name.endswith("instances") else 524288
-    try:
-        now = int((root / "proc/sys" / name.replace(".", "/")).read_text())
-    except (OSError, ValueError):
-        now = 0
-    # A file for each limit, the last of all that are read: one that is there already may set less.
-    file = f"/etc/sysctl.d/zz-{name}.conf"
-    return f"echo {name}={max(usual, 2 * now)} | sudo tee {file} && sudo sysctl --system"
-
-
-def _of_registry(row: Mapping[str, Any], scene: Scene) -> Iterator[Finding]:
-    host = str(row["host"])
-    if row["phase"] == "paused":
-        ends = read_time(row.get("paused_until"))
-        until_when = "" if ends is None else f" until {until(ends, scene.now, clock.LocalZone())}"
-        yield Finding(
-            "registry.paused",
-            Severity.INFO,
-            host,
-            f"{host} is paused{until_when}.",
-            "Nothing renews or heals it meanwhile.",
-            f"ecr-refreshd resume {host}",
-        )
-    for sink in row["sinks"]:
-        if sink["state"] == "contested":
-            yield Finding(
-                "sink.contested",
-                Severity.WARNING,
-                host,
-                f"Something keeps rewriting the entry of {host} in {sink['path']}.",
-                "It is put back each time, and a pull in between may fail.",
-                f"End what does (a dotfile manager, a script with docker login); or: ecr-refreshd pause {host}",
-            )
-        elif sink["state"] in {"unwritable", "shadowed", "missing"} and sink.get("detail"):
-            yield Finding(
-                f"sink.{sink['state']}",
-                Severity.WARNING if sink["state"] != "unwritable" else Severity.ERROR,
-                f"{host} in {sink['path']}",
-                str(sink["detail"]),
-                "Clients that read this file find no fresh token there.",
-                f"Mend what it names, then: ecr-refreshd refresh {host}",
-                hosts=frozenset({host}),
-                files=frozenset({str(sink["path"])}),
-            )

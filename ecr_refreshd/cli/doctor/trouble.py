@@ -1,0 +1,144 @@
+"""What the service itself complains of: what it cannot watch or write, and notices that reach nobody."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ecr_refreshd.cli.doctor import pasted
+from ecr_refreshd.cli.doctor.finding import Finding, Severity
+from ecr_refreshd.cli.doctor.obstacles import obstacle
+from ecr_refreshd.cli.doctor.scene import Scene
+from ecr_refreshd.cli.doctor.service import restart
+from ecr_refreshd.cli.words import read_time, until
+from ecr_refreshd.host import clock
+from ecr_refreshd.surroundings import OLD_SETTINGS
+
+_ON_ITS_WAY = frozenset({"not looked at yet", "to be written", "no token yet"})
+"""Details of an entry that is only missing until something else is mended, which is said there."""
+
+
+def trouble(scene: Scene) -> Iterator[Finding]:
+    """Find what the service itself complains of: what it cannot watch or write, and notices that reach nobody."""
+    if not scene.running:
+        return
+    for text in map(str, scene.document.get("degraded", ())):
+        if OLD_SETTINGS not in text:
+            yield _degraded(text, _raised(text, scene.root) or restart(scene))
+        elif scene.refused is None:
+            yield _degraded(
+                text, "Correct that file; saving it is enough. Do not restart the service before."
+            )
+    for row in scene.rows:
+        yield from _of_registry(row, scene)
+    yield from _of_files(scene)
+    for notice in scene.document.get("notices", ()):
+        for problem in notice.get("problems", ()):
+            yield Finding(
+                "notify.undelivered",
+                Severity.WARNING,
+                str(notice["key"]),
+                f'The notice "{notice["title"]}" reached nobody by one of its ways: {problem}',
+                "You may not hear of the next one in time either.",
+                f"Name a program or a webhook under [notify] in {scene.config}, or set desktop = false there",
+            )
+
+
+def _degraded(text: str, how: str) -> Finding:
+    return Finding(
+        "service.degraded",
+        Severity.WARNING,
+        "ecr-refreshd",
+        text,
+        "The service works on, less well than it could.",
+        how,
+    )
+
+
+def _raised(text: str, root: Path) -> str:
+    found = re.search(r"raise (fs\.inotify\.\w+)", text)
+    return inotify(found[1], root) if found else ""
+
+
+def inotify(name: str, root: Path) -> str:
+    """Return the commands that raise a limit of inotify, now and for good."""
+    usual = 1024 if name.endswith("instances") else 524288
+    try:
+        now = int((root / "proc/sys" / name.replace(".", "/")).read_text())
+    except (OSError, ValueError):
+        now = 0
+    # A file for each limit, the last of all that are read: one that is there already may set less.
+    file = f"/etc/sysctl.d/zz-{name}.conf"
+    return f"echo {name}={max(usual, 2 * now)} | sudo tee {file} && sudo sysctl --system"
+
+
+def _of_registry(row: Mapping[str, Any], scene: Scene) -> Iterator[Finding]:
+    host = str(row["host"])
+    if row["phase"] == "paused":
+        ends = read_time(row.get("paused_until"))
+        until_when = "" if ends is None else f" until {until(ends, scene.now, clock.LocalZone())}"
+        yield Finding(
+            "registry.paused",
+            Severity.INFO,
+            host,
+            f"{host} is paused{until_when}.",
+            "Nothing renews or heals it meanwhile.",
+            f"ecr-refreshd resume {host}",
+        )
+    for sink in row["sinks"]:
+        if sink["state"] == "contested":
+            yield Finding(
+                "sink.contested",
+                Severity.WARNING,
+                host,
+                f"Something keeps rewriting the entry of {host} in {sink['path']}.",
+                "It is put back each time, and a pull in between may fail.",
+                pasted.steps(
+                    "End what does (a dotfile manager, a script with docker login), or leave the entry to it",
+                    [f"ecr-refreshd pause {host}"],
+                ),
+            )
+
+
+def _of_files(scene: Scene) -> Iterator[Finding]:
+    """Find files to which the service does not get its tokens; one finding for what it says of several hosts."""
+    hosts: dict[tuple[str, str, str, str], list[str]] = {}
+    for row in scene.rows:
+        for sink in row["sinks"]:
+            detail = str(sink.get("detail") or "")
+            if (
+                sink["state"] in {"unwritable", "shadowed", "missing"}
+                and detail
+                and detail not in _ON_ITS_WAY
+            ):
+                key = (str(sink["state"]), str(sink["path"]), detail, str(sink.get("hint") or ""))
+                hosts.setdefault(key, []).append(str(row["host"]))
+    known = {file.path: file for file in scene.files}
+    for (state, path, detail, hint), about in hosts.items():
+        in_the_way = obstacle(known[path]) if state == "unwritable" and path in known else None
+        named = ", ".join(about[:3]) + (f" and {len(about) - 3} more" if len(about) > 3 else "")
+        what = detail.removesuffix(hint).rstrip()
+        again = f"ecr-refreshd refresh {' '.join(about)}"
+        yield Finding(
+            f"sink.{state}",
+            Severity.ERROR if state == "unwritable" else Severity.WARNING,
+            path if state == "unwritable" else f"{named} in {path}",
+            what if path in what else f"{path}: {what}",
+            f"Clients that read {path} find no fresh token for {named} there.",
+            _remedy(in_the_way.how if in_the_way else hint, state, about, again),
+            hosts=frozenset(about),
+            files=frozenset({path}),
+        )
+
+
+def _remedy(hint: str, state: str, hosts: list[str], again: str) -> str:
+    if hint:
+        words, *commands = hint.split("\n")
+        return pasted.steps(words.rstrip(":"), [*commands, again]) if commands else pasted.hinted(hint, again)
+    if state == "shadowed":
+        return pasted.steps(
+            "Change what it names; all that decides is shown by", [f"ecr-refreshd explain {hosts[0]}"]
+        )
+    return again
