@@ -35,7 +35,7 @@ TOGETHER = {
     "e2e/test_go_clients_agree.py": "what listens to clients of Go",
     # Each counts or times something, which means little while others want the processor.
     "aws/test_tenth.py": "alone",
-    "aws/test_bounds.py::test_a_grant_that_hung_runs_alone": "alone",
+    "aws/test_bounds.py": "alone",
     "e2e/test_quiet.py": "alone",
     "sinks/test_contention.py": "alone",
 }

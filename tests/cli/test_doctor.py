@@ -201,21 +201,27 @@ DIFFERENT = {"AWS_PROFILE": "dev", "HTTPS_PROXY": "http://me:hunter22@proxy:1", 
 
 
 def test_variables_go_into_one_table_with_those_that_are_there(scene: Scene, tmp_path: Path) -> None:
-    """Two tables of one name are no TOML, and one that drops what it held would break what it served."""
-    there = configured(tmp_path, '[environment]\nset = { AWS_CA_BUNDLE = "/ca.pem" }\n')
+    """Two tables of one name are no TOML; and what that one holds already is nobody's business (promise 6)."""
+    held = 'AWS_CA_BUNDLE = "/ca.pem", ALL_PROXY = "http://me:s3cret@proxy:1"'
+    there = configured(tmp_path, f"[environment]\nset = {{ {held} }}\n")
     theirs = {"HOME": there.shell["HOME"], "AWS_CA_BUNDLE": "/ca.pem", "PATH": "/bin"}
     shell = {**there.shell, **DIFFERENT, "AWS_CA_BUNDLE": "/ca.pem"}
     seen = replace(there, running=True, theirs=theirs, shell=shell, aws=None)
     (found,) = service.environment(seen)
     first, *lines = found.how.split("\n")
     assert found.subject == "DOCKER_CONFIG, AWS_PROFILE, HTTPS_PROXY"
-    assert first == f"Put this in place of the table [environment] of {there.config}:"
-    assert tomllib.loads("\n".join(lines))["environment"]["set"] == {
-        **DIFFERENT,
-        "AWS_CA_BUNDLE": "/ca.pem",
-        "HTTPS_PROXY": "...",
-    }
+    assert str(there.config) in first
+    assert tomllib.loads(f"set = {{ {' '.join(lines)} }}")["set"] == {**DIFFERENT, "HTTPS_PROXY": "..."}
     assert "hunter22" not in found.what + found.how
+    assert "s3cret" not in found.what + found.how
+
+
+def test_the_first_variables_make_the_table(scene: Scene, tmp_path: Path) -> None:
+    there = configured(tmp_path, "")
+    theirs = {"HOME": there.shell["HOME"], "PATH": "/bin"}
+    seen = replace(there, running=True, theirs=theirs, shell={**there.shell, **DIFFERENT}, aws=None)
+    (found,) = service.environment(seen)
+    assert tomllib.loads(found.how.partition("\n")[2])["environment"]["set"]["AWS_PROFILE"] == "dev"
 
 
 def test_a_variable_that_only_the_service_has_is_exported(scene: Scene) -> None:

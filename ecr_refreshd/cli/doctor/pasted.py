@@ -72,11 +72,17 @@ def variables(scene: Scene) -> dict[str, str]:
 
 
 def environment(values: Mapping[str, str], scene: Scene) -> str:
-    """Return how the service gets these variables, beside those that the settings give it already."""
-    there = "environment" in scene.written
-    where = "Put this in place of the table [environment] of" if there else "Add to"
-    inside = ", ".join(f"{name} = {quoted(value)}" for name, value in values.items())
-    return "\n".join([f"{where} {scene.config}:", "[environment]", f"set = {{ {inside} }}"])
+    """Return how the service gets these variables, beside those that the settings give it already.
+
+    What the settings hold is not repeated: it may be a password, and settings that are refused may hold a key.
+    """
+    given = variables(scene)
+    fresh = {name: value for name, value in values.items() if given.get(name) != value}
+    inside = ", ".join(f"{name} = {quoted(value)}" for name, value in fresh.items())
+    if given:
+        where = f"Put into the braces of set, under [environment] in {scene.config}, in place of its equals"
+        return "\n".join([f"{where}:", inside])
+    return under("environment", [f"set = {{ {inside} }}"], scene)
 
 
 def registry(host: str, scene: Scene) -> str:
