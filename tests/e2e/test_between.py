@@ -7,7 +7,11 @@ moment in which a service has the lock and does not listen yet.
 from __future__ import annotations
 
 import fcntl
+import hashlib
+import json
 import os
+import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +22,7 @@ from typing import Any
 
 import pytest
 
+from ecr_refreshd.cli import credential
 from tests.e2e.test_bad_input import Home, home, host, until
 from tests.e2e.test_helper import HOST, helper, kept, password
 from tests.world import homes
@@ -127,3 +132,83 @@ def test_who_is_killed_at_work_is_not_taken_for_a_service(home: Home) -> None:
     assert path.read_text().endswith("serves\n")
     service = home.start()
     until(lambda: home.status()["pid"] == service.pid, "the service runs")
+
+
+def runtime(home: Home, folder: Path) -> Path:
+    """Give the home a runtime folder of its own; return where its service's socket will be."""
+    folder.mkdir(mode=0o700)
+    home.environment["XDG_RUNTIME_DIR"] = str(folder)
+    return folder / "ecr-refreshd/sock"
+
+
+def started(home: Home) -> subprocess.Popen[bytes]:
+    kept(home)
+    service = home.start()
+    until(lambda: home.status()["pid"] == service.pid, "the service runs")
+    until(lambda: home.docker.exists() and HOST in home.docker.read_text(), "its token on disk")
+    return service
+
+
+def test_a_state_folder_that_is_deleted_hides_no_service(home: Home, tmp_path: Path) -> None:
+    """Who deletes it to begin anew must not be told that nothing runs, and have a pause lost."""
+    runtime(home, tmp_path / "run")
+    service = started(home)
+    shutil.rmtree(lock_of(home).parent.parent)
+    assert home.status()["pid"] == service.pid
+    done = home.run("pause", HOST)
+    assert done.returncode == 0
+    assert "No service" not in done.stdout
+    assert home.status()["pid"] == service.pid
+
+
+def test_a_path_that_is_nearly_too_long_hides_no_service(home: Home, tmp_path: Path) -> None:
+    """A socket's path has room for 103 bytes on every system; beside a full one no second name fits."""
+    room = 100 - len(str(tmp_path / "r/ecr-refreshd/sock"))
+    if room < 0:
+        pytest.skip("the folder of this test is too long itself")
+    socket = runtime(home, tmp_path / f"r{'x' * room}")
+    assert len(str(socket)) == 100
+    service = started(home)
+    assert socket.exists()
+    assert home.status()["pid"] == service.pid
+
+
+def test_the_end_of_a_service_waits_for_no_lock(home: Home) -> None:
+    service = started(home)
+    helper_folder = os.fsencode(lock_of(home).parent.with_name("helper"))
+    name = f"{hashlib.sha256(helper_folder).hexdigest()[:32]}.lock"
+    with held(lock_of(home).with_name(name), ""):
+        service.terminate()
+        assert service.wait(6) == 0, "within the 5 s that it has"
+
+
+def test_a_release_that_failed_is_tried_again(home: Home) -> None:
+    """A registry that left: its answer must not stay with the helper because the folder was shut for a moment."""
+    other = host("100000000004")
+    home.profile("four", "100000000004")
+    named = f'[[registry]]\nhost = "{other}"\nprofile = "four"\n'
+    kept(home, named)
+    home.write_docker(json.dumps({"credHelpers": dict.fromkeys((HOST, other), "ecr-refreshd")}))
+    service = home.start()
+    folder = lock_of(home).parent.with_name("helper")
+    until(lambda: (folder / other).exists() and (folder / HOST).exists(), "both answers")
+    folder.chmod(0o777)
+    kept(home)
+    service.send_signal(signal.SIGHUP)
+    until(
+        lambda: "helper.open" in home.log.read_text() or "sink.unwritable" in home.log.read_text(), "it fails"
+    )
+    folder.chmod(0o700)
+    until(lambda: not (folder / other).exists(), "it is gone", 60)
+
+
+def test_a_failure_ends_the_wait_where_answers_cannot_be_kept(home: Home) -> None:
+    kept(home)
+    home.aws.fault("ecr:GetAuthorizationToken", code="AccessDeniedException", status=400)
+    folder = lock_of(home).parent.with_name("helper")
+    folder.mkdir(mode=0o700, parents=True)
+    folder.chmod(0o777)
+    began = time.monotonic()
+    done = helper(home, "get", HOST)
+    assert done.returncode == 1
+    assert time.monotonic() - began < credential._SERVICE_TAKES, "what is known is said"
