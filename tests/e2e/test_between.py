@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 import os
 import shutil
 import signal
@@ -173,33 +172,35 @@ def test_a_path_that_is_nearly_too_long_hides_no_service(home: Home, tmp_path: P
     assert home.status()["pid"] == service.pid
 
 
+def lock_of_answers(home: Home) -> Path:
+    folder = os.fsencode(lock_of(home).parent.with_name("helper"))
+    return lock_of(home).with_name(f"{hashlib.sha256(folder).hexdigest()[:32]}.lock")
+
+
 def test_the_end_of_a_service_waits_for_no_lock(home: Home) -> None:
     service = started(home)
-    helper_folder = os.fsencode(lock_of(home).parent.with_name("helper"))
-    name = f"{hashlib.sha256(helper_folder).hexdigest()[:32]}.lock"
-    with held(lock_of(home).with_name(name), ""):
+    with held(lock_of_answers(home), ""):
         service.terminate()
         assert service.wait(6) == 0, "within the 5 s that it has"
 
 
 def test_a_release_that_failed_is_tried_again(home: Home) -> None:
-    """A registry that left: its answer must not stay with the helper because the folder was shut for a moment."""
+    """A registry that left: its answer must not stay with the helper because the folder was busy for a while."""
     other = host("100000000004")
     home.profile("four", "100000000004")
     named = f'[[registry]]\nhost = "{other}"\nprofile = "four"\n'
-    kept(home, named)
-    home.write_docker(json.dumps({"credHelpers": dict.fromkeys((HOST, other), "ecr-refreshd")}))
+    way = '[docker]\nmode = "helper"\n'
+    kept(home, named + way)
     service = home.start()
     folder = lock_of(home).parent.with_name("helper")
     until(lambda: (folder / other).exists() and (folder / HOST).exists(), "both answers")
-    folder.chmod(0o777)
-    kept(home)
-    service.send_signal(signal.SIGHUP)
-    until(
-        lambda: "helper.open" in home.log.read_text() or "sink.unwritable" in home.log.read_text(), "it fails"
-    )
-    folder.chmod(0o700)
-    until(lambda: not (folder / other).exists(), "it is gone", 60)
+    until(lambda: other in home.docker.read_text(), "both lines")
+    with held(lock_of_answers(home), ""):
+        home.write_config(f'[[registry]]\nhost = "{HOST}"\nprofile = "dev"\n{way}')
+        service.send_signal(signal.SIGHUP)
+        until(lambda: "sink.unwritable" in home.log.read_text(), "it fails", 30)
+        assert (folder / other).exists()
+    until(lambda: not (folder / other).exists(), "it is gone", 30)
 
 
 def test_a_failure_ends_the_wait_where_answers_cannot_be_kept(home: Home) -> None:
