@@ -51,17 +51,23 @@ def test_a_change_is_drawn_where_the_picture_stands_and_the_last_one_stays(house
     assert code == 3
 
 
+def is_quiet(house: House, seen: Terminal) -> bool:
+    """Whether three seconds pass without a redraw, and with one question a second at most."""
+    drawn, asked = len(seen.screen.raw), len(house.asked)
+    begun = time.monotonic()
+    try:
+        seen.until(lambda screen: len(screen.raw) > drawn, 3)
+    except AssertionError as error:
+        return "not seen" in str(error) and len(house.asked) - asked <= time.monotonic() - begun + 2
+    return False
+
+
 def test_nothing_is_drawn_and_hardly_anything_done_while_nothing_changes(house: House) -> None:
     """At most one question a second, and no redrawing that would undo a selection by mouse."""
     with house.answering(ENDED), Terminal(house, "status", "--watch") as seen:
         seen.until(lambda screen: "login required" in screen.text)
-        drawn, asked = len(seen.screen.raw), len(house.asked)
-        begun = time.monotonic()
-        with pytest.raises(AssertionError, match="not seen"):
-            seen.until(lambda screen: len(screen.raw) > drawn, 3)
-        took = time.monotonic() - begun
-
-        assert len(house.asked) - asked <= took + 2
+        # A minute may end in between, and what it shows with it; who redraws every second is caught in each window.
+        assert any(is_quiet(house, seen) for _ in range(3))
         seen.type(b"\x03")
         assert seen.ended() == 3
 
