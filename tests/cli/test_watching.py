@@ -66,7 +66,7 @@ def test_nothing_is_drawn_and_hardly_anything_done_while_nothing_changes(house: 
     """At most one question a second, and no redrawing that would undo a selection by mouse."""
     with house.answering(ENDED), Terminal(house, "status", "--watch") as seen:
         seen.until(lambda screen: "login required" in screen.text)
-        # A minute may end in between, and what it shows with it; who redraws every second is caught in each window.
+        # A minute may end in between, and what is shown with it; who redraws every second does so in each window.
         assert any(is_quiet(house, seen) for _ in range(3))
         seen.type(b"\x03")
         assert seen.ended() == 3
