@@ -23,15 +23,17 @@ class RefreshdError(Exception):
 
     Attributes:
         message: what happened, and what still works.
-        hint: the command or the edit that helps; empty when there is none.
+        hint: the whole advice in words, with the command in it; empty when there is none.
+        command: the part of the advice that can be pasted as it is; empty when there is none.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", command: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.command = command
 
 
 class ConfigError(RefreshdError):
@@ -49,8 +51,8 @@ class UsageError(RefreshdError):
 class SinkError(RefreshdError):
     """A sink could not be read or written; `code` is the short name shown in status."""
 
-    def __init__(self, message: str, *, code: str, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
+    def __init__(self, message: str, *, code: str, hint: str = "", command: str = "") -> None:
+        super().__init__(message, hint=hint, command=command)
         self.code = code
 
 
@@ -79,7 +81,7 @@ class NoServiceError(ControlError):
 class LockHeldError(RefreshdError):
     """Another instance holds the lock; `serving`, if that is a service and no command that will end."""
 
-    def __init__(self, message: str, *, hint: str = "", serving: bool = False) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(self, message: str, *, hint: str = "", command: str = "", serving: bool = False) -> None:
+        super().__init__(message, hint=hint, command=command)
         self.serving = serving
         self.exit_code = 75 if serving else 1

@@ -164,6 +164,7 @@ def _failure_row(failure: Failure) -> dict[str, Any]:
         "code": failure.code,
         "message": failure.message,
         "hint": failure.hint,
+        "command": failure.command,
         "at": timestamp(failure.at),
     }
 
@@ -172,7 +173,8 @@ def _failure(row: Any) -> Failure | None:
     try:
         kept = row["failure"]
         texts = (str(kept["code"]), str(kept["message"]), str(kept["hint"]))
-        return Failure(Category(kept["category"]), *texts, at=_maybe(kept["at"]))
+        at, command = _maybe(kept["at"]), str(kept.get("command", ""))
+        return Failure(Category(kept["category"]), *texts, at=at, command=command)
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
 

@@ -95,9 +95,10 @@ class Failure:
     Attributes:
         code: short and stable, such as ``SSOTokenLoadError`` or ``sink.unparsable``.
         message: what happened. Never holds a secret.
-        hint: the command or edit that helps; "" if only time does.
+        hint: the whole advice in words, with the command in it; "" if only time helps.
         at: when it happened.
         throttled: AWS asked for fewer calls, so the pause starts longer.
+        command: the part of the advice that can be pasted as it is; "" if there is none.
     """
 
     category: Category
@@ -106,6 +107,7 @@ class Failure:
     hint: str = ""
     at: datetime | None = None
     throttled: bool = False
+    command: str = ""
 
 
 def fingerprint(auth: str) -> str:

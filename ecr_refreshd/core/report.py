@@ -185,6 +185,7 @@ def _error(failure: Failure) -> Row:
         "message": failure.message,
         "at": timestamp(failure.at),
         "hint": failure.hint,
+        "command": failure.command,
     }
 
 
@@ -233,7 +234,7 @@ def _sink_row(
         "detail": detail,
     }
     if sink.failure is not None and sink.failure.hint and detail == _said(sink.failure):
-        row["hint"] = sink.failure.hint
+        row |= {"hint": sink.failure.hint, "command": sink.failure.command}
     entry = sink.entry(registry.host)
     judgement = judgement_of(state, sink, registry, now) if standing is SinkState.FOREIGN else None
     if judgement is not None and judgement.until is not None:

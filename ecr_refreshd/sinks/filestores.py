@@ -74,4 +74,6 @@ class FileStores:
 
 
 def _failure(error: SinkError) -> Failure:
-    return Failure(Category.TRANSIENT, error.code, error.message, error.hint)
+    return Failure(
+        Category.TRANSIENT, error.code, error.message, error.hint, command=error.command
+    )

@@ -1,0 +1,1 @@
+"""Remedies for AWS credentials: sign-in, profiles, permissions, clock, proxies and certificates."""

@@ -1,0 +1,1 @@
+"""Remedies for the docker and podman files: owners, modes, links, mounts, contents."""

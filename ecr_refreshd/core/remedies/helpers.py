@@ -1,0 +1,1 @@
+"""Remedies for credential helpers and stores: PATH, links, locked or missing stores."""

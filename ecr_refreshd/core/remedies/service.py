@@ -1,0 +1,1 @@
+"""Remedies for the service itself: its settings, state folder, environment, unit and registries."""
