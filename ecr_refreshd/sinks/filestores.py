@@ -74,6 +74,4 @@ class FileStores:
 
 
 def _failure(error: SinkError) -> Failure:
-    return Failure(
-        Category.TRANSIENT, error.code, error.message, error.hint, command=error.command
-    )
+    return Failure(Category.TRANSIENT, error.code, error.message, error.hint, command=error.command)

@@ -156,9 +156,7 @@ def _state(error: SinkError) -> SinkState:
 
 
 def _failure(error: SinkError) -> Failure:
-    return Failure(
-        Category.TRANSIENT, error.code, error.message, error.hint, command=error.command
-    )
+    return Failure(Category.TRANSIENT, error.code, error.message, error.hint, command=error.command)
 
 
 def _bug(error: Exception) -> Failure:
