@@ -120,7 +120,9 @@ class Assembly:
             dialect(path),
             cast("Mode", docker.mode),
         )
-        return Lane(sink, post)
+        lane = Lane(sink, post)
+        sink.on_change = lane.look
+        return lane
 
     def _save(self, memory: Mapping[str, Any]) -> None:
         statefile.write(places.state_file(), memory)

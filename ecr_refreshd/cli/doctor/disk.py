@@ -18,7 +18,9 @@ from ecr_refreshd.cli.doctor.finding import Finding, Mend, Severity
 from ecr_refreshd.cli.doctor.obstacles import obstacle
 from ecr_refreshd.cli.doctor.scene import Scene
 from ecr_refreshd.core.dockerentry import decoded
+from ecr_refreshd.core.remedies import files
 from ecr_refreshd.errors import SinkError
+from ecr_refreshd.sinks import permissions
 from ecr_refreshd.sinks.places import Place, is_mount, shown, work_tree
 
 _GIT_WITHIN = 5.0
@@ -121,7 +123,7 @@ def exposure(scene: Scene) -> Iterator[Finding]:
         if file.place is None or file.status is None or not _holds_login(file):
             continue
         # Where the settings cannot be read, they may allow the group.
-        allowed = scene.settings.docker.file_mode if scene.refused is None else 0o660
+        allowed = scene.settings.docker.file_mode if scene.refused is None else None
         yield from _modes(file, file.place, file.status, allowed)
         yield from _published(file, file.place)
 
@@ -133,19 +135,18 @@ def _holds_login(file: DockerFile) -> bool:
     return any(decoded(file.config.fields(member).get("auth", ""))[1] for member in members)
 
 
-def _modes(file: DockerFile, place: Place, status: os.stat_result, allowed: int) -> Iterator[Finding]:
+def _modes(file: DockerFile, place: Place, status: os.stat_result, allowed: int | None) -> Iterator[Finding]:
     mode = stat.S_IMODE(status.st_mode)
-    if mode & ~allowed & 0o077:
-        narrowed = mode & allowed
+    narrowed = permissions.read(place.real, status).narrowed(allowed).mode
+    if mode & ~narrowed & 0o077:
         mine = status.st_uid == os.geteuid()
-        command = f"chmod {narrowed:04o} {shlex.quote(file.real)}"
         yield Finding(
             "file.mode",
             Severity.WARNING,
             file.real,
             f"{file.real} holds logins, and its mode is {mode:04o}.",
             "Every user of this machine whom that mode lets in can pull, and push, as you.",
-            command if mine else f"sudo {command}",
+            files.narrow_mode(file.real, narrowed, mine=mine).command,
             Mend(
                 f"the mode of {file.real} is {narrowed:04o} now",
                 partial(_give_mode, place.real, status, narrowed),
