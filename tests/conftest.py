@@ -42,7 +42,13 @@ TOGETHER = {
 }
 """What stays with one process, by the beginning of a test's name."""
 
-EARLY = ("e2e/test_watcher_traps.py", "core/test_promises.py", "sinks/test_crash.py", "aws/test_instants.py")
+EARLY = (
+    "test_demo.py",
+    "e2e/test_watcher_traps.py",
+    "core/test_promises.py",
+    "sinks/test_crash.py",
+    "aws/test_instants.py",
+)
 """What takes long, besides those: whoever began it last would be waited for."""
 
 
