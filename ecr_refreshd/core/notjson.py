@@ -23,7 +23,7 @@ class NotJson:
 
 
 _UTF16 = (
-    "the file is UTF-16 text, as Windows PowerShell 5 writes it with > and Out-File, and docker reads UTF-8 only; "
+    "the file is UTF-16 text, as PowerShell 5 writes it with > and Out-File, and docker reads UTF-8 only; "
     "save it as UTF-8 without a byte order mark"
 )
 _UTF32 = "the file is UTF-32 text; docker reads UTF-8 only"
