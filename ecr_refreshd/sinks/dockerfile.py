@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from ecr_refreshd.sinks.otherprograms import OtherPrograms
 
 _BY_HELPER = frozenset({Way.HELPER, Way.BOTH})
+_NO_PROGRAMS: Mapping[str, str] = {"PATH": "/nonexistent"}
 _NOTHING = frozenset({EntryKind.ABSENT, EntryKind.EMPTY})
 
 
@@ -51,6 +52,7 @@ class DockerFile:
         dialect: ``docker`` for config.json, where a store or a helper beats an entry; ``containers`` for an
             auth.json, whose readers ignore ``credsStore``.
         mode: how its clients are to get their tokens (core/routing.py).
+        runs_programs: its clients find the helpers and stores of this PATH; not so in a snap.
 
     Attributes:
         on_change: called in another thread when a program that the file names has changed its answer.
@@ -63,13 +65,16 @@ class DockerFile:
         file_mode: int | None = None,
         dialect: Dialect = "docker",
         mode: Mode = "auto",
+        *,
+        runs_programs: bool = True,
     ) -> None:
         self._path = path
         self._lock_folder = lock_folder
         self._file_mode = file_mode
         self._dialect: Dialect = dialect
         self._mode: Mode = mode
-        self._machine = Machine()
+        self._environ = os.environ if runs_programs else _NO_PROGRAMS
+        self._machine = Machine(self._environ)
         self._hosts: tuple[str, ...] = ()
         self._notes: tuple[str, ...] = ()
         self._kept: tuple[str, ...] = ()
@@ -209,7 +214,7 @@ class DockerFile:
             # Imported only now: most files name no other program.
             from ecr_refreshd.sinks.otherprograms import OtherPrograms  # noqa: PLC0415 - see above
 
-            self._others = OtherPrograms(os.environ, self.on_change)
+            self._others = OtherPrograms(self._environ, self.on_change)
         answers = self._others.answers(asked.values())
         return {host: answers[question] for host, question in asked.items()}
 

@@ -208,3 +208,12 @@ class TestAsking:
         (path / "go").touch()
         assert changed.wait(10)
         assert programs.answers([question])[question].served is None
+
+
+def test_a_snap_gets_entries_and_no_line(tmp_path: Path, path: Path) -> None:
+    """It sees no program of the system: a helper line, or a pinned keychain, would break it."""
+    program(path, "docker-credential-secretservice", 'echo \'{"https://ghcr.io": "me"}\'')
+    sink = DockerFile(str(tmp_path / "config.json"), str(tmp_path / "locks"), runs_programs=False)
+    sink.look([HOST])
+    sink.write(READY)
+    assert document(sink) == {"auths": {HOST: {"auth": AUTH}}}
