@@ -11,7 +11,7 @@ from ecr_refreshd.aws.fetcher import Fetcher
 from ecr_refreshd.aws.files import AwsFiles
 from ecr_refreshd.aws.partitions import regions
 from ecr_refreshd.aws.probing import Prober
-from ecr_refreshd.cli.kept import dialect, file_plans, runs_programs
+from ecr_refreshd.cli.kept import dialect, file_plans, is_needed, runs_programs
 from ecr_refreshd.core.events import Event, FetchSucceeded
 from ecr_refreshd.core.ports import Answer, Log, Parts, Post, Surroundings
 from ecr_refreshd.core.routing import Mode
@@ -120,6 +120,7 @@ class Assembly:
             dialect(path),
             cast("Mode", docker.mode),
             runs_programs=runs_programs(path),
+            is_needed=is_needed(path),
         )
         lane = Lane(sink, post)
         sink.on_change = lane.look

@@ -39,6 +39,12 @@ def other_files(environ: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
     return (*places.containers_auth_files(environ), *(path for path in found if path is not None))
 
 
+def is_needed(path: str, environ: Mapping[str, str] = os.environ) -> bool:
+    """Return whether a file that cannot be reached is a fault: not podman's, of a session that there is not."""
+    beside = Path(path) in other_files(environ) and path != environ.get("REGISTRY_AUTH_FILE")
+    return not beside or Path(path).is_relative_to(places.home(environ))
+
+
 def runs_programs(path: str, environ: Mapping[str, str] = os.environ) -> bool:
     """Return whether the clients of a file can run helpers and stores; a snap sees no program of the system."""
     snap = places.snap_docker_config(environ)

@@ -11,7 +11,7 @@ from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.dockerconfig import OURS, Config, Reading, Routes, read
 from ecr_refreshd.core.dockerlines import Edits, changed, edited
 from ecr_refreshd.core.dockermerge import merge, merge_back
-from ecr_refreshd.core.model import Entry, EntryKind, Owed, View
+from ecr_refreshd.core.model import ABSENT, Entry, EntryKind, Owed, View
 from ecr_refreshd.core.routing import (
     Dialect,
     Means,
@@ -26,7 +26,7 @@ from ecr_refreshd.core.routing import (
     routing,
 )
 from ecr_refreshd.core.secret import Secret
-from ecr_refreshd.errors import SinkError
+from ecr_refreshd.errors import SinkError, SinkUnwritable
 from ecr_refreshd.sinks import stage
 from ecr_refreshd.sinks.files import Rewritten, mend, rewrite
 from ecr_refreshd.sinks.filestores import FileStores
@@ -53,6 +53,7 @@ class DockerFile:
             auth.json, whose readers ignore ``credsStore``.
         mode: how its clients are to get their tokens (core/routing.py).
         runs_programs: its clients find the helpers and stores of this PATH; not so in a snap.
+        is_needed: a file that cannot be reached is a fault, not merely absent.
 
     Attributes:
         on_change: called in another thread when a program that the file names has changed its answer.
@@ -67,6 +68,7 @@ class DockerFile:
         mode: Mode = "auto",
         *,
         runs_programs: bool = True,
+        is_needed: bool = True,
     ) -> None:
         self._path = path
         self._lock_folder = lock_folder
@@ -75,6 +77,7 @@ class DockerFile:
         self._mode: Mode = mode
         self._environ = os.environ if runs_programs else _NO_PROGRAMS
         self._machine = Machine(self._environ)
+        self._is_needed = is_needed
         self._hosts: tuple[str, ...] = ()
         self._notes: tuple[str, ...] = ()
         self._kept: tuple[str, ...] = ()
@@ -102,6 +105,14 @@ class DockerFile:
             SinkUnwritable: the file cannot be read, or its links are not to be trusted.
         """
         self._hosts = tuple(hosts)
+        try:
+            return self._looked()
+        except SinkUnwritable:
+            if self._is_needed or os.path.exists(self._path):  # noqa: PTH110 - a text, as everywhere here
+                raise
+            return View(dict.fromkeys(self._hosts, ABSENT), exists=False)
+
+    def _looked(self) -> View:
         place = resolve(self._path)
         with converted(place):
             if not self._mended:

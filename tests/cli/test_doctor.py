@@ -30,6 +30,7 @@ from ecr_refreshd.cli.doctor import (
     profiles,
     service,
     trouble,
+    unread,
 )
 from ecr_refreshd.cli.doctor.dockerfiles import bounded
 from ecr_refreshd.cli.doctor.dockerfiles import found as _file
@@ -422,7 +423,7 @@ def test_the_kubelets_files_are_one_way_of_several(
 
 
 def test_bytes_that_are_no_text_in_a_variable(scene: Scene) -> None:
-    (found,) = entries.variable(replace(scene, shell={"DOCKER_AUTH_CONFIG": os.fsdecode(b'{"\xff"')}))
+    (found,) = unread.variable(replace(scene, shell={"DOCKER_AUTH_CONFIG": os.fsdecode(b'{"\xff"')}))
     assert "does not parse" in found.what
 
 

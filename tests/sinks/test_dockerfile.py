@@ -506,3 +506,11 @@ def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path: Path) -> N
     folder = DockerFile(str(tmp_path), str(tmp_path / "locks"))
     with pytest.raises(SinkUnwritable, match="not a regular file"):
         folder.look([HOST])
+
+
+def test_a_sessions_file_that_cannot_be_reached_is_absent(tmp_path: Path) -> None:
+    """A container has no session: nothing needs podman's file there, and nothing has to be said of it."""
+    (tmp_path / "run").write_text("no folder")
+    path, locks = str(tmp_path / "run/containers/auth.json"), str(tmp_path / "locks")
+    view = DockerFile(path, locks, dialect="containers", is_needed=False).look([HOST])
+    assert (view.exists, view.entries[HOST].kind) == (False, EntryKind.ABSENT)
