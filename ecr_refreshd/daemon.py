@@ -15,7 +15,7 @@ from typing import Any
 
 from ecr_refreshd.core import decisions, machine, memory, narrate, report
 from ecr_refreshd.core.events import CredentialsChanged, Event, LoginsSeen, SignInAsked, Ticked
-from ecr_refreshd.core.model import Category, Instant
+from ecr_refreshd.core.model import Category, Complaint, Instant
 from ecr_refreshd.core.ports import Parts, Surroundings
 from ecr_refreshd.core.schedule import alive
 from ecr_refreshd.core.secret import Secret
@@ -94,7 +94,7 @@ class Service:
         self._plan = Plan()
         self._lanes = Lanes(lambda path: parts.lane(path, self._queue.put))
         self._waits = Waits()
-        self._degraded: tuple[str, ...] = ()
+        self._degraded: tuple[Complaint, ...] = ()
         self._watched: frozenset[str] = frozenset()
         self._save_at: timedelta | None = None
         self._saved_at = now.boot - _SAVE_PAUSE
@@ -131,21 +131,20 @@ class Service:
     def document(self) -> report.Document:
         """Return the status document. State and plan are frozen, so any thread may read them."""
         now = self._parts.clock.now()
-        degraded = tuple(
-            text for text in (*self._degraded, self._configuration.trouble, self._stuck(now)) if text
-        )
+        complaints = (*self._degraded, self._configuration.trouble, self._stalled(now))
+        degraded = tuple(each for each in complaints if each is not None)
         about = report.About(os.getpid(), self._version, self._started, degraded)
         return report.document(self._state, self._plan, now, about)
 
     def hangs(self) -> bool:
         """Return whether the loop has missed several ticks; it has, too, at the end of a suspend."""
-        return bool(self._stuck(self._parts.clock.now()))
+        return self._stalled(self._parts.clock.now()) is not None
 
-    def _stuck(self, now: Instant) -> str:
+    def _stalled(self, now: Instant) -> Complaint | None:
         silent = now.boot - self._turned
         if silent < TICK * _TURNS_MISSED:
-            return ""
-        return f"The service has not come round for {int(silent.total_seconds())} s; something hangs."
+            return None
+        return Complaint("service.stalled", f"Main loop stalled for {int(silent.total_seconds())} s.")
 
     def wait(self, wait: Wait, timeout: float) -> bool:
         """Wait until somebody's hosts are settled; False if that takes longer than `timeout` seconds."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from ecr_refreshd.core.fetching import renewal_of
 from ecr_refreshd.core.healing import OTHER_LOGINS, Verdict
-from ecr_refreshd.core.model import Category, EntryKind, Failure, Instant, Notice, SinkState
+from ecr_refreshd.core.model import Category, Complaint, EntryKind, Failure, Instant, Notice, SinkState
 from ecr_refreshd.core.schedule import alive, just_resumed
 from ecr_refreshd.core.sighting import CONTESTED_AFTER, lives
 from ecr_refreshd.core.state import (
@@ -32,6 +32,8 @@ from ecr_refreshd.core.writing import Carriers, is_ours, judgement_of
 SCHEMA = 1
 EXIT_CODES = {"ok": 0, "failed": 1, "login-required": 3, "degraded": 4}
 NOT_RUNNING = 5
+CONFIG_INVALID = "config.invalid"
+"""The complaint about settings that cannot be used, while older ones are in force."""
 
 Row = dict[str, Any]
 Document = dict[str, Any]
@@ -44,7 +46,7 @@ class About:
     pid: int | None
     version: str
     started_at: datetime | None
-    degraded: tuple[str, ...] = ()
+    degraded: tuple[Complaint, ...] = ()
 
 
 def document(state: State, plan: Plan, now: Instant, about: About) -> Document:
@@ -65,11 +67,15 @@ def document(state: State, plan: Plan, now: Instant, about: About) -> Document:
         "version": about.version,
         "started_at": timestamp(about.started_at),
         "overall": "degraded" if blind else overall(rows, now.wall),
-        "degraded": list(about.degraded),
+        "degraded": [_complaint(complaint) for complaint in about.degraded],
         "registries": rows,
         "files": [file for file in files if file["notes"] or "state" in file],
         "notices": [_notice(facts) for facts in state.notices.values()],
     }
+
+
+def _complaint(complaint: Complaint) -> Row:
+    return {"code": complaint.code, "message": complaint.message, "command": complaint.command}
 
 
 def _notice(facts: NoticeFacts) -> Row:
