@@ -7,7 +7,7 @@ may be of any, and is then taken for one of the commercial partition unless it i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ecr_refreshd.aws import ambient
@@ -73,9 +73,8 @@ class Candidates:
             yield from self._of_account(host)
         yield from self._without_name(host, has_keys=has_keys)
         if has_keys and self._is_of_partition(self._machine_partition(), "", host):
-            yield Choice(
-                Principal(""), ChosenBy.AMBIENT, other_account=bool(self.environ.get("AWS_ACCOUNT_ID"))
-            )
+            is_fact = bool(self.environ.get("AWS_ACCOUNT_ID"))
+            yield Choice(Principal(""), ChosenBy.AMBIENT, fits=False, other_account=is_fact)
         if self._may_serve(name, host):
             yield self._across(named, host)
         usable = [each for each in self.profiles if self._may_serve(each, host)]
@@ -85,7 +84,8 @@ class Candidates:
     def _without_name(self, host: RegistryHost, *, has_keys: bool) -> Iterator[Choice]:
         """Yield what botocore takes where no profile is named."""
         from_machine = not has_keys and ambient.exists(self.environ, self.system, self._scope())
-        machine = Choice(Principal(""), ChosenBy.AMBIENT, other_account=self._is_role_of_other_account(host))
+        other = self._is_role_of_other_account(host)
+        machine = Choice(Principal(""), ChosenBy.AMBIENT, fits=not other, other_account=other)
         may = from_machine and self._is_of_partition(self._machine_partition(), self._role_account(), host)
         if may and host.account and self._role_account() == host.account:
             yield machine
@@ -128,13 +128,8 @@ class Candidates:
     def _across(self, choice: Choice, host: RegistryHost) -> Choice:
         """Return the choice of a profile though its account is another: registries are opened by policy."""
         profile = self.profiles[choice.principal.profile]
-        other = profile.account not in {"", host.account} and not profile.is_hint
-        return Choice(
-            choice.principal,
-            choice.chosen_by,
-            other_account=other and bool(host.account),
-            variable=choice.variable,
-        )
+        fits = host.account is None or profile.account in {"", host.account}
+        return replace(choice, fits=fits, other_account=not fits and not profile.is_hint)
 
     # -- partitions -----------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.configprovider import ConstantProvider
 from botocore.exceptions import NoCredentialsError
+from botocore.utils import JSONFileCache
 
 from ecr_refreshd import __version__
 from ecr_refreshd.aws import answers, provider_chain
@@ -45,6 +46,7 @@ _LOGIN_ERRORS = frozenset({
 })  # fmt: skip
 _RACED = frozenset({"TokenRetrievalError", "LoginRefreshRequired"})
 """What whoever lost a race for a one-time refresh token gets."""
+_CACHED = frozenset({"AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"})
 _TORN = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _RACE_SETTLES = 1.5
 """Seconds until whoever won a race for the same refresh token has written what it got (aws.md 2.4)."""
@@ -52,6 +54,10 @@ _TORN_SETTLES = 0.3
 _TORN_TRIES = 4
 _STILL = 10.0
 """Seconds for which a lane's failure holds for its other principals."""
+
+
+class MfaRequiredError(Exception):
+    """An MFA code is needed, and nobody is there to type one."""
 
 
 class DamagedLoginError(Exception):
@@ -68,6 +74,42 @@ class LaneError(Exception):
     def __init__(self, refusal: Refusal | None) -> None:
         super().__init__()
         self.refusal = refusal
+
+
+class _TerminalCache(MutableMapping[str, Any]):
+    """The AWS CLI's cache of assumed roles: read, never written.
+
+    It holds what a person got in a terminal, MFA code and all: the one way to serve such a profile (aws.md 1.2).
+    """
+
+    def __init__(self) -> None:
+        self._files = JSONFileCache(str(Path("~/.aws/cli/cache").expanduser()))
+        self._own: dict[str, Any] = {}
+
+    def __getitem__(self, key: str) -> Any:
+        return self._own[key] if key in self._own else self._files[key]
+
+    def __contains__(self, key: object) -> bool:
+        try:
+            return _CACHED.issubset(self[str(key)]["Credentials"])
+        except (KeyError, TypeError):
+            return False  # none, or just being rewritten by the CLI
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._own[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self._own[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._own)
+
+    def __len__(self) -> int:
+        return len(self._own)
+
+
+def _refuse_prompt(_prompt: str) -> str:
+    raise MfaRequiredError
 
 
 @dataclass(slots=True)
@@ -142,8 +184,7 @@ class Sessions:
             if profile:
                 core.set_config_variable("profile", profile)
             else:
-                # As botocore: region and endpoints of the profile in effect. Not an instance variable, with which
-                # the keys in the environment would lose to that profile.
+                # Not an instance variable, with which the keys in the environment would lose to that profile.
                 scope = ConstantProvider(provider_chain.scope_of(core))
                 core.get_component("config_store").set_config_provider("profile", scope)
             if self._loader is None:
@@ -152,7 +193,7 @@ class Sessions:
             core.set_default_client_config(_LIMITS)
             if core.get_config_variable("region") is None:
                 core.set_config_variable("region", _region(next(iter(ask.grants.values()))))
-            provider_chain.restrict(core, ambient=not profile)
+            _keep_quiet(core, ambient=not profile)
             watch = Watch(core, self._refreshes, has_token)
             session = boto3.Session(botocore_session=core)
             self._loader.search_paths[:] = dict.fromkeys(
@@ -187,6 +228,17 @@ class Sessions:
         with self._building:
             client = _client(access, grant)
         return answers.granted(number, client.get_authorization_token(), access.account)
+
+
+def _keep_quiet(core: Any, *, ambient: bool) -> None:
+    """Leave in the chain of providers only what was asked for, and nothing that asks a person."""
+    chain = core.get_component("credential_provider")
+    for name in provider_chain.unwanted(core, ambient=ambient):
+        chain.remove(name)
+    if not ambient:
+        roles = chain.get_provider("assume-role")
+        roles.cache = _TerminalCache()
+        roles._prompter = _refuse_prompt  # noqa: SLF001 - its default, getpass, looks for the user's terminal
 
 
 def _client(access: Access, grant: Grant) -> Any:
