@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from ecr_refreshd.core import decisions, machine, memory, narrate, report
+from ecr_refreshd.core import decisions, fallback, machine, memory, narrate, report
 from ecr_refreshd.core.events import CredentialsChanged, Event, LoginsSeen, SignInAsked, Ticked
 from ecr_refreshd.core.model import Category, Complaint, Instant
 from ecr_refreshd.core.ports import Parts, Surroundings
@@ -187,6 +187,7 @@ class Service:
         """Start the workers and look at everything once."""
         self._alarms.start()
         self._replan()
+        self._pass_over(self._parts.clock.now())
         seen = LoginsSeen(self._outlook.logins)
         self._state = machine.absorb(self._state, seen, self._parts.clock.now(), self._plan)
         self._parts.supervise("READY=1")
@@ -227,6 +228,7 @@ class Service:
         before = self._state
         for event in events:
             self._state = machine.absorb(self._state, event, now, self._plan)
+        self._pass_over(now)
         for asked in self._waits.events(self._state, now, self._plan):
             self._state = machine.absorb(self._state, asked, now, self._plan)
         self._state, decided = machine.step(self._state, Ticked(), now, self._plan)
@@ -331,6 +333,11 @@ class Service:
     def _replan(self) -> None:
         self._plan = self._wishes.plan(self._parts.files(self._wishes.settings))
         self._lanes.arrange(self._plan)
+
+    def _pass_over(self, now: Instant) -> None:
+        """Let the next principal serve where one has failed, and the first where it works again."""
+        if self._wishes.pass_over(fallback.passed_over(self._state, self._plan, now)):
+            self._replan()
 
     def _after(self, before: State, now: Instant) -> None:
         """Set the alarm, watch where the files are now, tell who waits, and remember."""

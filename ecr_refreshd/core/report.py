@@ -132,6 +132,7 @@ def _row(
             "sso_session": registry.standing.sso_session or None,
             "chosen_by": str(registry.chosen_by),
             "login_backed": registry.standing.login_backed,
+            **_choice(registry),
         },
         "region": registry.region,
         "account": registry.account,
@@ -141,6 +142,17 @@ def _row(
         "paused_until": None if pause is None else timestamp(pause.until),
         "paused_by": None if pause is None else pause.by,
         "probe": None if probe is None or not probe.answer else _probe(probe),
+    }
+
+
+def _choice(registry: Registry) -> Row:
+    """Return what else is to be known of who was chosen: by which variable, and which other profiles fit."""
+    others = [each.choice for each in registry.candidates if each.grant != registry.grant]
+    used = next((each.choice for each in registry.candidates if each.grant == registry.grant), None)
+    return {
+        "variable": used.variable or None if used is not None else None,
+        "other_account": used is not None and used.other_account,
+        "also_fits": [each.principal.profile for each in others if each.fits and each.principal.profile],
     }
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
 
 from ecr_refreshd.core import plan
-from ecr_refreshd.core.events import Event, FetchFailed, SinkSeen
-from ecr_refreshd.core.model import Category
+from ecr_refreshd.core.events import Event, SinkSeen
+from ecr_refreshd.core.fallback import Rank
 from ecr_refreshd.core.ports import Profiles
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.state import FilePlan, Plan
@@ -35,22 +35,25 @@ class Wishes:
         self._regions = regions
         self._seed = seed
         self._zone = zone
-        self._denied: set[str] = set()
+        self._passed: Mapping[str, Rank] = {}
 
     def learn(self, events: Iterable[Event]) -> bool:
         """Take from events what is wanted from now on; returns whether the plan is to be made anew."""
-        known = len(self.adopted), len(self._denied)
+        known = len(self.adopted)
         for event in events:
             if isinstance(event, SinkSeen):
                 self.adopted.update(dict.fromkeys(event.view.ecr_hosts))
-            elif isinstance(event, FetchFailed) and event.failure.category is Category.DENIED:
-                self._denied.add(event.grant)
-        return (len(self.adopted), len(self._denied)) != known
+        return len(self.adopted) != known
+
+    def pass_over(self, passed: Mapping[str, Rank]) -> bool:
+        """Take whose principals are passed over from now on; returns whether the plan is to be made anew."""
+        changed = passed != self._passed
+        self._passed = passed
+        return changed
 
     def reread(self, profiles: Profiles) -> None:
-        """Take new AWS files; what was denied to the old ones may be allowed now."""
+        """Take new AWS files."""
         self._profiles = profiles
-        self._denied.clear()
 
     def plan(self, files: Sequence[FilePlan]) -> Plan:
         """Return the plan."""
@@ -61,6 +64,6 @@ class Wishes:
             self._profiles,
             self._regions,
             seed=self._seed,
-            denied=self._denied,
+            passed=self._passed,
             zone=self._zone,
         )
