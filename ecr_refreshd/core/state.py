@@ -76,7 +76,7 @@ class Plan:
         warn_before: how long before the known end of a login its notice comes.
         session_lengths: by lane, how long a login lasts whose end is not on disk, as configured.
         zone: in which times for people are written.
-        passed_over: hosts that stand in the files and are kept no more, since the configuration names others.
+        left_out: adoptable hosts beyond the most that are adopted.
     """
 
     registries: Mapping[str, Registry] = field(default_factory=dict)
@@ -86,7 +86,7 @@ class Plan:
     warn_before: timedelta = timedelta(minutes=30)
     session_lengths: Mapping[str, timedelta] = field(default_factory=dict)
     zone: tzinfo = UTC
-    passed_over: frozenset[str] = frozenset()
+    left_out: tuple[str, ...] = ()
     _served: Mapping[str, list[Registry]] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
