@@ -285,6 +285,7 @@ class State:
         turned: when the newest event came, by both clocks; `resumed` is when a long silence before one ended
             (suspend-counting).
         owed: by file, what is to be given back.
+        answered: suspend-counting time of the newest answer to any fetch.
         wanted: by host, when a client last asked our helper and nothing lay ready (suspend-counting).
         pauses: by host; `logouts` and `replaced` say when a host's logout was first healed, and when another
             kind of login was last replaced by ours (UTC).
@@ -306,6 +307,7 @@ class State:
     turned: Instant | None = None
     resumed: timedelta | None = None
     owed: Mapping[str, Owed] = field(default_factory=dict)
+    answered: timedelta | None = None
     wanted: Mapping[str, timedelta] = field(default_factory=dict)
     pauses: Mapping[str, Pause] = field(default_factory=dict)
     logouts: Mapping[str, datetime] = field(default_factory=dict)
