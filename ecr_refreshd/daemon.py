@@ -87,6 +87,7 @@ class Service:
             memory.adopted(remembered),
             memory.seed(remembered) or seed,
             parts.zone,
+            dropped=memory.dropped(remembered),
         )
         now = parts.clock.now()
         self._started = now.wall
@@ -220,6 +221,8 @@ class Service:
         if ticks:
             self.tick_due = now.boot + TICK
         events = [event for item in items for event in self._take(item)]
+        if self._configuration.is_due(now.boot):
+            events += self._reload()
         self._outlook.look_if_due(now.boot)
         if any(isinstance(event, Ticked) for event in events):
             self._alarm_at = None  # it has rung
@@ -309,7 +312,9 @@ class Service:
     def _looked_around(self, seen: Surroundings) -> list[Event]:
         """Return what has changed around the service; that files were touched says nothing."""
         before, events = self._outlook.take(seen, self._parts.clock.now().boot)
-        if seen.config != before.config:
+        if seen.config != before.config and not seen.config:
+            self._configuration.vanished(self._parts.clock.now().boot)
+        elif seen.config != before.config:
             events = [*self._reload(), *events]
         if seen.aws.profiles != before.aws.profiles or seen.aws.files != before.aws.files:
             self._wishes.reread(seen.aws.profiles)
@@ -323,7 +328,7 @@ class Service:
         if settings is not None:
             if settings != self._wishes.settings:
                 self._lanes.drop()  # the settings also say how a file is written
-            self._wishes.settings = settings
+            self._wishes.configure(settings)
             self._herald.configure(settings.notify, settings.hooks)
             self._outlook.look()
             self._replan()
@@ -355,7 +360,7 @@ class Service:
         self._set_alarm(now)
 
     def _set_alarm(self, now: Instant) -> None:
-        moments = [at for at in (self._outlook.due, self._save_at) if at is not None]
+        moments = [at for at in (self._outlook.due, self._configuration.due, self._save_at) if at is not None]
         alarms = [now.wall + (at - now.boot) for at in moments]
         if self._state.wake_at is not None:
             alarms.append(self._state.wake_at)
@@ -368,7 +373,13 @@ class Service:
         self._saved_at = self._parts.clock.now().boot
         try:
             self._parts.save(
-                memory.remember(self._state, self._plan, tuple(self._wishes.adopted), self.document())
+                memory.remember(
+                    self._state,
+                    self._plan,
+                    tuple(self._wishes.adopted),
+                    self.document(),
+                    dropped=self._wishes.dropped,
+                )
             )
         except OSError as error:
             self._parts.log.warning("memory.not_saved", message=error.strerror or type(error).__name__)
