@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from ecr_refreshd.cli.doctor import pasted
+from ecr_refreshd.cli.doctor.dockerfiles import DockerFile
 from ecr_refreshd.cli.doctor.finding import Finding, Severity
-from ecr_refreshd.cli.doctor.obstacles import obstacle
 from ecr_refreshd.cli.doctor.scene import Scene
 from ecr_refreshd.cli.doctor.service import restart
 from ecr_refreshd.cli.words import read_time, until
+from ecr_refreshd.core.remedies import Remedy
 from ecr_refreshd.core.report import CONFIG_INVALID
 from ecr_refreshd.host import clock
+from ecr_refreshd.sinks.obstacles import obstacle
 
 _ON_ITS_WAY = frozenset({"not looked at yet", "to be written", "no token yet"})
 """Details of an entry that is only missing until something else is mended, which is said there."""
@@ -22,6 +24,7 @@ _ON_ITS_WAY = frozenset({"not looked at yet", "to be written", "no token yet"})
 def trouble(scene: Scene) -> Iterator[Finding]:
     """Find what the service itself complains of: what it cannot watch or write, and notices that reach nobody."""
     if not scene.running:
+        yield from _of_files(scene)
         return
     for complaint in scene.document.get("degraded", ()):
         code, message = str(complaint["code"]), str(complaint["message"])
@@ -114,7 +117,9 @@ def _of_files(scene: Scene) -> Iterator[Finding]:
                 hosts.setdefault(key, []).append(str(row["host"]))
     known = {file.path: file for file in scene.files}
     for (state, path, detail, hint), about in hosts.items():
-        in_the_way = obstacle(known[path]) if state == "unwritable" and path in known else None
+        in_the_way = _obstacle(known.get(path), scene) if state == "unwritable" else None
+        if not scene.running and (state != "unwritable" or in_the_way is not None):
+            continue  # what is seen now is found where the files are looked at
         named = ", ".join(about[:3]) + (f" and {len(about) - 3} more" if len(about) > 3 else "")
         what = detail.removesuffix(hint).rstrip()
         again = f"ecr-refreshd refresh {' '.join(about)}"
@@ -124,10 +129,15 @@ def _of_files(scene: Scene) -> Iterator[Finding]:
             path if state == "unwritable" else f"{named} in {path}",
             what if path in what else f"{path}: {what}",
             f"Clients that read {path} find no fresh token for {named} there.",
-            _remedy(in_the_way.how if in_the_way else hint, state, about, again),
+            _remedy(in_the_way.page if in_the_way else hint, state, about, again),
             hosts=frozenset(about),
             files=frozenset({path}),
         )
+
+
+def _obstacle(file: DockerFile | None, scene: Scene) -> Remedy | None:
+    found = None if file is None or file.place is None else obstacle(file.place, scene.environ)
+    return None if found is None else found.remedy
 
 
 def _remedy(hint: str, state: str, hosts: list[str], again: str) -> str:
