@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import errno
 import os
-import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +31,7 @@ _ENDINGS = (".dockerfile", ".containerfile", ".yml", ".yaml", ".env")
 _MOST_FILES = 20_000
 _LARGEST = 1 << 20
 """Bytes. Nobody writes a Dockerfile of a megabyte by hand."""
+_COMPARE = "ecr-refreshd init"
 _MOST_BESIDE = 20
 """Files of variables in one folder that are looked into."""
 
@@ -80,21 +80,27 @@ def init(args: argparse.Namespace) -> int:
     target = ConfigFile.chosen(args).path
     if args.write and os.path.lexists(target):
         raise UsageError(
-            f"{target} is there already, and is not overwritten.",
-            hint=f"Compare with what `ecr-refreshd init` prints, or move it away: {_away(target)}",
+            f"{target} exists, and is not overwritten.",
+            hint=f"To see what would be written: {_COMPARE}",
+            command=_COMPARE,
         )
     found = _Found()
     _in_docker_files(found)
     if args.scan is not None:
         folder = Path(args.scan)
         if not folder.is_dir():
-            raise UsageError(f"{folder} is no folder.", hint="ecr-refreshd init --scan .")
+            raise UsageError(
+                f"{folder} is not a folder.",
+                hint="ecr-refreshd init --scan .",
+                command="ecr-refreshd init --scan .",
+            )
         with patience(f"looking for images in {folder}"):
             _in_tree(folder, found)
     if args.write and not found.registries:
         raise RefreshdError(
             "No ECR registry was found, so nothing was written.",
-            hint="ecr-refreshd init --scan DIR --write, with a folder of Dockerfiles or compose files",
+            hint="Name a folder of Dockerfiles or compose files: ecr-refreshd init --scan . --write",
+            command="ecr-refreshd init --scan . --write",
         )
     text = draft(_candidates(found), found.unresolved, found.only_commented())
     for remark in [*found.remarks, *_summary(found, scanned=args.scan is not None)]:
@@ -105,11 +111,6 @@ def init(args: argparse.Namespace) -> int:
     else:
         sys.stdout.write(text)
     return 0
-
-
-def _away(path: Path) -> str:
-    """Return the command that moves a file away."""
-    return f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.old')}"
 
 
 def _in_docker_files(found: _Found) -> None:
@@ -224,6 +225,6 @@ def _write(path: Path, text: str) -> None:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError as error:
-        raise UsageError(f"{path} is there already, and is not overwritten.") from error
+        raise UsageError(f"{path} exists, and is not overwritten.") from error
     except OSError as error:
         raise RefreshdError(f"{path} could not be written: {error.strerror}.") from error
