@@ -58,7 +58,7 @@ _FIRST_STEPS = f"""\
 No service has run here yet. First steps:
 
   ecr-refreshd doctor    check docker's config, AWS profiles and logins
-  ecr-refreshd run       keep the registries in docker's config fresh (Ctrl-C ends it)
+  ecr-refreshd run       keep docker's ECR logins fresh (Ctrl-C ends it)
   ecr-refreshd status    in another terminal: what is kept, and what needs you
 
 Registries that are in no docker config yet: ecr-refreshd init --scan DIR

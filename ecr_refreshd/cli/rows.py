@@ -31,6 +31,8 @@ _ORIGINS = {
 _PLAIN = re.compile(r"(?P<account>[0-9]{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com")
 _SHORT_FOR = "Names are short for ACCOUNT.dkr.ecr.REGION.amazonaws.com."
 _GAP = 2
+_MOST_PROFILES = 4
+"""Profiles whose reasons are said below a table that has no room for them."""
 
 
 class Cells(NamedTuple):
@@ -124,6 +126,10 @@ class Rows:
             yield f"All {len(rows)}: {', '.join(told)}."
         elif told and 5 not in columns and told[-1] != _ORIGINS["config"]:
             yield f"{told[-1][0].upper()}{told[-1][1:]}."
+        if 4 in columns and not layout.has_reason:
+            profiles = list(dict.fromkeys(self.profile(row) for row in rows))
+            if len(profiles) <= _MOST_PROFILES and any("(" in each for each in profiles):
+                yield f"{'Profile' if len(profiles) == 1 else 'Profiles'}: {', '.join(profiles)}."
         if not layout.has_host and any(_PLAIN.fullmatch(str(row.get("host"))) for row in rows):
             yield _SHORT_FOR
 

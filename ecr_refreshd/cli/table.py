@@ -73,7 +73,8 @@ def render(document: Mapping[str, Any], now: datetime, look: Look, *, about_serv
     Without `about_service` only the registries and their files are told, for what one command did to them.
     """
     page = _Page(printable(document), now, look)
-    text = "\n".join([*(page.service() if about_service else ()), *page.registries()])
+    lines = [*page.service(), *page.registries(), *page.process()] if about_service else [*page.registries()]
+    text = "\n".join(lines)
     return text if look.unicode else text.encode("ascii", "replace").decode()
 
 
@@ -119,10 +120,12 @@ class _Page:
         """Yield the notices, the summary and what is degraded."""
         for notice in self._document.get("notices", ()):
             yield from self._notice(notice)
-        yield from self._summary()
+        lines = [*self._summary()]
         for complaint in self._document.get("degraded", ()):
-            yield from self._complaint(complaint)
-        yield ""
+            lines.extend(self._complaint(complaint))
+        yield from lines
+        if lines:
+            yield ""
 
     def registries(self) -> Iterator[str]:
         """Yield the registries and their files."""
@@ -134,16 +137,14 @@ class _Page:
         elif self._document.get("overall") != "starting" and self._document.get("pid") is not None:
             yield from self._unread(())
             yield from self._nothing_kept()
-        yield from self._process()
 
     def _nothing_kept(self) -> Iterator[str]:
         unread = " that can be read" if any(map(_is_unread, self._listed())) else ""
         yield from self._wrapped(
             f"No registry is kept: none in the settings, and none in docker's and podman's files{unread}."
         )
-        yield from self._advice(
-            "To find some: ecr-refreshd init --scan DIR", "ecr-refreshd init --scan DIR", 0
-        )
+        scan = "ecr-refreshd init --scan ."
+        yield from self._advice(f"To find some: {scan}", scan)
 
     def _notice(self, notice: Row) -> Iterator[str]:
         mark = "▲" if self._look.unicode else "!"
@@ -168,6 +169,8 @@ class _Page:
                 )
             yield self._command("ecr-refreshd run")
             return
+        if not registries and overall == "ok":
+            return  # said where the registries would be
         told = str(_OVERALL.get(overall, overall))
         if registries:
             told += f": {self._document.get('summary') or rows.summary(registries)}"
@@ -187,7 +190,7 @@ class _Page:
         if complaint.get("command"):
             yield self._command(complaint["command"])
 
-    def _process(self) -> Iterator[str]:
+    def process(self) -> Iterator[str]:
         """Yield which service says all this."""
         pid, started = self._document.get("pid"), read_time(self._document.get("started_at"))
         if pid is not None:
@@ -212,8 +215,8 @@ class _Page:
             # What several rows in a row have in common is said once, below the last of them.
             if after is None or details != [*self._details(after)]:
                 yield from details
-        if table.below:
-            yield from self._wrapped(" ".join(table.below), style="faint")
+        for text in table.below:
+            yield from self._wrapped(text, style="faint")
 
     def _block(self, row: Row) -> Iterator[str]:
         yield from self._wrapped(str(row.get("host", "")), style="strong")
@@ -297,8 +300,11 @@ class _Page:
         """Tell which files could not be read, as far as no registry has told it."""
         for file in filter(_is_unread, self._listed()):
             if file.get("path") not in told:
-                text = f"{file.get('path')}: {file.get('state')}: {file.get('detail')}"
+                path, detail = str(file.get("path")), str(file.get("detail", ""))
+                text = detail if detail.startswith(path) else f"{path}: {file.get('state')}: {detail}"
                 yield from self._wrapped(text, style="bad")
+                if file.get("command"):
+                    yield self._command(file["command"])
 
     def _advice(self, hint: str, command: str | None, indent: int = 2) -> Iterator[str]:
         for line in advice_lines(hint, command, self._arrow):
