@@ -38,14 +38,16 @@ def broken(scene: Scene) -> Iterator[Finding]:
 
 
 def _unparsable(file: DockerFile) -> Finding:
+    is_whole = isinstance(file.error, JsonError) and file.error.is_whole
+    which = file.real if is_whole else f"line {file.line} of {file.real}"
     return Finding(
         "file.unparsable",
         Severity.ERROR,
         file.real,
-        f"{file.real} does not parse at {file.problem}.",
+        f"{file.real} does not parse{':' if is_whole else ' at'} {file.problem}.",
         "docker and podman send no login to any registry while it is so, and nothing is written to it.",
         pasted.steps(
-            f"Correct line {file.line} of {file.real}; or, if nothing in it is worth keeping, move it away",
+            f"Correct {which}; or, if nothing in it is worth keeping, move it away",
             [f"mv {shlex.quote(file.real)} {shlex.quote(f'{file.real}.broken')}"],
         ),
         files=frozenset({file.path}),
