@@ -504,7 +504,7 @@ def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path: Path) -> N
         with pytest.raises(SinkUnwritable, match="not a regular file"):
             call()
     folder = DockerFile(str(tmp_path), str(tmp_path / "locks"))
-    with pytest.raises(SinkUnwritable, match="not a regular file"):
+    with pytest.raises(SinkUnwritable, match="is a directory"):
         folder.look([HOST])
 
 
