@@ -22,6 +22,7 @@ from ecr_refreshd.core.jsontext import JsonError
 from ecr_refreshd.core.model import Choice, ChosenBy
 from ecr_refreshd.errors import RefreshdError, UsageError
 from ecr_refreshd.host import places, plainfile
+from ecr_refreshd.osutil import ownership
 
 _SKIPPED = frozenset(
     {".git", ".hg", ".svn", "node_modules", "vendor", ".venv", "venv", "__pycache__", ".tox", ".terraform"}
@@ -233,6 +234,7 @@ def _write(path: Path, text: str) -> None:
             )  # elsewhere the folder is somebody's own, with modes of its own
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            ownership.inherit(descriptor, str(path.parent))
             file.write(text)
     except FileExistsError as error:
         raise UsageError(f"{path} is there already, and is not overwritten.") from error

@@ -170,8 +170,10 @@ class _Page:
             yield from self._wrapped(
                 f"ecr-refreshd {self._document.get('version')}, pid {pid}{since}: {told}"
             )
-        for sentence in self._document.get("degraded", ()):
-            yield from self._wrapped(f"! {sentence}", style="bad")
+        for complaint in self._document.get("degraded", ()):
+            yield from self._wrapped(f"! {complaint['message']}", style="bad")
+            if complaint.get("command"):
+                yield from self._wrapped(f"{self._arrow} {complaint['command']}", indent=2, style="strong")
 
     def _registries(self, registries: Sequence[Row]) -> Iterator[str]:
         cells = [self._cells(row) for row in registries]

@@ -59,9 +59,7 @@ def draft(found: Iterable[Candidate], unresolved: Sequence[str], commented: Sequ
     """
     lines = [
         "# Proposed by `ecr-refreshd init`. Every key, with its default: ecr-refreshd config show",
-        "# With registries named here, those that merely stand in docker's files are not kept; to keep them too:",
-        "# [discover]",
-        '# adopt = "always"',
+        "# Registries found in docker's and podman's files are kept as well, whether they are named here or not.",
     ]
     groups = _grouped(found)
     for group in groups:

@@ -17,7 +17,10 @@ from ecr_refreshd.core.state import GrantFacts, LoginFacts, Plan, State
 
 _ZERO = timedelta(0)
 FETCH_LOST = timedelta(seconds=150)
-"""A fetch is answered within 90 s (DESIGN 5); one that never is, was lost with whoever should have answered."""
+"""Fetches are answered within 30 s of their beginning, eight or more at a time (DESIGN 5). Where for so long none
+is answered, those under way were lost with the process that should have answered."""
+_TURN = timedelta(seconds=30)
+"""What one fetch may take of another's time while that one waits for its turn."""
 _PAST = 64
 """Earlier tokens remembered per grant: more than two days of hourly ones, and none lives that long."""
 _FREE_NUDGES = 3
@@ -37,21 +40,38 @@ def lane_of(plan: Plan, key: str) -> str:
 
 
 def give_up_lost(state: State, now: Instant) -> State:
-    """Count fetches that will never be answered as failures."""
+    """Count fetches that will never be answered as failures.
+
+    Of two hundred slow ones most wait for their turn: as long as others are answered, none of them is lost. Only
+    where more time has passed than all before it could take, was it forgotten.
+    """
+    waiting = sum(facts.fetching is not None for facts in state.grants.values())
     for key, facts in state.grants.items():
-        if facts.fetching is not None and now.boot - facts.fetching > FETCH_LOST:
+        if facts.fetching is None:
+            continue
+        since_any = now.boot - max(facts.fetching, state.answered or facts.fetching)
+        if since_any > FETCH_LOST or now.boot - facts.fetching > FETCH_LOST + _TURN * (waiting - 1):
             lost = Failure(Category.TRANSIENT, "fetch.lost", "The process that asks AWS never answered.")
             state = with_grant(state, key, _failed(facts, lost, now, pause=_ZERO))
     return state
 
 
 def fetched(state: State, event: FetchSucceeded, now: Instant, plan: Plan) -> State:
-    """Take a new token."""
+    """Take a new token; also one that comes after it was given up: it was asked for, and it is good."""
+    state = replace(state, answered=now.boot)
     facts = state.grant(event.grant)
-    if facts.serial != event.serial or facts.fetching is None:
+    is_expected = facts.serial == event.serial and facts.fetching is not None
+    if not is_expected and not _is_better(event, facts, now):
         return state
+    under_way = None if is_expected else facts.fetching
     past = facts.past if facts.token is None else (facts.token.fingerprint, *facts.past)
-    facts = GrantFacts(token=event.token, past=past[:_PAST], serial=facts.serial, announced=facts.announced)
+    facts = GrantFacts(
+        token=event.token,
+        past=past[:_PAST],
+        serial=facts.serial,
+        fetching=under_way,
+        announced=facts.announced,
+    )
     state = with_grant(state, event.grant, facts)
     for path, sink in state.sinks.items():
         # The files still carry the token before this one; that is nobody's doing.
@@ -66,6 +86,13 @@ def fetched(state: State, event: FetchSucceeded, now: Instant, plan: Plan) -> St
     return state
 
 
+def _is_better(event: FetchSucceeded, facts: GrantFacts, now: Instant) -> bool:
+    """Return whether an answer that nobody waits for any more is newer than what there is."""
+    held = facts.token
+    is_newer = held is None or event.token.expires_at > held.expires_at
+    return event.serial <= facts.serial and is_newer and alive(event.token, now)
+
+
 def _served(plan: Plan, host: str, key: str) -> bool:
     registry = plan.registries.get(host)
     if registry is None or registry.grant is None:
@@ -75,6 +102,7 @@ def _served(plan: Plan, host: str, key: str) -> bool:
 
 def refused(state: State, event: FetchFailed, now: Instant, plan: Plan) -> State:
     """Take a failure: it keeps the good token, and says when to try again."""
+    state = replace(state, answered=now.boot)
     facts = state.grant(event.grant)
     if facts.serial != event.serial or facts.fetching is None:
         return state

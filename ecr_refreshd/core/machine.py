@@ -6,7 +6,7 @@ nothing the second time.
 
 Its promises (each is a property test, tests/core/test_promises.py):
 
-1. At most one fetch per grant is under way; a stale answer changes nothing.
+1. At most one fetch per grant is under way; of stale answers only a token counts, if it is newer than the last.
 2. Nothing waits for ever on a worker that died.
 3. If a file differs from a living token that it should carry, a write follows within the longest pause.
 4. An expired token is never written; a living one stays while renewal fails.

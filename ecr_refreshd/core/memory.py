@@ -6,7 +6,7 @@ restart asks AWS for nothing (DESIGN 5). Anything unreadable in a memory is as i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -19,7 +19,14 @@ from ecr_refreshd.core.times import timestamp
 SCHEMA = 1
 
 
-def remember(state: State, plan: Plan, adopted: tuple[str, ...], document: report.Document) -> dict[str, Any]:
+def remember(
+    state: State,
+    plan: Plan,
+    adopted: tuple[str, ...],
+    document: report.Document,
+    *,
+    dropped: Iterable[str] = (),
+) -> dict[str, Any]:
     """Return the state file's contents."""
     grants: dict[str, Any] = {}
     for key in (*plan.by_grant(), *plan.spares(), *_retired(state, plan)):
@@ -44,6 +51,7 @@ def remember(state: State, plan: Plan, adopted: tuple[str, ...], document: repor
         "schema": SCHEMA,
         "seed": plan.seed,
         "adopted": list(adopted),
+        "dropped": sorted(dropped),
         "grants": grants,
         "heals": dict(state.heals),
         "owed": {path: _owed_row(owed) for path, owed in state.owed.items()},
@@ -231,6 +239,19 @@ def adopted(memory: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the hosts that earlier runs adopted."""
     hosts = memory.get("adopted")
     return tuple(h for h in hosts if isinstance(h, str)) if isinstance(hosts, list) else ()
+
+
+def dropped(memory: Mapping[str, Any]) -> frozenset[str]:
+    """Return the hosts that a configuration named in an earlier run, whether it still does or not."""
+    hosts, status = memory.get("dropped"), memory.get("status")
+    rows = status.get("registries") if isinstance(status, dict) else None
+    named = [
+        row.get("host")
+        for row in (rows if isinstance(rows, list) else [])
+        if isinstance(row, dict) and row.get("origin") == "config"
+    ]
+    known = [*(hosts if isinstance(hosts, list) else []), *named]
+    return frozenset(host for host in known if isinstance(host, str))
 
 
 def seed(memory: Mapping[str, Any]) -> str:

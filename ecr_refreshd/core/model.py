@@ -323,6 +323,21 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
+class Complaint:
+    """What the service does less well than it should, as `status` lists it under ``degraded``.
+
+    Attributes:
+        code: short and stable, such as ``config.invalid``; code that reacts to a complaint compares this.
+        message: what is wrong, in one or two sentences. Never holds a secret.
+        command: what helps, to be pasted as it is; "" if no command does.
+    """
+
+    code: str
+    message: str
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """What a person is told, unasked.
 

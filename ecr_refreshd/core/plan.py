@@ -5,7 +5,7 @@ A plan is made anew whenever one of these changes; the facts (core/state.py) out
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, tzinfo
 from types import MappingProxyType
@@ -18,7 +18,7 @@ from ecr_refreshd.core.ports import Profiles
 from ecr_refreshd.core.settings import RegistrySetting, Settings
 from ecr_refreshd.core.state import Candidate, FilePlan, Plan, Registry
 
-MOST_ADOPTED = 200
+MOST_ADOPTED = 1000
 
 
 def make(
@@ -50,36 +50,37 @@ def make(
         registries[main.host] = main
         for alias in setting.aliases:
             registries[alias] = replace(main, host=alias)
-    found = tuple(adopted)
-    for host in adoptable(settings, found):
+    found = {}
+    for host in adoptable(settings, adopted):
         if host not in registries:
             setting = RegistrySetting(host, renew=settings.renew, heal=settings.heal, probe=settings.probe)
-            registries[host] = _registry(setting, "adopted", profiles, regions, passed)
+            found[host] = _registry(setting, "adopted", profiles, regions, passed)
+    kept = _within_limit(found)
     return Plan(
-        registries,
+        registries | kept,
         tuple(files),
         seed,
         settings.renew.startup_splay,
         settings.notify.warn_before,
         {f"sso:{name}": length for name, length in settings.notify.sso_session_duration.items()},
         zone,
-        passed_over=frozenset(_passed_over(settings, found)) - registries.keys(),
+        left_out=tuple(host for host in found if host not in kept),
     )
 
 
-def _passed_over(settings: Settings, found: Iterable[str]) -> Iterator[str]:
-    """Yield the hosts that were kept as long as no registry was named: whoever names the first may not know."""
-    if settings.discover.adopt == "auto" and settings.registries:
-        names = (host.name for text in found if (host := hosts.parse(text)) is not None)
-        yield from (name for name in names if not settings.discover.ignores(name))
-
-
 def adoptable(settings: Settings, found: Iterable[str]) -> tuple[str, ...]:
-    """Return which of the hosts that stand in files are kept, at most 200, in the order they were found."""
-    if not settings.adopts:
+    """Return which of the hosts that stand in files may be adopted, in the order they were found."""
+    if not settings.discover.adopt:
         return ()
     names = dict.fromkeys(host.name for text in found if (host := hosts.parse(text)) is not None)
-    return tuple(name for name in names if not settings.discover.ignores(name))[:MOST_ADOPTED]
+    return tuple(name for name in names if not settings.discover.ignores(name))
+
+
+def _within_limit(found: Mapping[str, Registry]) -> dict[str, Registry]:
+    """Return the adopted registries that are kept: first those for which a principal can be asked."""
+    by_use = sorted(found, key=lambda host: found[host].grant is None)
+    kept = frozenset(by_use[:MOST_ADOPTED])
+    return {host: registry for host, registry in found.items() if host in kept}
 
 
 def _registry(

@@ -98,7 +98,7 @@ class Plan:
         warn_before: how long before the known end of a login its notice comes.
         session_lengths: by lane, how long a login lasts whose end is not on disk, as configured.
         zone: in which times for people are written.
-        passed_over: hosts that stand in the files and are kept no more, since the configuration names others.
+        left_out: adoptable hosts beyond the most that are adopted.
     """
 
     registries: Mapping[str, Registry] = field(default_factory=dict)
@@ -108,7 +108,7 @@ class Plan:
     warn_before: timedelta = timedelta(minutes=30)
     session_lengths: Mapping[str, timedelta] = field(default_factory=dict)
     zone: tzinfo = UTC
-    passed_over: frozenset[str] = frozenset()
+    left_out: tuple[str, ...] = ()
     _served: Mapping[str, list[Registry]] = field(init=False, compare=False, repr=False)
     _spares: Mapping[str, Spare] = field(init=False, compare=False, repr=False)
 
@@ -331,6 +331,7 @@ class State:
         turned: when the newest event came, by both clocks; `resumed` is when a long silence before one ended
             (suspend-counting).
         owed: by file, what is to be given back.
+        answered: suspend-counting time of the newest answer to any fetch.
         wanted: by host, when a client last asked our helper and nothing lay ready (suspend-counting).
         pauses: by host; `logouts` and `replaced` say when a host's logout was first healed, and when another
             kind of login was last replaced by ours (UTC).
@@ -352,6 +353,7 @@ class State:
     turned: Instant | None = None
     resumed: timedelta | None = None
     owed: Mapping[str, Owed] = field(default_factory=dict)
+    answered: timedelta | None = None
     wanted: Mapping[str, timedelta] = field(default_factory=dict)
     pauses: Mapping[str, Pause] = field(default_factory=dict)
     logouts: Mapping[str, datetime] = field(default_factory=dict)

@@ -19,6 +19,7 @@ from tests.cli.documents import (
     PHASES,
     WEST,
     at,
+    complaint,
     document,
     registry,
 )
@@ -222,7 +223,7 @@ def test_whoever_waits_for_a_person_is_not_given_a_time() -> None:
 
 
 def test_all_is_not_well_while_something_is_degraded() -> None:
-    text = render(document(registry(), degraded=["x cannot be watched."]), NOW, Look(width=140))
+    text = render(document(registry(), degraded=[complaint("x cannot be watched.")]), NOW, Look(width=140))
     assert text.splitlines()[0].endswith(": tokens are fresh, but see below")
     assert text.splitlines()[1] == "! x cannot be watched."
 
@@ -238,11 +239,11 @@ def test_tokens_are_not_called_fresh_where_none_is() -> None:
     """An adopted host that never worked, and a mistake in the config beside it."""
     row = registry(phase="blocked", origin="adopted", expires_at=None, obtained_at=None)
     wrong = "The configuration has a mistake."
-    text = render(document(row, degraded=[wrong]), NOW, Look(width=140))
+    text = render(document(row, degraded=[complaint(wrong)]), NOW, Look(width=140))
     assert "are fresh" not in text
     assert "see below" in text.splitlines()[0]
     assert wrong in text
-    assert "are fresh" not in render(document(degraded=[wrong]), NOW, Look(width=140))
+    assert "are fresh" not in render(document(degraded=[complaint(wrong)]), NOW, Look(width=140))
 
 
 def test_a_login_of_somebody_else_has_its_end_by_the_clock_on_the_wall() -> None:
