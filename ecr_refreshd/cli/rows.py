@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any, NamedTuple
 
+from ecr_refreshd.cli.principals import reason_text
 from ecr_refreshd.cli.words import counted, moment, read_time, span
 from ecr_refreshd.core.times import spoken
 
@@ -16,12 +17,6 @@ LABELS = {"login-required": "sign in", "unwritten": "not written"}
 """How a phase is shown, where that is not its own name."""
 SERVED = frozenset({"fresh", "renewing", "paused"})
 _URGENCY = ("login-required", "blocked", "expired", "unwritten", "retrying", "renewing", "fresh", "paused")
-_CHOSEN = {
-    "config": "as configured",
-    "account": "fits the account",
-    "environment": "from AWS_PROFILE",
-    "default": "the default",
-}
 _ORIGINS = {
     "config": "in the settings",
     "added": "added",
@@ -172,7 +167,7 @@ class Rows:
         role = principal.get("role_arn")
         if role:
             told += f" {self._arrow} {role.rsplit(':role/', 1)[-1]}"
-        why = _CHOSEN.get(principal.get("chosen_by", "")) if has_reason else None
+        why = reason_text(row) if has_reason else ""
         return f"{told} ({why})" if why else told
 
 

@@ -202,7 +202,7 @@ def _introduce(service: Service, args: argparse.Namespace) -> None:
         document = service.document()
     if not document["registries"] and wait.settled and document["overall"] == "ok":
         settings = ConfigFile.chosen(args).load()
-        advice = service_remedies.name_registries(adopts=settings.adopts)
+        advice = service_remedies.name_registries(adopts=settings.discover.adopt)
         if sys.stdout.isatty():
             text = "\n".join([_nothing_kept(settings), *(f"  {path}" for path in _searched(settings))])
             say_with_advice(text, advice.hint, advice.command, sys.stdout)
@@ -215,11 +215,15 @@ def _introduce(service: Service, args: argparse.Namespace) -> None:
 
 
 def _nothing_kept(settings: Settings) -> str:
-    if not settings.adopts:
+    if not settings.discover.adopt:
         return "No registry is kept: none is in the settings, and [discover] adopts none."
     return "No registry is kept yet: none is in the settings, and none in"
 
 
 def _searched(settings: Settings) -> list[str]:
     """Return the files from which registries are adopted."""
-    return [file.path for file in file_plans(settings) if file.role != "helper"] if settings.adopts else []
+    return (
+        [file.path for file in file_plans(settings) if file.role != "helper"]
+        if settings.discover.adopt
+        else []
+    )

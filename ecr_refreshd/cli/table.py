@@ -12,6 +12,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any, NamedTuple
 
 from ecr_refreshd.cli import rows
+from ecr_refreshd.cli.principals import fitting_text
 from ecr_refreshd.cli.rows import Rows
 from ecr_refreshd.cli.words import advice_lines, counted, moment, read_time, span, until
 
@@ -230,6 +231,8 @@ class _Page:
         yield from self._details(row)
 
     def _details(self, row: Row) -> Iterator[str]:
+        if fitting := fitting_text(row):
+            yield from self._wrapped(fitting, indent=2)
         if row.get("phase") == "paused":
             yield from self._wrapped(paused_words(row, self._now, self._look.zone), indent=2)
             yield self._command(f"ecr-refreshd resume {row.get('host', '')}")

@@ -17,7 +17,7 @@ from tests.cli.terminal import Terminal
     ("config", "said"),
     [
         ("", "and none in {home}/.docker/config.json, "),
-        ('[discover]\nadopt = "never"\n', "[discover] adopts none"),
+        ("[discover]\nadopt = false\n", "[discover] adopts none"),
     ],
 )
 def test_a_service_that_keeps_nothing_says_where_it_looks_and_how_to_begin(
