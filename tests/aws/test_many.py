@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
 
 from ecr_refreshd.aws.running import Limits
 from ecr_refreshd.core.events import FetchSucceeded

@@ -193,8 +193,8 @@ def test_notices_come_first_with_their_command() -> None:
 
 
 def test_a_complaint_has_its_command() -> None:
-    complaint = {"code": "x", "message": "The settings are invalid.", "command": "ecr-refreshd config check"}
-    lines = render(document(registry(), degraded=[complaint]), NOW, Look(width=80)).splitlines()
+    told = complaint("The settings are invalid.", "ecr-refreshd config check")
+    lines = render(document(registry(), degraded=[told]), NOW, Look(width=80)).splitlines()
 
     assert lines[1:3] == ["! The settings are invalid.", "  → ecr-refreshd config check"]
 
