@@ -32,7 +32,7 @@ class ConfigFile:
         required: somebody named it, so that its absence is an error.
         known_regions: gives every AWS region -> its partition; called when there is a file.
         log_level, log_format: of the command line, "" when not given; they go before the file's.
-        found: it has been read once; should it vanish later, that is an error and not a wish for defaults.
+        found: there was a file when it was last read.
     """
 
     path: Path
@@ -56,13 +56,13 @@ class ConfigFile:
         return cls(path, required=bool(named), log_level=level, log_format=form)
 
     def load(self) -> Settings:
-        """Return what the file says now; the defaults if there is none and none was asked for.
+        """Return what the file says now; the defaults if there is none, or none any more, and none was named.
 
         Raises:
             ConfigError: the file is wrong, refused, unreadable or gone.
         """
         text = self._read()
-        if text is None and (self.required or self.found):
+        if text is None and self.required:
             raise ConfigError(f"{self.path}: there is no such file")
         known = {} if text is None else self.known_regions()
         settings = parse(text or "", regions=known, source=str(self.path))

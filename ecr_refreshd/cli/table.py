@@ -11,6 +11,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any, NamedTuple
 
+from ecr_refreshd.cli.principals import fitting_text, reason_text
 from ecr_refreshd.cli.words import moment, read_time, span, until
 
 Row = Mapping[str, Any]
@@ -35,12 +36,6 @@ _OVERALL = {
     "failed": "no registry has a valid token",
 }
 _SERVED = {"fresh", "renewing", "paused"}
-_CHOSEN = {
-    "config": "as configured",
-    "account": "fits the account",
-    "environment": "from AWS_PROFILE",
-    "default": "the default",
-}
 _HEADER = ("REGISTRY", "PHASE", "TOKEN", "NEXT", "PRINCIPAL")
 
 
@@ -175,8 +170,10 @@ class _Page:
             yield from self._wrapped(
                 f"ecr-refreshd {self._document.get('version')}, pid {pid}{since}: {told}"
             )
-        for sentence in self._document.get("degraded", ()):
-            yield from self._wrapped(f"! {sentence}", style="bad")
+        for complaint in self._document.get("degraded", ()):
+            yield from self._wrapped(f"! {complaint['message']}", style="bad")
+            if complaint.get("command"):
+                yield from self._wrapped(f"{self._arrow} {complaint['command']}", indent=2, style="strong")
 
     def _registries(self, registries: Sequence[Row]) -> Iterator[str]:
         cells = [self._cells(row) for row in registries]
@@ -236,11 +233,13 @@ class _Page:
             role = principal.get("role_arn")
             if role:
                 told += f" {self._arrow} {role.rsplit(':role/', 1)[-1]}"
-            why = _CHOSEN.get(principal.get("chosen_by", ""))
+            why = reason_text(row)
             told += f" ({why})" if why else ""
         return f"{told}, adopted" if row.get("origin") == "adopted" else told
 
     def _details(self, row: Row) -> Iterator[str]:
+        if fitting := fitting_text(row):
+            yield from self._wrapped(fitting, indent=2)
         paused = row.get("phase") == "paused"
         if paused:
             yield from self._wrapped(paused_words(row, self._now, self._look.zone), indent=2)

@@ -58,8 +58,9 @@ def watch(ask: Callable[[], Document], remembered: Callable[[], Document], *, as
 
 
 def _unanswered(before: Document, error: ControlError) -> Document:
-    overall = "degraded" if before["overall"] == "ok" else before["overall"]
-    return {**before, "overall": overall, "degraded": [error.message]}
+    overall = "degraded" if before["overall"] in {"ok", "starting", "not-running"} else before["overall"]
+    complaint = {"code": "service.unanswered", "message": error.message, "command": error.command}
+    return {**before, "overall": overall, "degraded": [complaint]}
 
 
 class Picture:
@@ -119,5 +120,8 @@ class Changes:
 def essence(document: Document) -> Document:
     """Return a document without what changes by itself while nothing happens."""
     rows = [{**row, "next_renewal_at": None} for row in document["registries"]]
-    degraded = [_NUMBER.sub("#", text) for text in document.get("degraded", ())]
+    degraded = [
+        {**complaint, "message": _NUMBER.sub("#", complaint["message"])}
+        for complaint in document.get("degraded", ())
+    ]
     return {**document, "registries": rows, "degraded": degraded}

@@ -286,10 +286,19 @@ def expiry_hint(auth: str) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A principal that could serve a registry, and the rule that proposes it."""
+    """A principal that could serve a registry, and the rule that proposes it.
+
+    Attributes:
+        fits: its account is the registry's, as far as is known; False for those that are tried across accounts.
+        other_account: its account is known to be another than the registry's.
+        variable: the environment variable that names it, "" if none does.
+    """
 
     principal: Principal
     chosen_by: ChosenBy
+    fits: bool = True
+    other_account: bool = False
+    variable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +320,21 @@ class Login:
     expires_at: datetime | None = None
     ends_at: datetime | None = None
     torn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What the service does less well than it should, as `status` lists it under ``degraded``.
+
+    Attributes:
+        code: short and stable, such as ``config.invalid``; code that reacts to a complaint compares this.
+        message: what is wrong, in one or two sentences. Never holds a secret.
+        command: what helps, to be pasted as it is; "" if no command does.
+    """
+
+    code: str
+    message: str
+    command: str = ""
 
 
 @dataclass(frozen=True, slots=True)

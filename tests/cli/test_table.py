@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ecr_refreshd.cli.principals import reason_text
 from ecr_refreshd.cli.table import Look, render
 from tests.cli.documents import (
     EVERYTHING,
@@ -18,6 +19,7 @@ from tests.cli.documents import (
     PHASES,
     WEST,
     at,
+    complaint,
     document,
     registry,
 )
@@ -221,7 +223,7 @@ def test_whoever_waits_for_a_person_is_not_given_a_time() -> None:
 
 
 def test_all_is_not_well_while_something_is_degraded() -> None:
-    text = render(document(registry(), degraded=["x cannot be watched."]), NOW, Look(width=140))
+    text = render(document(registry(), degraded=[complaint("x cannot be watched.")]), NOW, Look(width=140))
     assert text.splitlines()[0].endswith(": tokens are fresh, but see below")
     assert text.splitlines()[1] == "! x cannot be watched."
 
@@ -237,11 +239,11 @@ def test_tokens_are_not_called_fresh_where_none_is() -> None:
     """An adopted host that never worked, and a mistake in the config beside it."""
     row = registry(phase="blocked", origin="adopted", expires_at=None, obtained_at=None)
     wrong = "The configuration has a mistake."
-    text = render(document(row, degraded=[wrong]), NOW, Look(width=140))
+    text = render(document(row, degraded=[complaint(wrong)]), NOW, Look(width=140))
     assert "are fresh" not in text
     assert "see below" in text.splitlines()[0]
     assert wrong in text
-    assert "are fresh" not in render(document(degraded=[wrong]), NOW, Look(width=140))
+    assert "are fresh" not in render(document(degraded=[complaint(wrong)]), NOW, Look(width=140))
 
 
 def test_a_login_of_somebody_else_has_its_end_by_the_clock_on_the_wall() -> None:
@@ -270,3 +272,25 @@ def test_a_file_that_cannot_be_read_is_said_although_no_registry_is_known() -> N
         assert f"{FILE}: unwritable: cannot be read. chown me" in render(document_, NOW, Look())
     told = document(registry(), files=[failed])
     assert "chown me" not in render(told, NOW, Look()), "the registry's own row says it"
+
+
+def test_which_profiles_fit_is_said() -> None:
+    row = registry()
+    row["principal"] |= {"also_fits": ["admin", "audit"]}
+    assert "3 profiles fit: dev (used), admin, audit" in render(document(row), NOW, Look(width=140))
+
+
+@pytest.mark.parametrize(
+    ("principal", "account", "words"),
+    [
+        ({"chosen_by": "environment", "variable": "AWS_DEFAULT_PROFILE"}, "1", "from AWS_DEFAULT_PROFILE"),
+        ({"chosen_by": "environment", "variable": "AWS_PROFILE", "other_account": True}, "1",
+         "from AWS_PROFILE, of another account"),
+        ({"chosen_by": "default", "other_account": True}, "1", "the only profile, of another account"),
+        ({"chosen_by": "default"}, None, "any account will do"),
+        ({"chosen_by": "default", "profile": "default"}, None, "the default"),
+    ],
+)  # fmt: skip
+def test_why_a_profile_was_chosen_is_said(principal, account, words: str) -> None:
+    """There need be no profile named default where the public registry is asked for."""
+    assert reason_text({"principal": {"profile": "dev", **principal}, "account": account}) == words

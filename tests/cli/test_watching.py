@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ecr_refreshd.cli.watching import essence, fitted
-from tests.cli.documents import EVERYTHING, NOTICE, WEST, at, document, registry
+from tests.cli.documents import EVERYTHING, NOTICE, WEST, at, complaint, document, registry
 from tests.cli.running import House
 from tests.cli.terminal import Terminal
 
@@ -224,10 +224,10 @@ def test_what_fits_is_never_more_than_there_is_room_for(rows: int) -> None:
 
 def test_time_alone_is_no_change() -> None:
     """Minutes that pass, and a sentence that counts them, are no news."""
-    one = document(registry(), degraded=["The service has not come round for 120 s; something hangs."])
+    one = document(registry(), degraded=[complaint("Main loop stalled for 120 s.")])
     other = document(
         registry(next_renewal_at=None),
-        degraded=["The service has not come round for 150 s; something hangs."],
+        degraded=[complaint("Main loop stalled for 150 s.")],
     )
 
     assert essence(one) == essence(other)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,9 @@ from ecr_refreshd.cli.doctor.scene import Scene
 from ecr_refreshd.cli.doctor.service import restart
 from ecr_refreshd.cli.words import read_time, until
 from ecr_refreshd.core.remedies import Remedy
+from ecr_refreshd.core.report import CONFIG_INVALID
 from ecr_refreshd.host import clock
 from ecr_refreshd.sinks.obstacles import obstacle
-from ecr_refreshd.surroundings import OLD_SETTINGS
 
 _ON_ITS_WAY = frozenset({"not looked at yet", "to be written", "no token yet"})
 """Details of an entry that is only missing until something else is mended, which is said there."""
@@ -27,13 +26,16 @@ def trouble(scene: Scene) -> Iterator[Finding]:
     if not scene.running:
         yield from _of_files(scene)
         return
-    for text in map(str, scene.document.get("degraded", ())):
-        if OLD_SETTINGS not in text:
-            yield _degraded(text, _raised(text, scene.root) or restart(scene))
-        elif scene.refused is None:
+    for complaint in scene.document.get("degraded", ()):
+        code, message = str(complaint["code"]), str(complaint["message"])
+        if code == CONFIG_INVALID and scene.refused is None:
             yield _degraded(
-                text, "Correct that file; saving it is enough. Do not restart the service before."
+                message, "Correct that file; saving it is enough. Do not restart the service before."
             )
+        elif code.startswith("fs.inotify."):
+            yield _degraded(message, inotify(code, scene.root))
+        elif code != CONFIG_INVALID:
+            yield _degraded(message, str(complaint.get("command") or "") or restart(scene))
     for row in scene.rows:
         yield from _of_registry(row, scene)
     yield from _of_files(scene)
@@ -58,11 +60,6 @@ def _degraded(text: str, how: str) -> Finding:
         "The service works on, less well than it could.",
         how,
     )
-
-
-def _raised(text: str, root: Path) -> str:
-    found = re.search(r"raise (fs\.inotify\.\w+)", text)
-    return inotify(found[1], root) if found else ""
 
 
 def inotify(name: str, root: Path) -> str:
