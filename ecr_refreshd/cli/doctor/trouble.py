@@ -45,8 +45,8 @@ def trouble(scene: Scene) -> Iterator[Finding]:
                 "notify.undelivered",
                 Severity.WARNING,
                 str(notice["key"]),
-                f'The notice "{notice["title"]}" reached nobody by one of its ways: {problem}',
-                "You may not hear of the next one in time either.",
+                f'The notice "{notice["title"]}" was not delivered: {problem}',
+                "The next one may not reach you in time either.",
                 f"Name a program or a webhook under [notify] in {scene.config}, or set desktop = false there",
             )
 
