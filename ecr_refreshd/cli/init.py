@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ecr_refreshd.aws.partitions import regions
 from ecr_refreshd.aws.profiles import Profiles
+from ecr_refreshd.cli.kept import other_files
 from ecr_refreshd.cli.patience import patience
 from ecr_refreshd.cli.settings import ConfigFile
 from ecr_refreshd.cli.show import say, say_with_advice
@@ -119,7 +120,7 @@ def init(args: argparse.Namespace) -> int:
 
 
 def _in_docker_files(found: _Found) -> None:
-    for path in (places.docker_config(), *places.containers_auth_files()):
+    for path in (places.docker_config(), *other_files()):
         try:
             reading = dockerconfig.read(plainfile.read(path)[0], ())
         except FileNotFoundError:

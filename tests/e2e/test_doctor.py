@@ -323,9 +323,10 @@ def test_our_own_helper_not_on_path_is_linked(patient: Patient) -> None:
     assert command != found["how"]
     patient.type(command)
     patient.gone("helper.dead", PATH=bare)
-    # Now this shell finds it, and programs that no shell has started do not.
-    if not Path("/usr/local/bin/docker-credential-ecr-refreshd").exists():
-        assert "/usr/local/bin/" in patient.finding("helper.bare-path", PATH=bare)["how"]
+    # Now this shell finds it, and cron does not.
+    words, command = patient.finding("helper.bare-path", PATH=bare)["how"].split("\n")
+    assert f"PATH={patient.home.folder}/bin:/usr/bin:/bin" in words
+    assert command == f"sudo ln -sf {patient.home.folder}/bin/docker-credential-ecr-refreshd /usr/bin/"
 
 
 def test_fix_takes_dead_lines_of_ours_out_and_nothing_else(patient: Patient) -> None:

@@ -103,11 +103,11 @@ def _fault(program: str, setting: str, scene: Scene) -> tuple[str, str] | None:
     if "/" not in program:
         return "is not on the service's PATH", f"{correct}; an absolute path is safest."
     if program.startswith("~"):
-        return "begins with ~, which nobody resolves there", f"{correct}: write the whole path."
+        return "begins with ~, which is not expanded there", f"{correct}: write the whole path."
     if os.path.isfile(program):  # noqa: PTH113 - a text, as the user wrote it
         named = shlex.quote(program)
         return "may not be executed", f"chmod u+x {named}"
-    what = "is no file" if os.path.lexists(program) else "does not exist"
+    what = "is not a file" if os.path.lexists(program) else "does not exist"
     return what, f"{correct}, or put the program there."
 
 

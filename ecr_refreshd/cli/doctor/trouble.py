@@ -94,7 +94,7 @@ def _of_registry(row: Mapping[str, Any], scene: Scene) -> Iterator[Finding]:
                 Severity.WARNING,
                 host,
                 f"Something keeps rewriting the entry of {host} in {sink['path']}.",
-                "It is put back each time, and a pull in between may fail.",
+                "It is restored each time, and a pull in between may fail.",
                 pasted.steps(
                     "End what does (a dotfile manager, a script with docker login), or leave the entry to it",
                     [f"ecr-refreshd pause {host}"],
