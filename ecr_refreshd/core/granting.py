@@ -36,8 +36,7 @@ def with_grant(state: State, key: str, facts: GrantFacts) -> State:
 
 def lane_of(plan: Plan, key: str) -> str:
     """Return the login that a grant hangs on, "" if it has none of its own on disk."""
-    served = plan.by_grant().get(key)
-    return served[0].standing.lane if served else ""
+    return plan.standing_of(key).lane
 
 
 def give_up_lost(state: State, now: Instant) -> State:
@@ -98,7 +97,9 @@ def _is_better(event: FetchSucceeded, facts: GrantFacts, now: Instant) -> bool:
 
 def _served(plan: Plan, host: str, key: str) -> bool:
     registry = plan.registries.get(host)
-    return registry is not None and registry.grant is not None and registry.grant.key == key
+    if registry is None or registry.grant is None:
+        return False
+    return registry.grant.key == key or any(each.grant.key == key for each in registry.spares)
 
 
 def refused(state: State, event: FetchFailed, now: Instant, plan: Plan) -> State:
@@ -196,7 +197,7 @@ def logins_seen(state: State, event: LoginsSeen, now: Instant, plan: Plan) -> St
         state = replace(state, logins={**state.logins, lane: facts})
         if not changed or not login.alive:
             continue
-        keys = [key for key in plan.by_grant() if lane_of(plan, key) == lane]
+        keys = [key for key in (*plan.by_grant(), *plan.spares()) if lane_of(plan, key) == lane]
         for key in keys:
             state = with_grant(state, key, nudged(state.grant(key), now))
     return state

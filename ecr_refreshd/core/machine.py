@@ -22,7 +22,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from ecr_refreshd.core import granting, notices, pauses, probing, sighting
+from ecr_refreshd.core import fallback, granting, notices, pauses, probing, sighting
 from ecr_refreshd.core.decisions import Decision
 from ecr_refreshd.core.events import (
     AnswerWanted,
@@ -115,7 +115,7 @@ def _refresh_asked(state: State, hosts: frozenset[str], plan: Plan) -> State:
     grants = {
         r.grant.key for h in wanted if (r := plan.registries.get(h)) is not None and r.grant is not None
     }
-    state = granting.asked(state, sorted(grants))
+    state = granting.asked(state, sorted(grants | fallback.asked_with(wanted, plan)))
     carriers = Carriers.of(state, plan)
     for file in plan.files:
         sink = state.sink(file.path)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
 
 from ecr_refreshd.core import plan
-from ecr_refreshd.core.events import Event, FetchFailed, SinkSeen
-from ecr_refreshd.core.model import Category
+from ecr_refreshd.core.events import Event, SinkSeen
+from ecr_refreshd.core.fallback import Rank
 from ecr_refreshd.core.ports import Profiles
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.state import FilePlan, Plan
@@ -42,17 +42,21 @@ class Wishes:
         self._regions = regions
         self._seed = seed
         self._zone = zone
-        self._denied: set[str] = set()
+        self._passed: Mapping[str, Rank] = {}
 
     def learn(self, events: Iterable[Event]) -> bool:
         """Take from events what is wanted from now on; returns whether the plan is to be made anew."""
-        known = len(self.adopted), len(self._denied)
+        known = len(self.adopted)
         for event in events:
             if isinstance(event, SinkSeen):
                 self._find(event.path, event.view.ecr_hosts)
-            elif isinstance(event, FetchFailed) and event.failure.category is Category.DENIED:
-                self._denied.add(event.grant)
-        return (len(self.adopted), len(self._denied)) != known
+        return len(self.adopted) != known
+
+    def pass_over(self, passed: Mapping[str, Rank]) -> bool:
+        """Take whose principals are passed over from now on; returns whether the plan is to be made anew."""
+        changed = passed != self._passed
+        self._passed = passed
+        return changed
 
     def configure(self, settings: Settings) -> None:
         """Take a new configuration; one that names no registry means that all in the files are adopted."""
@@ -71,9 +75,8 @@ class Wishes:
         self.adopted.update(dict.fromkeys(host for host in found if host not in others))
 
     def reread(self, profiles: Profiles) -> None:
-        """Take new AWS files; what was denied to the old ones may be allowed now."""
+        """Take new AWS files."""
         self._profiles = profiles
-        self._denied.clear()
 
     def plan(self, files: Sequence[FilePlan]) -> Plan:
         """Return the plan."""
@@ -84,6 +87,6 @@ class Wishes:
             self._profiles,
             self._regions,
             seed=self._seed,
-            denied=self._denied,
+            passed=self._passed,
             zone=self._zone,
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ecr_refreshd.cli.arguments import read_arguments
+from ecr_refreshd.cli.commandline import read_arguments
 from ecr_refreshd.cli.settings import ConfigFile
 from ecr_refreshd.core.settings import Log, Settings
 from ecr_refreshd.errors import ConfigError

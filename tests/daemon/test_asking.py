@@ -190,7 +190,7 @@ def test_a_bad_configuration_leaves_the_old_one_in_force_and_says_so_until_it_is
     house = Household(CONFIG).begin()
     save(house, CONFIG + "colour = 1\n")
     assert house.row()["phase"] == "fresh"
-    assert any("old settings stay" in text for text in house.service.document()["degraded"])
+    assert [each["code"] for each in house.service.document()["degraded"]] == ["config.invalid"]
     save(house, CONFIG)
     assert house.service.document()["degraded"] == []
 
