@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from ecr_refreshd.aws.partitions import regions
 from ecr_refreshd.cli.doctor.dockerfiles import ANSWERS_WITHIN, DockerFile, bounded, found
 from ecr_refreshd.cli.kept import file_plans
 from ecr_refreshd.cli.settings import ConfigFile
-from ecr_refreshd.core import memory, plan
+from ecr_refreshd.core import fallback, memory, plan
 from ecr_refreshd.core.model import Standing
 from ecr_refreshd.core.ports import AwsLook
 from ecr_refreshd.core.report import CONFIG_INVALID
@@ -222,7 +223,8 @@ def _registries(
 ) -> Mapping[str, Registry]:
     stand = [host for file in files if file.config for host in file.config.read(()).ecr_hosts]
     dropped = memory.dropped(remembered) if settings.registries else frozenset()
-    made = plan.make(
+    make = partial(
+        plan.make,
         settings,
         file_plans(settings, environ),
         [*memory.adopted(remembered), *(host for host in stand if host not in dropped)],
@@ -231,4 +233,6 @@ def _registries(
         seed="",
         zone=clock.LocalZone(),
     )
-    return made.registries
+    now = clock.SystemClock().now()
+    passed = fallback.passed_over(memory.recall(remembered, now), make(), now)
+    return make(passed=passed).registries
