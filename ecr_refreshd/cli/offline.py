@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from ecr_refreshd.aws.files import AwsFiles
 from ecr_refreshd.aws.partitions import regions
 from ecr_refreshd.cli.bounded import bounded
 from ecr_refreshd.cli.kept import file_plans
-from ecr_refreshd.core import memory, plan
+from ecr_refreshd.core import fallback, memory, plan
 from ecr_refreshd.core.ports import AwsLook
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.state import Registry
@@ -42,7 +43,8 @@ def registries(
         environ: the service's, or the shell's.
     """
     dropped = memory.dropped(remembered) if settings.registries else frozenset()
-    made = plan.make(
+    make = partial(
+        plan.make,
         settings,
         file_plans(settings, environ),
         [*memory.adopted(remembered), *(host for host in found if host not in dropped)],
@@ -51,4 +53,6 @@ def registries(
         seed="",
         zone=clock.LocalZone(),
     )
-    return made.registries
+    now = clock.now()
+    passed = fallback.passed_over(memory.recall(remembered, now), make(), now)
+    return make(passed=passed).registries
