@@ -121,7 +121,7 @@ def test_a_file_of_another_user_is_refused(path: Path) -> None:
     os.chown(path, 12345, -1)
     refused = refusal(path)
 
-    assert "belongs to another user (uid 12345)" in refused.message
+    assert "belongs to another user (user id 12345)" in refused.message
     assert f"sudo chown 0 {path}" in refused.hint
 
 
