@@ -92,7 +92,7 @@ def _well(row: Row, least: timedelta, now: datetime) -> str:
         return (
             f"{row['host']}: valid for at least {span(least)}, as another program wrote it into {foreign[0]}"
         )
-    return f"{row['host']}: valid for {span(_left(row, now))}"
+    return f"{row['host']}: fresh for {span(_left(row, now))}"
 
 
 def _has(row: Row, least: timedelta, now: datetime) -> bool:

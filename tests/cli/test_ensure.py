@@ -38,7 +38,7 @@ def test_a_line_for_each_host_and_exit_0(house: House) -> None:
         done = house.run("ensure", f"https://{WEST}/", EAST, WEST, "--min-ttl", "2h")
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines() == [f"{WEST}: valid for 11 h 59 min", f"{EAST}: valid for 3 h"]
+    assert done.stdout.splitlines() == [f"{WEST}: fresh for 11 h 59 min", f"{EAST}: fresh for 3 h"]
     assert house.asked == [{"op": "ensure", "hosts": [WEST, EAST], "min_ttl": 7200.0, "timeout": 60.0}] or (
         house.asked[0]["hosts"] == [WEST, EAST] and 59 < house.asked[0]["timeout"] <= 60
     )
@@ -51,7 +51,7 @@ def test_login_required_is_3_with_what_works_and_the_command(house: House) -> No
         done = house.run("ensure", WEST, EAST, "--min-ttl", "2h")
 
     assert done.returncode == 3
-    assert done.stdout == f"{WEST}: valid for 11 h 59 min\n"
+    assert done.stdout == f"{WEST}: fresh for 11 h 59 min\n"
     assert done.stderr.splitlines() == [
         f"{EAST}: login-required, pulls work for 1 h more: The SSO login of session corp has ended.",
         "  → aws sso login --sso-session corp",

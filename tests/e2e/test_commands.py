@@ -86,7 +86,7 @@ def test_pause_leaves_alone_and_resume_serves_again(home: Home, running: bool) -
     resumed = home.run("resume", WEST)
 
     assert resumed.returncode == 0
-    assert "served again: fresh" in resumed.stdout
+    assert "resumed; fresh" in resumed.stdout
     assert WEST in json.loads(home.docker.read_text())["auths"]
 
 
@@ -163,7 +163,7 @@ def test_ensure_of_too_much_and_of_nobody(home: Home, running: bool) -> None:
     nobody = home.run("ensure", host("100000000009"), "--min-ttl", "1h")
 
     assert (much.returncode, nobody.returncode) == (2, 2)
-    assert f"{WEST}: its tokens live 12 h" in much.stderr
+    assert f"{WEST}: its tokens are valid for 12 h" in much.stderr
     assert f"did you mean {WEST}?" in nobody.stderr
     assert len(home.aws.calls("ecr:GetAuthorizationToken")) == 1
 
@@ -282,6 +282,8 @@ def test_ensure_judges_what_stands_in_the_file_whoever_wrote_it(home: Home, runn
     ours = json.loads(home.docker.read_text())["auths"][WEST]["auth"]
 
     assert (enough.returncode, more.returncode) == (0, 0), enough.stderr + more.stderr
-    assert enough.stdout == f"{WEST}: good for 2 h at least, by somebody else's login in {home.docker}\n"
+    assert (
+        enough.stdout == f"{WEST}: valid for at least 2 h, as another program wrote it into {home.docker}\n"
+    )
     assert kept == theirs
     assert ours != theirs
