@@ -169,13 +169,13 @@ def _circumstances(error: Exception) -> dict[str, object]:
     from ecr_refreshd.aws.ambient import gives_machine_role  # noqa: PLC0415 - needed for a few texts
     from ecr_refreshd.aws.profiles import Profiles  # noqa: PLC0415 - same
 
-    match type(error).__name__:
-        case "ProfileNotFound":
-            return {"profiles": tuple(Profiles.load(os.environ).profiles)}
-        case "NoCredentialsError":
-            return {"has_machine_role": gives_machine_role(os.environ)}
-        case _:
-            return {}
+    with suppress(Exception):  # better words are worth no answer
+        match type(error).__name__:
+            case "ProfileNotFound":
+                return {"profiles": tuple(Profiles.load(os.environ).profiles)}
+            case "NoCredentialsError":
+                return {"has_machine_role": gives_machine_role(os.environ)}
+    return {}
 
 
 class Wire:

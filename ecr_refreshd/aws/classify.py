@@ -38,9 +38,9 @@ def classify(error: BaseException, asker: Asker) -> Failure:
     try:
         failure = _classified(error, asker)
         return replace(failure, cause=_cause(error, failure))
-    except Exception as mistake:  # noqa: BLE001 - whatever an answer holds, it must not silence us
+    except Exception:  # noqa: BLE001 - whatever an answer holds, it must not silence us
         what = f"AWS was asked, and gave no token: {type(error).__name__}"
-        return Failure(_TRANSIENT, f"bug.{type(mistake).__name__}", sentence(what))
+        return Failure(_TRANSIENT, "answer.unclassified", sentence(what))
 
 
 def _cause(error: BaseException, failure: Failure) -> str:
