@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,12 @@ from ecr_refreshd.core.clients.judging import Known
 from ecr_refreshd.core.clients.world import Credential, HelperAnswer, Unreadable, World
 from ecr_refreshd.core.jsontext import JsonError
 from ecr_refreshd.core.model import EntryKind
+from ecr_refreshd.core.remedies import Remedy
 from ecr_refreshd.core.settings import Settings
-from ecr_refreshd.errors import ConfigError, NoServiceError, UsageError
+from ecr_refreshd.errors import ConfigError, NoServiceError, SinkError, UsageError
 from ecr_refreshd.host import clock, control, places, plainfile, statefile
+from ecr_refreshd.sinks.obstacles import obstacle
+from ecr_refreshd.sinks.places import resolve
 from ecr_refreshd.sinks.program import SECONDS, Found, NotFound, StoreProgram
 
 _SCHEME = re.compile(r"[a-z+-]+://", re.IGNORECASE)
@@ -184,6 +188,26 @@ def _settings(args: argparse.Namespace) -> tuple[Settings, Path]:
 
 def known(host: str, settings: Settings, config: Path) -> Known:
     """Return what the service says of a host, or its state file when none runs, or else the settings."""
+    found = _known(host, settings, config)
+    return replace(found, obstacles=_obstacles(settings, found.files))
+
+
+def _obstacles(settings: Settings, files: frozenset[str]) -> dict[str, str]:
+    """Return what to do about what keeps each file from being read or written."""
+    environ = {**os.environ, **settings.environment.set}
+    found: dict[str, str] = {}
+    for path in dict.fromkeys([str(places.docker_config(environ)), *sorted(files)]):
+        try:
+            met = obstacle(resolve(path), environ)
+        except SinkError as error:
+            found[path] = Remedy.of(error.hint, error.command).page
+        else:
+            if met is not None and not met.only_missing:
+                found[path] = met.remedy.page
+    return found
+
+
+def _known(host: str, settings: Settings, config: Path) -> Known:
     remembered = statefile.read(places.state_file())
     try:
         document: Mapping[str, Any] = control.ask(places.socket_to_ask(), {"op": "status"}, _ASK_WITHIN)

@@ -22,7 +22,7 @@ from ecr_refreshd.core.jsontext import JsonError
 from ecr_refreshd.core.model import Choice, ChosenBy
 from ecr_refreshd.errors import RefreshdError, UsageError
 from ecr_refreshd.host import places, plainfile
-from ecr_refreshd.osutil import ownership
+from ecr_refreshd.osutil import docker_config, ownership
 
 _SKIPPED = frozenset(
     {".git", ".hg", ".svn", "node_modules", "vendor", ".venv", "venv", "__pycache__", ".tox", ".terraform"}
@@ -85,6 +85,9 @@ def init(args: argparse.Namespace) -> int:
             hint=f"Compare with what `ecr-refreshd init` prints, or move it away: {_away(target)}",
         )
     found = _Found()
+    wrong = docker_config.complaint()
+    if wrong is not None:
+        found.remarks += [wrong.message, f"  {wrong.command}"]
     _in_docker_files(found)
     if args.scan is not None:
         folder = Path(args.scan)

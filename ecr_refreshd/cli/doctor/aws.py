@@ -215,9 +215,11 @@ def _asked(scene: Scene) -> Iterator[tuple[str, Failure]]:
         return
     lock = InstanceLock(places.lock_folder())
     try:
-        # Beside a service that is just starting, two would refresh the same one-time token.
-        lock.acquire()
-    except RefreshdError:
+        # Beside a service that is just starting, two would refresh the same one-time token. Where there has been
+        # none, looking makes no folder.
+        if places.lock_folder().is_dir():
+            lock.acquire()
+    except (OSError, RefreshdError):
         return
     try:
         for key, failure in _answers(list(orders.values())[:_MOST_ASKED], scene):

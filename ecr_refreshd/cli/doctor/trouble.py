@@ -15,6 +15,7 @@ from ecr_refreshd.cli.words import read_time, until
 from ecr_refreshd.core.remedies import Remedy
 from ecr_refreshd.core.report import CONFIG_INVALID
 from ecr_refreshd.host import clock
+from ecr_refreshd.osutil import docker_config
 from ecr_refreshd.sinks.obstacles import obstacle
 
 _ON_ITS_WAY = frozenset({"not looked at yet", "to be written", "no token yet"})
@@ -28,6 +29,8 @@ def trouble(scene: Scene) -> Iterator[Finding]:
         return
     for complaint in scene.document.get("degraded", ()):
         code, message = str(complaint["code"]), str(complaint["message"])
+        if code == "docker.config-folder" and docker_config.complaint(scene.environ) is not None:
+            continue  # it is found where the files are looked at
         if code == CONFIG_INVALID and scene.refused is None:
             yield _degraded(
                 message, "Correct that file; saving it is enough. Do not restart the service before."

@@ -34,6 +34,7 @@ class Known:
         mode: of those files (`[docker] mode`).
         hint: what helps where it has tried and has no living token, "" where it has one or may get one.
         to_keep: how to have it keep this host, where it does not.
+        obstacles: file -> what to do about what keeps it from being read or written.
     """
 
     kept: bool = False
@@ -44,6 +45,7 @@ class Known:
     mode: str = "auto"
     hint: str = ""
     to_keep: str = "ecr-refreshd run"
+    obstacles: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ def remedy(finding: Finding, each: tuple[Judged, ...], host: str, known: Known) 
     if finding.remedy or (finding.chance and len(finding.outcomes) > 1):
         return finding.remedy or finding.chance
     source = finding.source
+    if source.place in known.obstacles:
+        return known.obstacles[source.place]
     fails = any(outcome.error for outcome in finding.outcomes)
     if source.place == VARIABLE:
         return f"unset {source.place}, or take {host} out of it"
@@ -130,6 +134,8 @@ def _other_program(source: Source, host: str, known: Known) -> str:
 
 
 def _keep(host: str, known: Known) -> str:
+    if known.obstacles:
+        return next(iter(known.obstacles.values()))
     if known.kept:
         return known.hint or f"ecr-refreshd refresh {host}"
     return known.to_keep
