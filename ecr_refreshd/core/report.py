@@ -28,7 +28,13 @@ from ecr_refreshd.core.state import (
     State,
 )
 from ecr_refreshd.core.times import timestamp
-from ecr_refreshd.core.writing import Carriers, is_ours, judgement_of
+from ecr_refreshd.core.writing import (
+    Carriers,
+    is_ours,
+    judgement_of,
+    served_elsewhere,
+    serves_elsewhere,
+)
 
 SCHEMA = 1
 EXIT_CODES = {"ok": 0, "failed": 1, "login-required": 3, "degraded": 4}
@@ -126,17 +132,25 @@ def _row(
     token = facts.token
     rows = (_sink_row(file, registry, carriers, state, now) for file in plan.files)
     sinks = [row for row in rows if row is not None]
+    elsewhere = served_elsewhere(state, plan, carriers, registry.host, now)
     foreign = None if token is not None else _foreign_end(registry, state, plan)
+    if elsewhere is not None and token is None:
+        foreign = elsewhere.until or foreign
     principal = None if registry.grant is None else registry.grant.principal
     pause = state.pauses.get(registry.host)
     probe = state.probes.get(registry.host)
     return {
         "host": registry.host,
-        "phase": "paused" if pause is not None else _phase(registry, facts, state, now, foreign),
+        "phase": "paused"
+        if pause is not None
+        else "fresh"
+        if elsewhere is not None
+        else _phase(registry, facts, state, now, foreign),
         "origin": registry.origin,
         "grant": key or None,
         "expires_at": timestamp(foreign if token is None else token.expires_at),
         "obtained_at": timestamp(None if remembered is None else remembered.obtained_at),
+        "served_by": None if elsewhere is None else elsewhere.program,
         "worked": remembered is not None or _worked(registry, state, plan, now),
         "next_renewal_at": timestamp(_next_try(facts, renewals.get(key), now)),
         "fingerprint": None if token is None else token.fingerprint,
@@ -264,6 +278,9 @@ def _sink_row(
     if sink.failure is not None and sink.failure.hint and detail == _said(sink.failure):
         row |= {"hint": sink.failure.hint, "command": sink.failure.command}
     entry = sink.entry(registry.host)
+    if standing is SinkState.FOREIGN and serves_elsewhere(sink, registry.host, now):
+        until = sink.view.served[registry.host].until if sink.view is not None else None
+        return row | {"works": True, "kept_until": timestamp(until)}
     judgement = judgement_of(state, sink, registry, now) if standing is SinkState.FOREIGN else None
     if judgement is not None and judgement.until is not None:
         row["kept_until"] = timestamp(judgement.until)
@@ -286,7 +303,9 @@ def _sink_state(registry: Registry, sink: SinkFacts, state: State, now: Instant)
             return SinkState.MISSING, "not looked at yet"
         return SinkState(sink.state), _said(sink.failure)
     if host in sink.view.shadows:
-        return SinkState.SHADOWED, sink.view.shadows[host]
+        # A credential that another program brings is as good as one that it wrote.
+        works = serves_elsewhere(sink, host, now)
+        return SinkState.FOREIGN if works else SinkState.SHADOWED, sink.view.shadows[host]
     judgement = judgement_of(state, sink, registry, now)
     if judgement is not None and judgement.verdict in {Verdict.KEEP, Verdict.LEAVE}:
         if judgement.verdict is Verdict.LEAVE:
@@ -351,6 +370,8 @@ def _waits(row: Row) -> bool:
 
 
 def _valid(row: Row, now: datetime) -> bool:
+    if row.get("served_by"):
+        return True
     return row["expires_at"] is not None and datetime.fromisoformat(row["expires_at"]) > now
 
 

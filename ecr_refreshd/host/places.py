@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import pwd
+import shutil
 import stat
 import sys
 from collections.abc import Mapping
@@ -158,6 +159,28 @@ def containers_auth_files(environ: Mapping[str, str] = os.environ) -> tuple[Path
     return tuple(dict.fromkeys(files))
 
 
+def snap_docker_config(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the config.json of a docker that is a snap, None where docker is none.
+
+    snapd runs it with ``~/snap/docker/current`` for HOME, a link that every refresh of the snap points elsewhere.
+    """
+    folder = home(environ) / "snap" / "docker"
+    program = shutil.which("docker", path=environ.get("PATH", os.defpath)) or ""
+    # /snap/bin/docker is a link to /usr/bin/snap, which goes by the name that it is called.
+    is_snap = program.startswith("/snap/") or os.path.realpath(program) == "/usr/bin/snap"
+    return folder / "current" / ".docker" / "config.json" if is_snap or folder.is_dir() else None
+
+
+def helm_config(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the file in which helm keeps logins of its own, None where there is no helm."""
+    named = environ.get("HELM_REGISTRY_CONFIG")
+    if named:
+        return Path(named).absolute()
+    usual = home(environ) / "Library" / "Preferences" if _MACOS else _config_home(environ)
+    folder = _absolute(environ, "HELM_CONFIG_HOME") or usual / "helm"
+    return folder / "registry" / "config.json" if folder.is_dir() else None
+
+
 def private_folder(path: Path) -> Path:
     """Make a folder that only this user can enter, with its parents where they are missing, and return it.
 
@@ -174,7 +197,7 @@ def private_folder(path: Path) -> Path:
             raise _closed(path) from exc
         raise _refused(
             f"{path}: cannot be made a private folder: {exc.strerror}",
-            remedies.cannot_be_made(ownership.deepest(path)),
+            remedies.cannot_be_made(found := ownership.deepest(path), of_state=_is_state(found.path)),
         ) from exc
     found = ownership.of(path)
     if not ownership.is_trusted(status.st_uid):

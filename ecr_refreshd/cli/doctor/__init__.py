@@ -25,6 +25,7 @@ from ecr_refreshd.cli.doctor import (
     profiles,
     service,
     trouble,
+    unread,
 )
 from ecr_refreshd.cli.doctor.finding import Finding, Severity, exit_code
 from ecr_refreshd.cli.doctor.page import as_json, as_text
@@ -51,8 +52,8 @@ CHECKS: tuple[tuple[str, tuple[Check, ...]], ...] = (
     ("settings and AWS profiles", (aws.settings, profiles.files, profiles.absent, entries.none_kept)),
     ("logins", (aws.logins,)),
     ("docker's and podman's files", (disk.access, disk.named_folder, disk.exposure, disk.mounts)),
-    ("their entries", (entries.broken, entries.hidden, entries.dead, entries.variable)),
-    ("credential helpers", (helpers.programs,)),
+    ("their entries", (entries.broken, entries.hidden, entries.dead, unread.hidden_logins, unread.variable)),
+    ("credential helpers", (helpers.programs, unread.patterns)),
     ("notices", (notices.ways, notices.hook)),
     ("this machine", (machine.limits, machine.time, machine.windows)),
     ("AWS", (aws.refusals,)),
@@ -154,7 +155,7 @@ def _mend(findings: list[Finding]) -> list[str]:
             finding.mend.do()
         except (OSError, RefreshdError) as error:
             why = error.strerror if isinstance(error, OSError) else str(error)
-            print(f"ecr-refreshd: {finding.subject} could not be mended: {why}", file=sys.stderr)
+            print(f"ecr-refreshd: {finding.subject} could not be fixed: {why}", file=sys.stderr)
         else:
             mended.append(f"{finding.mend.does}.")
     return mended

@@ -29,11 +29,15 @@ def closed(found: Ownership, *, of_state: bool = False) -> Remedy:
     return files.given_back(found, otherwise=files.ANOTHER_STATE_FOLDER)
 
 
-def cannot_be_made(found: Ownership) -> Remedy:
+def cannot_be_made(found: Ownership, *, of_state: bool = False) -> Remedy:
     """Return what helps where a state folder cannot be made: a file in the way, a read-only disk.
 
-    Established: what the last thing on the way is that can be looked at.
+    Args:
+        found: the last thing on the way that can be looked at; what and whose it is, is established.
+        of_state: it stands where a folder of ours belongs.
     """
+    if of_state and found.exists and not found.is_folder and found.is_ours:
+        return files.in_the_way(found, otherwise=files.ANOTHER_STATE_FOLDER)
     if found.is_read_only:
         return files.read_only(files.ANOTHER_STATE_FOLDER)
     return Remedy(f"{files.ANOTHER_STATE_FOLDER[0].upper()}{files.ANOTHER_STATE_FOLDER[1:]}.")
@@ -89,3 +93,51 @@ def settings_unreadable(found: Ownership, number: int) -> Remedy:
     """
     own = "use settings of your own (--config, or ECR_REFRESHD_CONFIG)"
     return files.given_back(found, otherwise=own) if number == errno.EACCES else Remedy()
+
+
+# -- what other programs have a command for ------------------------------------------------------------------
+
+
+def stop(*, macos: bool) -> Remedy:
+    """Return how a service is stopped; established is only the system. It stops our own unit or agent."""
+    if macos:
+        command = 'launchctl bootout "gui/$(id -u)/io.github.ecr-refreshd"'
+        return Remedy("A service in a terminal ends by Ctrl-C; that of launchd by:", command)
+    return Remedy(
+        "A service in a terminal ends by Ctrl-C; that of systemd by:", "systemctl --user stop ecr-refreshd"
+    )
+
+
+def read_log(*, macos: bool) -> Remedy:
+    """Return where the service's log is; established is only the system. It changes nothing."""
+    if macos:
+        return Remedy(
+            "The log of the launchd agent is a file:", 'tail -n 50 "$HOME/Library/Logs/ecr-refreshd.log"'
+        )
+    return Remedy("The log of the systemd unit is in the journal:", "journalctl --user --unit ecr-refreshd")
+
+
+# -- how to begin --------------------------------------------------------------------------------------------
+
+
+def name_registries(*, adopts: bool) -> Remedy:
+    """Return how a service that keeps nothing gets its first registry. The command only prints.
+
+    Established: it keeps none.
+
+    Args:
+        adopts: it also keeps what it finds in docker's and podman's files.
+    """
+    words = "It keeps a registry as soon as its login is in one of these. To name some:" if adopts else ""
+    return Remedy(words or "To name some:", "ecr-refreshd init --scan .")
+
+
+def start() -> Remedy:
+    """Return how a service is started in a terminal; established: nothing. It runs until it is ended."""
+    return Remedy("To start one:", "ecr-refreshd run")
+
+
+def replace_settings(path: str) -> Remedy:
+    """Return how a settings file makes room for a new one; established: it exists. It renames that file."""
+    command = f"mv {shlex.quote(path)} {shlex.quote(f'{path}.old')}"
+    return Remedy("`ecr-refreshd init` prints what would be written. To move the file away first:", command)
