@@ -18,6 +18,7 @@ from ecr_refreshd.cli.words import read_time, until
 from ecr_refreshd.core.events import FetchFailed
 from ecr_refreshd.core.model import Category, Failure, Login
 from ecr_refreshd.core.ports import Answer, FetchOrder
+from ecr_refreshd.core.remedies import ours
 from ecr_refreshd.core.state import Registry
 from ecr_refreshd.errors import ConfigError, RefreshdError
 from ecr_refreshd.host import clock, places
@@ -263,8 +264,8 @@ _WHY = {
 def _of_failure(failure: Failure, hosts: list[str], scene: Scene) -> Finding:
     key, severity = _KEYS[failure.category]
     # What AWS denied or a file has wrong is tried again by itself after minutes or hours.
-    again = [f"ecr-refreshd refresh {' '.join(map(shlex.quote, hosts))}"] if scene.running else []
-    how = pasted.hinted(failure.hint.rstrip("."), *again) or "ecr-refreshd run --once"
+    again = [ours.refresh(*hosts)] if scene.running else []
+    how = pasted.hinted(failure.hint.rstrip("."), *again) or ours.RUN_ONCE
     return Finding(
         key,
         severity,

@@ -249,3 +249,26 @@ def not_ignored_by_git(tree: str, pattern: str) -> Remedy:
     # In a work tree that `git worktree` has made .git is a file.
     excluded = f'"$(git -C {shlex.quote(tree)} rev-parse --path-format=absolute --git-path info/exclude)"'
     return Remedy(command=f"printf '%s\\n' {shlex.quote(pattern)} >> {excluded}")
+
+
+def unparsable(found: Ownership, which: str) -> Remedy:
+    """Return what helps where a file does not parse: it is corrected by hand, or made anew by its owner.
+
+    Args:
+        found: whose it is, is established.
+        which: the line, or the file, for people.
+    """
+    path = shlex.quote(found.path)
+    if not found.is_ours or found.is_read_only or found.is_mount:
+        return Remedy(f"Correct {which}.")
+    words = f"Correct {which}; or, if nothing in it is worth keeping, move it away:"
+    return Remedy(words, f"mv {path} {path}.broken")
+
+
+def executable(found: Ownership) -> Remedy:
+    """Return how a program may be run. Established: it is a file, may not be run now, and whose it is."""
+    if found.is_ours:
+        return Remedy(command=f"chmod u+x {shlex.quote(found.path)}")
+    return Remedy(
+        f"{found.path} belongs to {found.owner}: ask them to let you run it, or name another program."
+    )
