@@ -11,8 +11,10 @@ import ecr_refreshd
 
 PACKAGE = Path(ecr_refreshd.__file__).parent
 
-_OURS = "add|config|doctor|ensure|explain|help|init|login|pause|purge|refresh|remove|resume|run|service|status"
-    "|version"
+_OURS = (
+    "add|config|doctor|ensure|explain|help|init|login|pause|purge|refresh|remove|resume|run|service|status|"
+    "version"
+)
 _COMMAND = re.compile(
     r"(?:^|: |\n|`|-> |→ )(?:sudo |"
     r"(?:chown|chmod|mv|mkdir|rm|rmdir|ln|export|unset|kill|chattr|chflags|df|lsattr|ls|mount|tee|curl|sed) "

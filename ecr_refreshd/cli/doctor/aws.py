@@ -261,11 +261,14 @@ _WHY = {
 }
 
 
+_IN_TIME = "Check the network, the VPN and HTTPS_PROXY; a service tries again by itself."
+
+
 def _of_failure(failure: Failure, hosts: list[str], scene: Scene) -> Finding:
     key, severity = _KEYS[failure.category]
     # What AWS denied or a file has wrong is tried again by itself after minutes or hours.
     again = [ours.refresh(*hosts)] if scene.running else []
-    how = pasted.hinted(failure.hint.rstrip("."), *again) or ours.RUN_ONCE
+    how = pasted.hinted(failure.hint.rstrip("."), *again) or _IN_TIME
     return Finding(
         key,
         severity,
