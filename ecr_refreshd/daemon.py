@@ -134,7 +134,12 @@ class Service:
     def document(self) -> report.Document:
         """Return the status document. State and plan are frozen, so any thread may read them."""
         now = self._parts.clock.now()
-        complaints = (*self._degraded, self._configuration.trouble, self._stalled(now))
+        complaints = (
+            *self._parts.complaints(),
+            *self._degraded,
+            self._configuration.trouble,
+            self._stalled(now),
+        )
         degraded = tuple(each for each in complaints if each is not None)
         about = report.About(os.getpid(), self._version, self._started_at(now), degraded)
         return report.document(self._state, self._plan, now, about)

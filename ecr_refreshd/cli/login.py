@@ -19,6 +19,7 @@ from ecr_refreshd.cli.show import print_document, say, show_error
 from ecr_refreshd.cli.words import read_time
 from ecr_refreshd.core import report
 from ecr_refreshd.core.model import Principal
+from ecr_refreshd.core.remedies import ours
 from ecr_refreshd.errors import RefreshdError, UsageError
 from ecr_refreshd.host import clock
 from ecr_refreshd.waits import Wait
@@ -107,7 +108,7 @@ def command_of(name: str, profiles: Profiles) -> str:
     standing = profiles.standing(Principal(name))
     if standing.login_backed and not standing.login_command:
         raise RefreshdError(
-            by_hand(name, profiles), hint="Then: ecr-refreshd refresh", command="ecr-refreshd refresh"
+            by_hand(name, profiles), hint="Then: ecr-refreshd refresh", command=ours.refresh()
         )
     return standing.login_command
 

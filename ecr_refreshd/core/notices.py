@@ -15,6 +15,7 @@ from ecr_refreshd.core.decisions import Decision, Tell, Wake
 from ecr_refreshd.core.events import NoticeTold
 from ecr_refreshd.core.model import Category, Failure, Instant, Notice
 from ecr_refreshd.core.pauses import served_by_grant
+from ecr_refreshd.core.remedies import ours
 from ecr_refreshd.core.schedule import alive
 from ecr_refreshd.core.sighting import CONTESTED_AFTER, lives
 from ecr_refreshd.core.state import GrantFacts, NoticeFacts, Plan, Registry, State
@@ -283,9 +284,9 @@ def _done(state: State, now: Instant, plan: Plan, wake: Wake) -> Iterator[_Cause
                     key=f"logout:{host}",
                     title=f"The login to {host} was put back",
                     body="It was logged out, and this service keeps it fresh. To be left logged out, "
-                    f"run: ecr-refreshd pause {host}",
+                    f"run: {ours.pause(host)}",
                     since=at,
-                    command=f"ecr-refreshd pause {host}",
+                    command=ours.pause(host),
                 )
             )
         if state.replaced.get(host) == at:
@@ -294,9 +295,9 @@ def _done(state: State, now: Instant, plan: Plan, wake: Wake) -> Iterator[_Cause
                     key=f"replaced:{host}",
                     title=f"Another login to {host} was replaced",
                     body="ECR takes no user name but AWS and no identity token, so what stood there could not "
-                    f"have worked. Put back, it would be left alone; or run: ecr-refreshd pause {host}",
+                    f"have worked. Put back, it would be left alone; or run: {ours.pause(host)}",
                     since=at,
-                    command=f"ecr-refreshd pause {host}",
+                    command=ours.pause(host),
                 )
             )
 
@@ -315,7 +316,7 @@ def _in_files(state: State, now: Instant, plan: Plan) -> Iterator[_Cause]:
                     body=f"The entry of {_named(fought)} is rewritten again and again by another program. It is "
                     f"put back more slowly now. Find that program, or run: ecr-refreshd pause {fought[0]}",
                     since=now.wall,
-                    command=f"ecr-refreshd pause {fought[0]}",
+                    command=ours.pause(fought[0]),
                 )
             )
         hidden = sorted(host for host, facts in known.items() if facts.lost and host not in state.pauses)
@@ -338,6 +339,6 @@ def _refused(host: str, detail: str, at: datetime) -> _Cause:
             body=f"It refused a new one too: {detail} Does the profile's account have access to this registry, "
             f"and is the clock right? ecr-refreshd status says which profile is used.",
             since=at,
-            command="ecr-refreshd status",
+            command=ours.STATUS,
         )
     )

@@ -15,6 +15,7 @@ from ecr_refreshd.core.fetching import renewal_of
 from ecr_refreshd.core.healing import OTHER_LOGINS, Verdict
 from ecr_refreshd.core.model import Category, Complaint, EntryKind, Failure, Instant, Notice, SinkState
 from ecr_refreshd.core.plan import MOST_ADOPTED
+from ecr_refreshd.core.remedies import ours
 from ecr_refreshd.core.schedule import alive, just_resumed
 from ecr_refreshd.core.sighting import CONTESTED_AFTER, lives
 from ecr_refreshd.core.state import (
@@ -311,9 +312,9 @@ def _sink_state(registry: Registry, sink: SinkFacts, state: State, now: Instant)
         if judgement.verdict is Verdict.LEAVE:
             return SinkState.FOREIGN, (
                 "a login of another kind, which ECR does not take: pulls fail with it; "
-                f"`ecr-refreshd refresh {host}` replaces it"
+                f"`{ours.refresh(host)}` replaces it"
             )
-        return SinkState.FOREIGN, f"somebody else's login; `ecr-refreshd refresh {host}` replaces it"
+        return SinkState.FOREIGN, f"somebody else's login; `{ours.refresh(host)}` replaces it"
     if judgement is not None and judgement.verdict is Verdict.RIGHT:
         unread = sink.view.unread.get(host, "")
         return (SinkState.SHADOWED, unread) if unread else (SinkState.WRITTEN, "")
