@@ -21,9 +21,12 @@ from ecr_refreshd.aws.frames import Begin, Broken, Failed, FrameError, Granted, 
 from ecr_refreshd.aws.listening import Ears
 from ecr_refreshd.aws.placing import place
 from ecr_refreshd.aws.running import Job, Limits, Running
+from ecr_refreshd.aws.supplied import Supplied
 from ecr_refreshd.core.events import FetchFailed, FetchSucceeded
 from ecr_refreshd.core.model import Failure
 from ecr_refreshd.core.ports import Clock, FetchOrder, Post
+from ecr_refreshd.core.process_starts import PERSON_TIMEOUT
+from ecr_refreshd.core.secret import Secret
 
 _POLL = 0.01
 """Seconds between looks at a process that is about to die; nothing tells of it on every system we run on."""
@@ -52,6 +55,8 @@ class Fetcher:
         self._thread: threading.Thread | None = None
         self._inbox: deque[FetchOrder] = deque()
         self._stopping = False
+        self._supplied = Supplied()
+        self._superseded: set[str] = set()
         self._ears: Ears
         # The rest is the thread's own.
         self._numbers = itertools.count(1)
@@ -91,6 +96,14 @@ class Fetcher:
                 ears.close()
                 raise
             self._thread = thread
+
+    def supply(self, process: str, output: Secret) -> None:
+        """Use what a program printed in a person's terminal; what waits for that program now is given up."""
+        with self._guard:
+            self._supplied.put(process, output)
+            if self._thread is not None and not self._stopping:
+                self._superseded.add(process)
+                self._ears.nudge()
 
     def well(self) -> bool:
         """Return whether orders and children are looked after: cheap, without a lock, from any thread.
@@ -135,8 +148,14 @@ class Fetcher:
         with self._guard:
             orders, stopping = list(self._inbox), self._stopping
             self._inbox.clear()
+            supplied = self._supplied.taken({order.standing.process for order in orders})
+            superseded, self._superseded = self._superseded, set()
+        for job in [job for job in self._open.values() if job.order.standing.process in superseded]:
+            self._fail(job, outcomes.SUPERSEDED)
         for order in orders:
-            job = Job(next(self._numbers), order, alone=order.grant.key in self._hung)
+            printed = supplied.get(order.standing.process)
+            alone = order.grant.key in self._hung
+            job = Job(next(self._numbers), order, alone=alone, supplied=printed)
             self._open[job.number] = job
             self._waiting.append(job)
         return stopping
@@ -153,8 +172,9 @@ class Fetcher:
                 self._fail(job, outcomes.passing("child.start", what))
 
     def _start(self, *, alone: bool) -> Running:
-        alarm = int(self._limits.child + self._limits.grace) + 5
-        child = Running(self._environ, Begin(alarm, tuple(self._refused)), alone=alone)
+        # Its own end, should this process be gone and the socket not tell; a person's request takes longest.
+        alarm = int(self._limits.child + self._limits.grace + PERSON_TIMEOUT.total_seconds()) + 5
+        child = Running(self._environ, Begin(alarm, tuple(self._refused)), self._limits, alone=alone)
         self._children.append(child)
         return child
 
@@ -165,7 +185,7 @@ class Fetcher:
         for child in self._children:
             if child.closed or child.ending:
                 return _POLL
-            moments.append(child.kill_at or child.born + self._limits.child)
+            moments.append(child.kill_at or child.end_at)
             moments.extend(job.deadline for job in child.jobs.values() if job.deadline is not None)
         return max(0.0, min(moments) - now) if moments else None
 
@@ -189,11 +209,15 @@ class Fetcher:
             case Started(numbers):
                 for number in numbers:
                     if job := child.jobs.get(number):
-                        job.deadline = time.monotonic() + self._limits.grant
-            case Waits(numbers, what):
+                        job.deadline = time.monotonic() + job.timeout(self._limits)
+                        job.waits, job.in_program = "", False
+            case Waits(numbers, what, seconds):
                 for number in numbers:
                     if job := child.jobs.get(number):
                         job.waits = what
+                        if seconds:
+                            job.deadline = time.monotonic() + seconds + self._limits.grace
+                            job.in_program = True
             case Granted(number):
                 # Also from a child that is ending: a token is a token, whoever was to ask for it next.
                 if job := self._open.get(number):
@@ -217,7 +241,7 @@ class Fetcher:
                 self._bury(child)
             elif not child.ending:
                 deadlines = [job.deadline for job in child.jobs.values() if job.deadline is not None]
-                if min(deadlines, default=now + 1) <= now or now - child.born >= self._limits.child:
+                if min(deadlines, default=now + 1) <= now or now >= child.end_at:
                     self._give_up(child, now)
                 elif not child.jobs and not child.leaving:
                     child.leave()
@@ -243,13 +267,14 @@ class Fetcher:
         for job in child.end(self._limits.grace):
             if job.deadline is not None and job.deadline <= soon:
                 self._hung.add(job.order.grant.key)
-                self._fail(job, outcomes.overdue(job, self._limits.grant - max(0.0, job.deadline - now)))
+                allowed = job.process_timeout(self._limits) if job.in_program else job.timeout(self._limits)
+                self._fail(job, outcomes.overdue(job, allowed - max(0.0, job.deadline - now)))
             elif job.moves >= _MOST_MOVES:
                 what = f"AWS was asked {job.moves + 1} times, each time beside something that hung."
                 self._fail(job, outcomes.passing("child.crowded", what))
             else:
                 job.moves += 1
-                job.deadline, job.waits = None, ""
+                job.deadline, job.waits, job.in_program = None, "", False
                 self._waiting.append(job)
 
     def _start_over(self, error: Exception) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 from ecr_refreshd.aws import frames
 from ecr_refreshd.aws.frames import Ask, Begin, Said
 from ecr_refreshd.core.ports import FetchOrder
+from ecr_refreshd.core.secret import Secret
 
 _MODULE = "ecr_refreshd.aws.child"
 _READ = 65536
@@ -47,14 +48,16 @@ class Limits:
     """How long things may take, in seconds.
 
     Attributes:
-        grant: from when somebody works on it to its answer.
-        child: the life of a child.
+        grant: from when somebody works on it to its answer, where its order names no time of its own.
+        child: the life of a child, programs that wait for a person aside.
         grace: for a login that is just being renewed, when its child has to end.
+        process: for a `credential_process`, likewise.
     """
 
     grant: float = 30.0
     child: float = 90.0
     grace: float = 3.0
+    process: float = 60.0
 
 
 class Job:
@@ -65,28 +68,45 @@ class Job:
         alone: it hung last time, so it gets a child of its own.
         deadline: monotonic seconds until which it is to be answered; None while nobody works on it.
         waits: what it was last known to wait for, in words.
+        in_program: that is a program that bounds itself, and may outlast the life of a child.
         moves: how often it went from a child that had to be ended to another.
+        supplied: what its `credential_process` has printed in a person's terminal; None if it is to be started.
     """
 
-    __slots__ = ("alone", "deadline", "moves", "number", "order", "waits")
+    __slots__ = ("alone", "deadline", "in_program", "moves", "number", "order", "supplied", "waits")
 
-    def __init__(self, number: int, order: FetchOrder, *, alone: bool) -> None:
+    def __init__(
+        self, number: int, order: FetchOrder, *, alone: bool, supplied: Secret | None = None
+    ) -> None:
         self.number = number
         self.order = order
         self.alone = alone
+        self.supplied = supplied
         self.deadline: float | None = None
         self.waits = ""
+        self.in_program = False
         self.moves = 0
 
     @property
     def lane(self) -> str:
-        """Return the login it shares with others, "" if none."""
-        return self.order.standing.lane
+        """Return the login, or the `credential_process`, it shares with others, "" if none."""
+        standing = self.order.standing
+        return standing.lane or (standing.process and f"process:{standing.process}")
+
+    def timeout(self, limits: Limits) -> float:
+        """Return for how many seconds somebody may work on it, programs aside."""
+        own = self.order.timeout
+        return limits.grant if own is None else own.total_seconds()
+
+    def process_timeout(self, limits: Limits) -> float:
+        """Return for how many seconds its `credential_process` may run."""
+        own = self.order.process_timeout
+        return limits.process if own is None else own.total_seconds()
 
     @property
     def may_run(self) -> bool:
         """Return whether it may need a program of the user's: a person renews it, and no login known to us."""
-        return self.order.standing.login_backed and not self.lane
+        return self.order.standing.login_backed and not self.order.standing.lane
 
 
 class Running:
@@ -100,9 +120,10 @@ class Running:
         leaving: it has nothing more to do, and was told so.
     """
 
-    def __init__(self, environ: Mapping[str, str], begin: Begin, *, alone: bool) -> None:
+    def __init__(self, environ: Mapping[str, str], begin: Begin, limits: Limits, *, alone: bool) -> None:
         """Start it. Raises OSError."""
         self.alone = alone
+        self._limits = limits
         self.jobs: dict[int, Job] = {}
         self.born = time.monotonic()
         self.ending = False
@@ -151,7 +172,19 @@ class Running:
         first = jobs[0].order
         self.jobs.update({job.number: job for job in jobs})
         grants = {job.number: job.order.grant for job in jobs}
-        self._send(Ask(first.grant.principal, first.standing, grants).frame())
+        timeout = max(job.process_timeout(self._limits) for job in jobs)
+        ask = Ask(first.grant.principal, first.standing, grants, timeout, jobs[0].supplied)
+        self._send(ask.frame())
+
+    @property
+    def end_at(self) -> float:
+        """Return when it must have ended (monotonic seconds): a program that waits for a person is waited for."""
+        programs = (job.deadline for job in self.jobs.values() if job.in_program and job.deadline is not None)
+        return max(self.born + self._limits.child, *programs, 0.0)
+
+    def only_waits(self, oldest: float) -> bool:
+        """Return whether it is too old to be given more, and only waits for programs."""
+        return self.born <= oldest and bool(self.jobs) and all(job.in_program for job in self.jobs.values())
 
     def _send(self, frame: frames.Frame) -> None:
         self._unsent += frames.line(frame)

@@ -219,7 +219,7 @@ class _Page:
 
     def _upcoming(self, row: Row) -> str:
         at = read_time(row.get("next_renewal_at"))
-        if row.get("phase") == "login-required":
+        if row.get("phase") == "login-required" and not (at and (row.get("principal") or {}).get("process")):
             return (
                 "at sign-in"  # another try by time may come before, and is not what anybody should wait for
             )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ecr_refreshd.core import logins
+from ecr_refreshd.core import logins, process_starts
 from ecr_refreshd.core.decisions import Decision, Fetch, Wake
 from ecr_refreshd.core.granting import lane_of
 from ecr_refreshd.core.model import Category, Grant, Instant
@@ -28,9 +28,13 @@ def settle(state: State, now: Instant, plan: Plan, wake: Wake) -> tuple[State, t
     due: list[str] = []
     soon: list[str] = []
     by_grant = served_by_grant(state, plan)
+    held = process_starts.grants_to_hold(state, by_grant, plan, now)
     for key, served in by_grant.items():
         facts = state.grant(key)
         if facts.fetching is not None:
+            continue
+        if key in held:
+            wake.boot(facts.retry_at)
             continue
         at = renewal_of(state, served, key, plan, now)
         if _is_due(facts, key, at, state, now, plan, wake):
@@ -41,13 +45,17 @@ def settle(state: State, now: Instant, plan: Plan, wake: Wake) -> tuple[State, t
         return state, ()
     grants = dict(state.grants)
     orders = []
+    soon.extend(process_starts.grants_to_add(state, due + soon, by_grant, plan))
     for key in due + soon:
         registry = by_grant[key][0]
         facts = state.grant(key)
         grants[key] = replace(
             facts, serial=facts.serial + 1, fetching=now.boot, asked=False, changed=False, retry_at=None
         )
-        orders.append(FetchOrder(_grant(registry), facts.serial + 1, registry.standing))
+        timeout = process_starts.timeout(facts, plan)
+        orders.append(
+            FetchOrder(_grant(registry), facts.serial + 1, registry.standing, plan.aws.timeout, timeout)
+        )
     return replace(state, grants=grants), (Fetch(tuple(orders)),)
 
 

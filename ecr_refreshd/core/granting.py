@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
-from ecr_refreshd.core import logins
+from ecr_refreshd.core import logins, process_starts
 from ecr_refreshd.core.events import FetchFailed, FetchSucceeded, LoginsSeen
 from ecr_refreshd.core.model import Category, Failure, Instant
 from ecr_refreshd.core.schedule import alive, fraction, just_resumed, pause_after, pause_after_resume
@@ -37,12 +37,23 @@ def lane_of(plan: Plan, key: str) -> str:
     return served[0].standing.lane if served else ""
 
 
-def give_up_lost(state: State, now: Instant) -> State:
+def _lost_after(plan: Plan, key: str) -> timedelta:
+    """Return how long an answer may take; a program that waits for a person delays only its own grants."""
+    if process_starts.standing_of(plan, key).process:
+        return FETCH_LOST + process_starts.PERSON_TIMEOUT
+    return FETCH_LOST
+
+
+def give_up_lost(state: State, now: Instant, plan: Plan) -> State:
     """Count fetches that will never be answered as failures."""
     for key, facts in state.grants.items():
-        if facts.fetching is not None and now.boot - facts.fetching > FETCH_LOST:
+        if facts.fetching is not None and now.boot - facts.fetching > _lost_after(plan, key):
             lost = Failure(Category.TRANSIENT, "fetch.lost", "The process that asks AWS never answered.")
-            state = with_grant(state, key, _failed(facts, lost, now, pause=_ZERO))
+            pause = _ZERO
+            if process_starts.standing_of(plan, key).process:
+                lost = replace(lost, awaits_person=True)
+                pause = process_starts.pause_after(lost, facts.tries + 1, pause)
+            state = with_grant(state, key, _failed(facts, lost, now, pause=pause))
     return state
 
 
@@ -83,6 +94,8 @@ def refused(state: State, event: FetchFailed, now: Instant, plan: Plan) -> State
     pause = pause_after(event.failure, facts.tries + 1, remaining, chance)
     if event.failure.category is Category.TRANSIENT and just_resumed(state.resumed, now):
         pause = pause_after_resume(facts.tries + 1, chance)
+    if process_starts.standing_of(plan, event.grant).process:
+        pause = process_starts.pause_after(event.failure, facts.tries + 1, pause)
     changed = facts.changed
     facts = _failed(facts, event.failure, now, pause=pause)
     if changed:
@@ -109,17 +122,24 @@ def _failed(facts: GrantFacts, failure: Failure, now: Instant, *, pause: timedel
 def files_changed(state: State, now: Instant, plan: Plan, *, shared: bool) -> State:
     """Try again what failed: all of it, or only what waits for credentials that a terminal obtains."""
     grants = {
-        key: nudged(facts, now) if not shared or _waits_for_terminal(facts, key, plan) else facts
+        key: nudged(facts, now)
+        if (not shared or _waits_for_terminal(facts, key, plan))
+        and not _ignores_change(facts, key, now, plan)
+        else facts
         for key, facts in state.grants.items()
     }
     return replace(state, grants=grants)
+
+
+def _ignores_change(facts: GrantFacts, key: str, now: Instant, plan: Plan) -> bool:
+    return bool(process_starts.standing_of(plan, key).process) and process_starts.ignores_change(facts, now)
 
 
 def clock_set(state: State, now: Instant) -> State:
     """Try again what failed, logins aside: AWS refuses requests of a clock that is off (aws.md 2.5)."""
     grants = {
         key: facts
-        if facts.failure is None or facts.failure.category is Category.LOGIN
+        if facts.failure is None or facts.failure.category is Category.LOGIN or facts.failure.awaits_person
         else nudged(facts, now)
         for key, facts in state.grants.items()
     }
@@ -172,12 +192,14 @@ def nudged(facts: GrantFacts, now: Instant) -> GrantFacts:
     return replace(facts, stirred=True, nudges=nudges, nudged_at=now.boot, retry_at=retry_at)
 
 
-def asked(state: State, keys: Iterable[str]) -> State:
+def asked(state: State, keys: Iterable[str], now: Instant, plan: Plan, *, by_person: bool) -> State:
     """Renew these grants as soon as may be, however fresh they are.
 
     The ladder of pauses begins anew: whoever tries while an administrator mends something must not put off the
-    service's own next try.
+    service's own next try. A script, or a client that pulls, starts no program that waits for a person.
     """
-    for key in keys:
+    keys = frozenset(keys)
+    held = frozenset() if by_person else process_starts.grants_to_hold(state, plan.by_grant(), plan, now)
+    for key in sorted(keys - held):
         state = with_grant(state, key, replace(state.grant(key), asked=True, tries=0))
     return state

@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from ecr_refreshd.core import report
+from ecr_refreshd.core import process_starts, report
 from ecr_refreshd.core.model import Category, Failure, Instant, Login, Notice, Owed, Token
 from ecr_refreshd.core.state import GrantFacts, LoginFacts, NoticeFacts, Pause, Plan, State
 from ecr_refreshd.core.times import timestamp
@@ -32,7 +32,11 @@ def remember(state: State, plan: Plan, adopted: tuple[str, ...], document: repor
                 "past": list(facts.past),
                 "announced": facts.announced,
             }
-        if facts.failure is not None and facts.failure.category is not Category.TRANSIENT:
+        if process_starts.standing_of(plan, key).process:
+            grants.setdefault(key, {}).update(_start_row(facts, state))
+        if facts.failure is not None and (
+            facts.failure.category is not Category.TRANSIENT or facts.failure.awaits_person
+        ):
             # So that a restart neither asks AWS for what a dead login cannot give, nor tells a person twice.
             grants.setdefault(key, {})["failure"] = _failure_row(facts.failure)
     return {
@@ -48,6 +52,19 @@ def remember(state: State, plan: Plan, adopted: tuple[str, ...], document: repor
         "notices": {key: _notice_row(facts) for key, facts in state.notices.items()},
         "lived": sorted(state.lived),
         "status": document,
+    }
+
+
+def _start_row(facts: GrantFacts, state: State) -> dict[str, Any]:
+    """Return what a restart must know so as to start a `credential_process` no sooner than this run would."""
+    now = state.turned
+    if now is None or (facts.failure is None and facts.fetching is None):
+        return {}
+    retry_at = None if facts.retry_at is None else now.wall + (facts.retry_at - now.boot)
+    return {
+        "tries": facts.tries,
+        "retry_at": timestamp(retry_at),
+        "is_running": facts.fetching is not None,
     }
 
 
@@ -87,19 +104,22 @@ def recall(memory: Mapping[str, Any], now: Instant) -> State:
     kept = memory.get("grants")
     for key, row in kept.items() if isinstance(kept, dict) else ():
         token, failure = _token(row, now), _failure(row)
-        if token is None and failure is None:
+        if token is None and failure is None and not _is_running(row):
             continue
         past = row.get("past")
         texts = tuple(p for p in past if isinstance(p, str)) if isinstance(past, list) else ()
-        grants[str(key)] = GrantFacts(
+        facts = GrantFacts(
             token=token,
             past=texts,
             failure=failure,
-            tries=1 if failure is not None else 0,
+            tries=_tries(row) or (1 if failure is not None else 0),
             # Where the disk shows the login to be dead, nobody is asked all the same (core/fetching.py).
-            retry_at=now.boot if failure is not None else None,
+            retry_at=_retry_at(row, now) if failure is not None else None,
             announced=str(row.get("announced", "")),
         )
+        if _is_running(row):  # a crash
+            facts = process_starts.interrupted(facts, now)
+        grants[str(key)] = facts
     heals = memory.get("heals")
     counts = {str(h): n for h, n in heals.items() if isinstance(n, int)} if isinstance(heals, dict) else {}
     return State(
@@ -166,6 +186,7 @@ def _failure_row(failure: Failure) -> dict[str, Any]:
         "hint": failure.hint,
         "command": failure.command,
         "at": timestamp(failure.at),
+        "awaits_person": failure.awaits_person,
     }
 
 
@@ -174,9 +195,28 @@ def _failure(row: Any) -> Failure | None:
         kept = row["failure"]
         texts = (str(kept["code"]), str(kept["message"]), str(kept["hint"]))
         at, command = _maybe(kept["at"]), str(kept.get("command", ""))
-        return Failure(Category(kept["category"]), *texts, at=at, command=command)
+        awaits = kept.get("awaits_person") is True
+        return Failure(Category(kept["category"]), *texts, at=at, command=command, awaits_person=awaits)
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
+
+
+def _is_running(row: Any) -> bool:
+    return isinstance(row, dict) and row.get("is_running") is True
+
+
+def _tries(row: Any) -> int:
+    tries = row.get("tries")
+    return tries if type(tries) is int and tries > 0 else 0
+
+
+def _retry_at(row: Any, now: Instant) -> timedelta:
+    """Return when to try again (suspend-counting); the clock may have been set while no service ran."""
+    try:
+        left = _time(row["retry_at"]) - now.wall
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return now.boot
+    return now.boot + min(max(left, timedelta(0)), process_starts.LONGEST_PAUSE)
 
 
 def _login_row(facts: LoginFacts) -> dict[str, Any]:

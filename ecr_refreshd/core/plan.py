@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, tzinfo
 
-from ecr_refreshd.core import hosts
+from ecr_refreshd.core import hosts, signin
 from ecr_refreshd.core.hosts import RegistryHost
 from ecr_refreshd.core.model import Category, Choice, ChosenBy, Failure, Grant, Principal, Standing
 from ecr_refreshd.core.ports import Profiles
@@ -45,7 +45,7 @@ def make(
     """
     registries: dict[str, Registry] = {}
     for setting in settings.registries:
-        main = _registry(setting, "config", profiles, regions, denied)
+        main = _registry(setting, "config", profiles, regions, denied, settings.login.command)
         registries[main.host] = main
         for alias in setting.aliases:
             registries[alias] = replace(main, host=alias)
@@ -53,7 +53,9 @@ def make(
     for host in adoptable(settings, found):
         if host not in registries:
             setting = RegistrySetting(host, renew=settings.renew, heal=settings.heal, probe=settings.probe)
-            registries[host] = _registry(setting, "adopted", profiles, regions, denied)
+            registries[host] = _registry(
+                setting, "adopted", profiles, regions, denied, settings.login.command
+            )
     return Plan(
         registries,
         tuple(files),
@@ -62,6 +64,7 @@ def make(
         settings.notify.warn_before,
         {f"sso:{name}": length for name, length in settings.notify.sso_session_duration.items()},
         zone,
+        aws=settings.aws,
         passed_over=frozenset(_passed_over(settings, found)) - registries.keys(),
     )
 
@@ -87,6 +90,7 @@ def _registry(
     profiles: Profiles,
     regions: Mapping[str, str],
     denied: Collection[str],
+    sign_ins: Mapping[str, str],
 ) -> Registry:
     host = hosts.parse(setting.host)
     if host is None:
@@ -114,9 +118,8 @@ def _registry(
         return replace(blank, blocked=profiles.nobody_for(host))
     grants = [(choice, _grant(setting, host, choice)) for choice in choices]
     choice, grant = _first_allowed(grants, denied)
-    return replace(
-        blank, grant=grant, chosen_by=choice.chosen_by, standing=profiles.standing(grant.principal)
-    )
+    standing = signin.configured(profiles.standing(grant.principal), grant.principal, sign_ins)
+    return replace(blank, grant=grant, chosen_by=choice.chosen_by, standing=standing)
 
 
 def _grant(setting: RegistrySetting, host: RegistryHost, choice: Choice) -> Grant:

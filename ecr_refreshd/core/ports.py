@@ -59,11 +59,18 @@ class Alarms(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FetchOrder:
-    """One authorization token to be asked for."""
+    """One authorization token to be asked for.
+
+    Attributes:
+        timeout: for AWS; None leaves it to the fetcher.
+        process_timeout: for a `credential_process`, which may wait for a person; None likewise.
+    """
 
     grant: Grant
     serial: int
     standing: Standing
+    timeout: timedelta | None = None
+    process_timeout: timedelta | None = None
 
 
 class Fetcher(Protocol):
@@ -75,6 +82,15 @@ class Fetcher(Protocol):
 
     def fetch(self, orders: Sequence[FetchOrder]) -> None:
         """Ask for all of these; returns at once. Every order is answered, by a failure if need be."""
+        ...
+
+    def supply(self, process: str, output: Secret) -> None:
+        """Use what a `credential_process` has printed in a terminal, in place of the next start of that program.
+
+        Args:
+            process: see `Standing.process`. What waits for that program now is answered by a failure.
+            output: all that it has printed. It is kept in memory for half a minute at most.
+        """
         ...
 
     def stop(self) -> None:

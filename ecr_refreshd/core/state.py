@@ -23,7 +23,7 @@ from ecr_refreshd.core.model import (
     Token,
     View,
 )
-from ecr_refreshd.core.settings import Renew
+from ecr_refreshd.core.settings import Aws, Renew
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,7 @@ class Plan:
         warn_before: how long before the known end of a login its notice comes.
         session_lengths: by lane, how long a login lasts whose end is not on disk, as configured.
         zone: in which times for people are written.
+        aws: how long asking AWS may take.
         passed_over: hosts that stand in the files and are kept no more, since the configuration names others.
     """
 
@@ -86,6 +87,7 @@ class Plan:
     warn_before: timedelta = timedelta(minutes=30)
     session_lengths: Mapping[str, timedelta] = field(default_factory=dict)
     zone: tzinfo = UTC
+    aws: Aws = field(default_factory=Aws)
     passed_over: frozenset[str] = frozenset()
     _served: Mapping[str, list[Registry]] = field(init=False, compare=False, repr=False)
 
