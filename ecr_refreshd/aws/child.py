@@ -155,6 +155,7 @@ class Child:
         here.ran, here.took, here.asked_at = False, 0.0, asked_at
         here.process_timeout, here.supplied = ask.process_timeout, ask.supplied
         here.running = partial(self._running, numbers)
+        here.tell = self._say
         here.step_out, here.step_in = self._tasks.step_out, self._tasks.step_in
         try:
             access = self._sessions.access(ask, lane.leave)

@@ -116,6 +116,14 @@ class Waits:
 
 
 @dataclass(frozen=True, slots=True)
+class ProgramGroup:
+    """A program runs in this process group, or has ended: who has to kill the child has to kill the group too."""
+
+    group: int
+    has_ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Granted:
     """A token: the ``auth`` text, its end (ISO-8601 with offset), the asker's account ("" if unknown)."""
 
@@ -150,7 +158,7 @@ class Broken:
     failure: Failure
 
 
-Said = Started | Waits | Granted | Failed | Refused | Broken
+Said = Started | Waits | ProgramGroup | Granted | Failed | Refused | Broken
 
 
 def frame_of(said: Said) -> Frame:
@@ -160,6 +168,8 @@ def frame_of(said: Said) -> Frame:
             return {"started": numbers}
         case Waits(numbers, what, seconds):
             return {"waits": numbers, "what": what, "seconds": seconds}
+        case ProgramGroup(group, has_ended):
+            return {"group": group, "has_ended": has_ended}
         case Granted():
             return {"granted": asdict(said)}
         case Failed(number, failure):
@@ -182,6 +192,8 @@ def read_said(frame: Frame) -> Said:
                 return Started(tuple(int(number) for number in numbers))
             case {"waits": list(numbers), "what": str(what), "seconds": int() | float() as seconds}:
                 return Waits(tuple(int(number) for number in numbers), what, float(seconds))
+            case {"group": int(group), "has_ended": bool(has_ended)}:
+                return ProgramGroup(group, has_ended)
             case {"granted": dict(granted)}:
                 return Granted(**granted)
             case {"failed": int(number), "failure": dict(failure)}:

@@ -20,6 +20,7 @@ from ecr_refreshd.core.model import Category, Choice, ChosenBy, Failure, Princip
 from ecr_refreshd.core.remedies.aws import ROLE_LASTS
 
 _ARN = re.compile(r"arn:(?P<partition>[a-z0-9-]+):[a-z0-9-]+:[a-z0-9-]*:(?P<account>[0-9]{12}):")
+_INTERPRETER = re.compile(r"(env|sh|bash|dash|zsh|python|pypy|node|ruby|perl)[0-9.]*")
 _LISTED = 8
 """Profiles that a message names; people have hundreds."""
 
@@ -275,7 +276,10 @@ def program(line: str) -> str:
         words = shlex.split(line)
     except ValueError:
         words = line.split()
-    return words[0].rpartition("/")[2] if words else ""
+    first, second = (*words, "", "")[:2]
+    name = first.rpartition("/")[2]
+    script = second.rpartition("/")[2]
+    return script if script and "/" in second and _INTERPRETER.fullmatch(name) else name
 
 
 def exported(command: str) -> str:

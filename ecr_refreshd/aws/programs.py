@@ -19,10 +19,12 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import botocore.credentials
 
+from ecr_refreshd.aws.frames import ProgramGroup
 from ecr_refreshd.aws.refreshing import Watch
 from ecr_refreshd.core.secret import Secret
 
@@ -52,6 +54,7 @@ class Here(threading.local):
     Attributes:
         running: is told what the work waits for, when a program starts on its behalf, and for how many seconds at
             most (0: unknown); then "", when it has ended.
+        tell: is told of the process groups of programs.
         step_out: lets another thread work, since this one waits for a program; `step_in` ends that.
         ran: a credential_process was started.
         took: for how many seconds it ran.
@@ -64,6 +67,7 @@ class Here(threading.local):
     """
 
     running: Callable[[str, float], None] = staticmethod(lambda _what, _seconds: None)
+    tell: Callable[[ProgramGroup], None] = staticmethod(lambda _group: None)
     step_out: Callable[[], None] = staticmethod(lambda: None)
     step_in: Callable[[], None] = staticmethod(lambda: None)
     ran = False
@@ -171,12 +175,16 @@ class Program(subprocess.Popen[bytes]):
 class GroupProgram(Program):
     """A program in a process group of its own, so that it can be killed with all that it has started."""
 
-    def __init__(self, command: list[str], seconds: float, **more: Any) -> None:
+    def __init__(
+        self, command: list[str], seconds: float, tell: Callable[[ProgramGroup], None], **more: Any
+    ) -> None:
+        self._tell = tell
         with _starting:
             if _ending.is_set():
                 raise ProgramError("was not started, since the service ends")
             super().__init__(command, seconds, process_group=0, **more)
             _groups.add(self.pid)
+        tell(ProgramGroup(self.pid))
 
     def kill(self) -> None:
         """Kill its group, before the program is reaped: until then no other process can get its number."""
@@ -192,6 +200,7 @@ class GroupProgram(Program):
                 self.kill()
             self.wait()
             _groups.discard(self.pid)
+            self._tell(ProgramGroup(self.pid, has_ended=True))
 
 
 _starting = threading.Lock()
@@ -246,7 +255,8 @@ class SharedProgram:
             run = _runs.get(tuple(self._command))
             if run is None or run.ended_at < here.asked_at:
                 run = _runs[tuple(self._command)] = _Run()
-                threading.Thread(target=self._run, args=(run, here.process_timeout), daemon=True).start()
+                start = partial(self._run, run, here.process_timeout, here.tell)
+                threading.Thread(target=start, daemon=True).start()
         if not run.ended.wait(_SLOW):
             here.step_out()
             run.ended.wait()
@@ -258,10 +268,10 @@ class SharedProgram:
         self.returncode = run.output[0]
         return run.output[1:]
 
-    def _run(self, run: _Run, seconds: float) -> None:
+    def _run(self, run: _Run, seconds: float, tell: Callable[[ProgramGroup], None]) -> None:
         began = time.monotonic()
         try:
-            process = GroupProgram(self._command, seconds, **self._more)
+            process = GroupProgram(self._command, seconds, tell, **self._more)
             output = process.communicate()
             run.output = process.returncode, *output
         except Exception as error:  # noqa: BLE001 - it is raised again, in each thread that waits

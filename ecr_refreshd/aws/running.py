@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecr_refreshd.aws import frames
-from ecr_refreshd.aws.frames import Ask, Begin, Said
+from ecr_refreshd.aws.frames import Ask, Begin, ProgramGroup, Said
 from ecr_refreshd.core.ports import FetchOrder
 from ecr_refreshd.core.secret import Secret
 
@@ -51,13 +51,13 @@ class Limits:
         grant: from when somebody works on it to its answer, where its order names no time of its own.
         child: the life of a child, programs that wait for a person aside.
         grace: for a login that is just being renewed, when its child has to end.
-        process: for a `credential_process`, likewise.
+        process: for a `credential_process`, likewise; None: as `grant`.
     """
 
     grant: float = 30.0
     child: float = 90.0
     grace: float = 3.0
-    process: float = 60.0
+    process: float | None = None
 
 
 class Job:
@@ -101,7 +101,9 @@ class Job:
     def process_timeout(self, limits: Limits) -> float:
         """Return for how many seconds its `credential_process` may run."""
         own = self.order.process_timeout
-        return limits.process if own is None else own.total_seconds()
+        if own is not None:
+            return own.total_seconds()
+        return limits.grant if limits.process is None else limits.process
 
     @property
     def may_run(self) -> bool:
@@ -130,6 +132,7 @@ class Running:
         self.leaving = False
         self.kill_at: float | None = None
         self._lanes: set[str] = set()
+        self._groups: set[int] = set()
         self._lines = frames.Lines()
         self._unsent = bytearray()
         self.socket, theirs = socket.socketpair()
@@ -212,7 +215,11 @@ class Running:
             self.socket.close()
             return
         for frame in self._lines.feed(data):
-            yield frames.read_said(frame)
+            said = frames.read_said(frame)
+            if isinstance(said, ProgramGroup):
+                (self._groups.discard if said.has_ended else self._groups.add)(said.group)
+            else:
+                yield said
 
     def leave(self) -> None:
         """Tell it that nothing more will come; it ends at once, or is killed after a while."""
@@ -239,8 +246,10 @@ class Running:
     def _kill_group(self) -> None:
         """Kill it and its programs. Before it is reaped: until then nobody else can get its group's number."""
         if self._process.returncode is None:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+            for group in (*self._groups, self._process.pid):
+                with suppress(ProcessLookupError, PermissionError):
+                    if os.getsid(group) == self._process.pid:  # its number may be another's by now
+                        os.killpg(group, signal.SIGKILL)
 
     @property
     def fate(self) -> str:
