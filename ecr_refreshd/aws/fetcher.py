@@ -154,7 +154,7 @@ class Fetcher:
             self._fail(job, outcomes.SUPERSEDED)
         for order in orders:
             printed = supplied.get(order.standing.process)
-            alone = order.grant.key in self._hung
+            alone = order.grant.key in self._hung and printed is None
             job = Job(next(self._numbers), order, alone=alone, supplied=printed)
             self._open[job.number] = job
             self._waiting.append(job)
@@ -224,7 +224,9 @@ class Fetcher:
                     self._succeed(job, said)
             case Failed(number, failure):
                 if job := child.jobs.get(number):
-                    self._hung.discard(job.order.grant.key)
+                    (self._hung.add if failure.code == outcomes.OVERDUE else self._hung.discard)(
+                        job.order.grant.key
+                    )
                     self._fail(job, failure)
             case Refused(fingerprint):
                 if fingerprint not in self._refused:

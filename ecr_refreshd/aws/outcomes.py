@@ -13,6 +13,7 @@ from ecr_refreshd.core.secret import Secret
 STOPPED = Failure(Category.TRANSIENT, "fetch.stopped", "The service is ending, so AWS is not asked any more.")
 
 
+OVERDUE = "fetch.overdue"
 SUPERSEDED = Failure(
     Category.TRANSIENT, "fetch.superseded", "A person has started the credential_process in a terminal."
 )
@@ -41,12 +42,12 @@ def overdue(job: Job, seconds: float) -> Failure:
     if job.waits and job.order.standing.process:
         remedy = sign_in(job.order.standing)
         return Failure(
-            Category.LOGIN, "fetch.overdue", f"{what}: {job.waits} may wait for a person.",
+            Category.LOGIN, OVERDUE, f"{what}: {job.waits} may wait for a person.",
             hint=remedy.hint, command=remedy.command, awaits_person=True,
         )  # fmt: skip
     if job.waits:
         return Failure(
-            Category.TRANSIENT, "fetch.overdue", f"{what}: {job.waits} hangs.",
+            Category.TRANSIENT, OVERDUE, f"{what}: {job.waits} hangs.",
             hint="Run it in a terminal: it may wait for a window, a key or a code.",
         )  # fmt: skip
-    return passing("fetch.overdue", f"{what}.")
+    return passing(OVERDUE, f"{what}.")

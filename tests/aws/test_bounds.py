@@ -47,8 +47,10 @@ def test_a_hanging_program_delays_nobody_else_and_is_ended(asking, aws, tmp_path
         assert isinstance(asking.answer(), FetchSucceeded)
     assert time.monotonic() - start < SHORT.grant
     failure = asking.answer().failure
-    assert (failure.category, failure.code) == ("transient", "fetch.overdue")
-    assert failure.message == 'Profile "stuck" did not answer within 1 s: its credential_process hangs.'
+    assert (failure.category, failure.code) == ("login", "fetch.overdue")
+    assert failure.message == (
+        'Profile "stuck" did not answer within 1 s: its credential_process may wait for a person.'
+    )
     wait_until(lambda: gone(programs(tmp_path)[0]))
     wait_until(lambda: not list(children()))
 
