@@ -49,7 +49,7 @@ class Limits:
 
     Attributes:
         grant: from when somebody works on it to its answer, where its order names no time of its own.
-        child: the life of a child, programs that wait for a person aside.
+        child: the life of a child, unless what it is asking for just then takes longer.
         grace: for a login that is just being renewed, when its child has to end.
         process: for a `credential_process`, likewise; None: as `grant`.
     """
@@ -118,6 +118,7 @@ class Running:
         jobs: what it has been asked and not answered, by number.
         alone: it serves one job only, one that hung before.
         born: monotonic seconds.
+        undone: what it had not answered when it was told to end; what of it comes all the same is still good.
         ending: it has been told to end; `kill_at` is when it is killed. Its lanes stay its own until it is dead.
         leaving: it has nothing more to do, and was told so.
     """
@@ -127,6 +128,7 @@ class Running:
         self.alone = alone
         self._limits = limits
         self.jobs: dict[int, Job] = {}
+        self.undone: dict[int, Job] = {}
         self.born = time.monotonic()
         self.ending = False
         self.leaving = False
@@ -179,15 +181,15 @@ class Running:
         ask = Ask(first.grant.principal, first.standing, grants, timeout, jobs[0].supplied)
         self._send(ask.frame())
 
-    @property
-    def end_at(self) -> float:
-        """Return when it must have ended (monotonic seconds): a program that waits for a person is waited for."""
-        programs = (job.deadline for job in self.jobs.values() if job.in_program and job.deadline is not None)
-        return max(self.born + self._limits.child, *programs, 0.0)
-
     def only_waits(self, oldest: float) -> bool:
         """Return whether it is too old to be given more, and only waits for programs."""
         return self.born <= oldest and bool(self.jobs) and all(job.in_program for job in self.jobs.values())
+
+    @property
+    def end_at(self) -> float:
+        """Return when it must have ended (monotonic seconds): what it has begun is not thrown away."""
+        begun = (job.deadline for job in self.jobs.values() if job.deadline is not None)
+        return max(self.born + self._limits.child, *begun, 0.0)
 
     def _send(self, frame: frames.Frame) -> None:
         self._unsent += frames.line(frame)
@@ -229,12 +231,12 @@ class Running:
 
     def end(self, grace: float) -> list[Job]:
         """Make it end, `grace` seconds from now at the latest; returns the jobs it leaves undone."""
-        undone, self._lanes, self.jobs = list(self.jobs.values()), set(self.lanes), {}
+        self.undone, self._lanes, self.jobs = self.jobs, set(self.lanes), {}
         self.ending = True
         self.kill_at = time.monotonic() + grace
         with suppress(ProcessLookupError):
             self._process.terminate()
-        return undone
+        return list(self.undone.values())
 
     def is_gone(self, now: float) -> bool:
         """Return whether it is dead and reaped; kills what is overdue."""

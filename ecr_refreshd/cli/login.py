@@ -66,7 +66,7 @@ def login(args: argparse.Namespace) -> int:
     if args.profile:
         wanted = named(args.profile, terminal)
         if wanted == Waiting():
-            say(f"Profile {args.profile} needs no sign-in: what it asks AWS with does not end.")
+            say(f"Profile {args.profile} needs no sign-in: its credentials do not expire.")
             return 0
     else:
         with patience("looking for what has to be signed in to"):
@@ -102,17 +102,20 @@ def named(name: str, terminal: Terminal) -> Waiting:
         raise UsageError(
             f"There is no AWS profile {name}{asking.did_you_mean(name, known)}",
             hint="aws configure list-profiles",
+            command="aws configure list-profiles",
         )
     if profiles.origin(name).profile is None:
         raise RefreshdError(
-            f"Profile {name} leads nowhere: its source profiles end at one that is not there, or in a loop.",
-            hint="Mend source_profile in ~/.aws/config.",
+            f"The source profiles of profile {name} end in a loop, or at a profile that does not exist.",
+            hint="Correct source_profile in ~/.aws/config.",
         )
     standing = terminal.standing(name)
     if not standing.login_backed:
         return Waiting()
     if not standing.login_command and not (standing.process and has_person()):
-        raise RefreshdError(by_hand(name, profiles), hint="Then: ecr-refreshd refresh")
+        raise RefreshdError(
+            by_hand(name, profiles), hint="Then: ecr-refreshd refresh", command="ecr-refreshd refresh"
+        )
     commands = (standing.login_command,) if standing.login_command else ()
     return Waiting(commands, processes=(standing.process,) if standing.process else ())
 
@@ -120,13 +123,13 @@ def named(name: str, terminal: Terminal) -> Waiting:
 def by_hand(name: str, profiles: Profiles) -> str:
     """Return who must be run for a profile that no command of the AWS CLI signs in to."""
     if not name:
-        return "The keys in the environment end; start the service with new ones."
+        return "The keys in the environment expire; start the service with new ones."
     origin = profiles.origin(name).profile
     process = "" if origin is None else origin.keys.get("credential_process", "")
     if process:
         tool = os.path.basename(process.split()[0].strip("\"'"))  # noqa: PTH119 - and no argument: a secret may be one
         return f"Profile {name} gets its keys from {tool}; sign in with that tool."
-    return f"The session keys of profile {name} end; the tool that put them there has to put new ones there."
+    return f"The session keys of profile {name} expire; get new ones with the tool that wrote them."
 
 
 def waiting(document: Document, profiles: Profiles, sign_ins: Mapping[str, str] | None = None) -> Waiting:
@@ -170,7 +173,7 @@ def _nothing(terminal: Terminal) -> int:
         if command := terminal.standing(name).login_command:
             users.setdefault(command, []).append(name)
     if users:
-        say("To sign in all the same:")
+        say("To sign in anyway:")
     for command, names in users.items():
         more = f", also for {', '.join(names[1:])}" if names[1:] else ""
         say(f"  ecr-refreshd login {names[0]}  ({command}{more})")
@@ -263,9 +266,12 @@ def _heard_of_it(row: Row, began: datetime) -> bool:
 
 def _told(document: Document, began: datetime) -> int:
     if not document["registries"]:
-        say("Signed in. No registry is kept with this login.")
+        say("Signed in. No registry uses this login.")
         return 0
     print_document(document, about_service=False)
     if any(r["phase"] == "login-required" and not _heard_of_it(r, began) for r in document["registries"]):
-        say("The new login was not seen: do the AWS CLI and ecr-refreshd use the same AWS files?", sys.stderr)
+        say(
+            "ecr-refreshd does not see the new login: do it and the AWS CLI use the same AWS files?",
+            sys.stderr,
+        )
     return report.EXIT_CODES[document["overall"]]

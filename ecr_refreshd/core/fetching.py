@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ecr_refreshd.core import logins, process_starts
+from ecr_refreshd.core import fallback, logins, process_starts
 from ecr_refreshd.core.decisions import Decision, Fetch, Wake
 from ecr_refreshd.core.granting import lane_of
 from ecr_refreshd.core.model import Category, Grant, Instant
@@ -28,7 +28,8 @@ def settle(state: State, now: Instant, plan: Plan, wake: Wake) -> tuple[State, t
     due: list[str] = []
     soon: list[str] = []
     by_grant = served_by_grant(state, plan)
-    held = process_starts.grants_to_hold(state, by_grant, plan, now)
+    wanted = (*by_grant, *plan.spares())
+    held = process_starts.grants_to_hold(state, wanted, plan, now)
     for key, served in by_grant.items():
         facts = state.grant(key)
         if facts.fetching is not None:
@@ -41,25 +42,28 @@ def settle(state: State, now: Instant, plan: Plan, wake: Wake) -> tuple[State, t
             due.append(key)
         elif _goes_along(facts, at, now):
             soon.append(key)
+    due += (key for key in fallback.due(state, now, plan, wake) if key not in held)
     if not due:
         return state, ()
     grants = dict(state.grants)
     orders = []
-    soon.extend(process_starts.grants_to_add(state, due + soon, by_grant, plan))
+    soon.extend(process_starts.grants_to_add(state, due + soon, wanted, plan))
     for key in due + soon:
-        registry = by_grant[key][0]
         facts = state.grant(key)
         grants[key] = replace(
             facts, serial=facts.serial + 1, fetching=now.boot, asked=False, changed=False, retry_at=None
         )
         timeout = process_starts.timeout(facts, plan)
         orders.append(
-            FetchOrder(_grant(registry), facts.serial + 1, registry.standing, plan.aws.timeout, timeout)
+            FetchOrder(_grant(key, plan), facts.serial + 1, plan.standing_of(key), plan.aws.timeout, timeout)
         )
     return replace(state, grants=grants), (Fetch(tuple(orders)),)
 
 
-def _grant(registry: Registry) -> Grant:
+def _grant(key: str, plan: Plan) -> Grant:
+    if (spare := plan.spares().get(key)) is not None:
+        return spare.candidate.grant
+    registry = plan.by_grant()[key][0]
     if registry.grant is None:
         raise AssertionError("by_grant lists only registries with a grant")
     return registry.grant

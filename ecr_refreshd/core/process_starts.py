@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
-from ecr_refreshd.core.model import Category, Failure, Instant, Standing
+from ecr_refreshd.core.model import Category, Failure, Instant
 from ecr_refreshd.core.state import GrantFacts, Plan, State
 
 _AFTER_FAILURE = tuple(timedelta(minutes=minutes) for minutes in (1, 2, 5, 10))
@@ -24,12 +24,6 @@ PERSON_TIMEOUT = timedelta(minutes=10)
 """For a start that a person has asked for."""
 _OWN_CHANGES = timedelta(seconds=5)
 """Files that change so soon after a failed start were written by the program itself."""
-
-
-def standing_of(plan: Plan, key: str) -> Standing:
-    """Return what is known of a grant's principal, by the grant's key."""
-    served = plan.by_grant().get(key)
-    return served[0].standing if served else Standing()
 
 
 def pause_after(failure: Failure, tries: int, usual: timedelta) -> timedelta:
@@ -108,7 +102,7 @@ def grants_to_add(state: State, due: Iterable[str], keys: Iterable[str], plan: P
 def _by_process(keys: Iterable[str], plan: Plan) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}
     for key in keys:
-        if process := standing_of(plan, key).process:
+        if process := plan.standing_of(key).process:
             groups.setdefault(process, []).append(key)
     return groups
 
@@ -117,7 +111,7 @@ def interrupt(state: State, now: Instant, plan: Plan) -> State:
     """Return the state of a service that ends, with the starts under way counted as failed ones."""
     grants = dict(state.grants)
     for key, facts in state.grants.items():
-        if facts.fetching is not None and standing_of(plan, key).process:
+        if facts.fetching is not None and plan.standing_of(key).process:
             grants[key] = interrupted(facts, now)
     return replace(state, grants=grants)
 

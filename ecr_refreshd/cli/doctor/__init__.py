@@ -25,6 +25,7 @@ from ecr_refreshd.cli.doctor import (
     profiles,
     service,
     trouble,
+    unread,
 )
 from ecr_refreshd.cli.doctor.finding import Finding, Severity, exit_code
 from ecr_refreshd.cli.doctor.page import as_json, as_text
@@ -39,13 +40,20 @@ Check = Callable[[Scene], Iterable[Finding]]
 CHECKS: tuple[tuple[str, tuple[Check, ...]], ...] = (
     (
         "the service",
-        (service.presence, folders.closed, service.environment, trouble.trouble, machine.lingering),
+        (
+            folders.home,
+            service.presence,
+            folders.closed,
+            service.environment,
+            trouble.trouble,
+            machine.lingering,
+        ),
     ),
     ("settings and AWS profiles", (aws.settings, profiles.files, profiles.absent, entries.none_kept)),
     ("logins", (aws.logins,)),
     ("docker's and podman's files", (disk.access, disk.named_folder, disk.exposure, disk.mounts)),
-    ("their entries", (entries.broken, entries.hidden, entries.dead, entries.variable)),
-    ("credential helpers", (helpers.programs,)),
+    ("their entries", (entries.broken, entries.hidden, entries.dead, unread.hidden_logins, unread.variable)),
+    ("credential helpers", (helpers.programs, unread.patterns)),
     ("notices", (notices.ways, notices.hook)),
     ("this machine", (machine.limits, machine.time, machine.windows)),
     ("AWS", (aws.refusals,)),
