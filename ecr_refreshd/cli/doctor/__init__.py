@@ -110,6 +110,9 @@ def _found(scene: Scene) -> list[Finding]:
 
 def _is_an_echo(finding: Finding, every: list[Finding]) -> bool:
     """Return whether a finding only repeats others: what clients would send, where the causes are found."""
+    homes = [each.how for each in every if each.key == "home.anothers"]
+    if finding.key in {"state.folder", "file.unreadable", "file.unwritable", "service.silent"}:
+        return finding.how in homes
     if finding.key != "client.refused":
         return False
     causes = [each for each in every if each.severity is Severity.ERROR and each.key != finding.key]

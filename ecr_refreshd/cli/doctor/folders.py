@@ -42,7 +42,7 @@ def home(scene: Scene) -> Iterator[Finding]:
         return
     yield Finding(
         "home.anothers",
-        Severity.WARNING,
+        Severity.WARNING if user.has_anothers_home else Severity.ERROR,
         user.home,
         f"HOME is {user.home}, which belongs to {user.home_owner}, and you are {user.who}.",
         f"The files, logins and service that are looked at here are those of {user.home_owner}."

@@ -82,6 +82,15 @@ def folder_refuses(found: Ownership, number: int) -> Remedy:
     return files.disk(number, found.path) or cannot_be_made(found)
 
 
+def settings_unreadable(found: Ownership, number: int) -> Remedy:
+    """Return what helps where the settings cannot be read.
+
+    Established: the `errno` that it was met with, and the deepest part of the path that can be looked at.
+    """
+    own = "use settings of your own (--config, or ECR_REFRESHD_CONFIG)"
+    return files.given_back(found, otherwise=own) if number == errno.EACCES else Remedy()
+
+
 # -- what other programs have a command for ------------------------------------------------------------------
 
 
