@@ -292,7 +292,10 @@ class Service:
         """Start the sign-in of a notice that still stands, for the person who pressed its button."""
         facts = self._state.notices.get(key)
         if facts is not None and facts.notice.sign_in:
-            self._herald.sign_in(facts.notice.command)
+            if facts.notice.refreshes:
+                self._herald.sign_in(facts.notice.command, facts.notice.refreshes)
+            else:
+                self._herald.sign_in(facts.notice.command)
 
     def _tick(self, late: timedelta) -> None:
         """Do what no event is needed for; a lost event costs one of these at most.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -258,6 +259,7 @@ def _notice_row(facts: NoticeFacts) -> dict[str, Any]:
         "since": timestamp(notice.since),
         "command": notice.command,
         "sign_in": notice.sign_in,
+        "refreshes": list(notice.refreshes),
         "key": notice.key,
         "reminded": sorted(facts.reminded),
         "place": facts.place,
@@ -267,6 +269,7 @@ def _notice_row(facts: NoticeFacts) -> dict[str, Any]:
 def _notice(row: Any) -> NoticeFacts:
     texts = (str(row["key"]), str(row["title"]), str(row["body"]))
     notice = Notice(*texts, _time(row["since"]), str(row["command"]), bool(row["sign_in"]))
+    notice = replace(notice, refreshes=tuple(str(host) for host in row.get("refreshes", ())))
     marks = frozenset(int(mark) for mark in row["reminded"])
     return NoticeFacts(notice, marks, place=str(row.get("place", "")))
 

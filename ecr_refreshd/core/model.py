@@ -380,6 +380,7 @@ class Notice:
         since: when it began (UTC).
         command: what helps; "" if nothing can be run.
         sign_in: the command signs in to AWS and may be started for the person by a button.
+        refreshes: the registries to be renewed once it has ended, since no file shows that it succeeded.
     """
 
     key: str
@@ -388,3 +389,4 @@ class Notice:
     since: datetime
     command: str = ""
     sign_in: bool = False
+    refreshes: tuple[str, ...] = ()

@@ -154,6 +154,7 @@ def _login_needed(
         since=since,
         command=command,
         sign_in=bool(command and (standing.lane or standing.is_configured)),
+        refreshes=tuple(r.host for r in registries) if standing.process and standing.is_configured else (),
     )
     return _Cause(notice, dies_at)
 

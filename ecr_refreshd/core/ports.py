@@ -229,8 +229,13 @@ class Herald(Protocol):
         """Give this to the program that wants to know of renewals; returns at once."""
         ...
 
-    def sign_in(self, command: str) -> None:
-        """Start a sign-in outside of this service; returns at once."""
+    def sign_in(self, command: str, refreshes: Sequence[str] = ()) -> None:
+        """Start a sign-in outside of this service; returns at once.
+
+        Args:
+            command: the sign-in.
+            refreshes: the registries to be renewed when it has ended.
+        """
         ...
 
     def finish(self, seconds: float) -> None:
