@@ -71,9 +71,12 @@ class Terminal:
         return True
 
     def start(self, processes: Iterable[str]) -> None:
-        """Start each `credential_process` that has not been started yet, one after another."""
+        """Start each `credential_process` that has not been started yet, one after another.
+
+        A profile that is in no AWS file here is left to the service, which may read others.
+        """
         for process in processes:
-            if process in self.outputs or process in self.failures:
+            if process in self.outputs or process in self.failures or process not in self.profiles.profiles:
                 continue
             try:
                 self.outputs[process] = self._output(process)
@@ -82,8 +85,7 @@ class Terminal:
                 say(f"ecr-refreshd: {error.message}\n{error.hint}", sys.stderr)
 
     def _output(self, process: str) -> Secret:
-        profile = self.profiles.profiles.get(process)
-        line = "" if profile is None else profile.keys.get("credential_process", "")
+        line = self.profiles.profiles[process].keys.get("credential_process", "")
         remedy = sign_in(self.standing(process))
         failed = f"The credential_process of profile {process}"
         try:
@@ -182,11 +184,11 @@ class TerminalFetcher:
             orders = self._orders.get()
             process = orders[0].standing.process
             self._terminal.start([process])
-            output = self._terminal.outputs.get(process)
-            if output is None:
+            if process in self._terminal.failures:
                 self._refuse(orders)
                 continue
-            self._fetcher.supply(process, output)
+            if process in self._terminal.outputs:
+                self._fetcher.supply(process, self._terminal.outputs[process])
             self._fetcher.fetch(orders)
 
     def _refuse(self, orders: Sequence[FetchOrder]) -> None:

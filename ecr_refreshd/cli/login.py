@@ -70,7 +70,10 @@ def login(args: argparse.Namespace) -> int:
             return 0
     else:
         with patience("looking for what has to be signed in to"):
-            wanted = waiting(_situation(args), terminal.profiles, settings.login.command)
+            document = _situation(args, terminal if has_person() else None)
+            wanted = waiting(document, terminal.profiles, settings.login.command)
+        if wanted == Waiting() and terminal.outputs:
+            return _told(document, clock.now().wall)  # no service runs: looking was signing in
     if wanted == Waiting():
         return _nothing(terminal)
     began = clock.now().wall
@@ -161,9 +164,12 @@ def waiting(document: Document, profiles: Profiles, sign_ins: Mapping[str, str] 
     return Waiting(tuple(commands), tuple(others), tuple(processes))
 
 
-def _situation(args: argparse.Namespace) -> Document:
+def _situation(args: argparse.Namespace, terminal: Terminal | None) -> Document:
     request = {"op": "settle", "timeout": _SETTLES}
-    return asking.asked_or_done(lambda: asking.ask(request, _SETTLES + _ASK), lambda: alone(args, Wait()))
+    longest = timedelta(seconds=refreshing.TIMEOUT + refreshing.PERSON_TIMEOUT)
+    return asking.asked_or_done(
+        lambda: asking.ask(request, _SETTLES + _ASK), lambda: alone(args, Wait(), longest, terminal)
+    )
 
 
 def _nothing(terminal: Terminal) -> int:

@@ -175,7 +175,7 @@ def test_a_program_asks_in_the_terminal_of_who_asked(home: Home, command: tuple[
             assert SECRET.encode() not in path.read_bytes(), path
 
 
-@pytest.mark.parametrize("command", [("refresh",), ("login", "corp")])
+@pytest.mark.parametrize("command", [("refresh",), ("login", "corp"), ("login",)])
 def test_without_a_service_the_terminal_serves_too(home: Home, command: tuple[str, ...]) -> None:
     program(home, ASKS)
     home.write_config(CONFIG)
