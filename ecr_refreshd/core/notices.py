@@ -16,6 +16,7 @@ from ecr_refreshd.core.events import NoticeTold
 from ecr_refreshd.core.model import Category, Failure, Instant, Notice
 from ecr_refreshd.core.pauses import served_by_grant
 from ecr_refreshd.core.remedies import ours
+from ecr_refreshd.core.remedies.aws import sign_in
 from ecr_refreshd.core.schedule import alive
 from ecr_refreshd.core.sighting import CONTESTED_AFTER, lives
 from ecr_refreshd.core.state import GrantFacts, NoticeFacts, Plan, Registry, State
@@ -86,7 +87,8 @@ def _causes(state: State, now: Instant, plan: Plan, wake: Wake) -> Iterator[_Cau
         if facts.failure is None or not _counts(state, served):
             continue
         if facts.failure.category is Category.LOGIN:
-            login = served[0].standing.lane or f"profile:{_profile(served[0])}"
+            standing = served[0].standing
+            login = standing.lane or f"profile:{standing.process or _profile(served[0])}"
             if _may_be_over(facts) and f"login:{login}" not in state.notices:
                 continue
             by_login.setdefault(login, []).extend((facts.failure, registry) for registry in served)
@@ -146,8 +148,9 @@ def _login_needed(
     since = (first.at or now.wall) if told is None else told.notice.since
     standing = registries[0].standing
     words, dies_at = _what_works(registries, state, now, plan)
-    command = standing.login_command
-    helps = f"Run: {command}" if command else first.hint
+    remedy = sign_in(standing)
+    command = standing.login_command if standing.is_configured else remedy.command
+    helps = (first.hint or remedy.hint) if remedy.words else f"Run: {remedy.command}"
     name = f'"{standing.sso_session}"' if standing.sso_session else f"of profile {_profile(registries[0])}"
     notice = Notice(
         key=f"login:{login}",
@@ -155,7 +158,8 @@ def _login_needed(
         body=_sentences(first.message, words, _confirmed(registries, state, since, plan), helps),
         since=since,
         command=command,
-        sign_in=bool(standing.lane and command),
+        sign_in=bool(command and (standing.lane or standing.is_configured)),
+        refreshes=tuple(r.host for r in registries) if standing.process and standing.is_configured else (),
     )
     return _Cause(notice, dies_at)
 
