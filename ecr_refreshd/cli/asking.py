@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from ecr_refreshd.core.remedies import ours
+from ecr_refreshd.core.remedies.service import restart_unit
 from ecr_refreshd.errors import ControlError, LockHeldError, NoServiceError, UsageError
 from ecr_refreshd.host import clock, control, places
 
@@ -68,8 +70,8 @@ def checked(answer: Mapping[str, Any]) -> Mapping[str, Any]:
     if "registries" not in answer:
         raise ControlError(
             "The running service is of another version.",
-            hint="systemctl --user restart ecr-refreshd",
-            command="systemctl --user restart ecr-refreshd",
+            hint=restart_unit("ecr-refreshd", of_user=True).command,
+            command=restart_unit("ecr-refreshd", of_user=True).command,
         )
     return answer
 
@@ -79,9 +81,9 @@ def unknown_host(unknown: Iterable[str], known: Iterable[str]) -> UsageError:
     names = list(known)
     lines = [f"ecr-refreshd does not keep {host}{did_you_mean(host, names)}" for host in unknown]
     if names:
-        words, command = "Nothing was changed. To see what is kept:", "ecr-refreshd status"
+        words, command = "Nothing was changed. To see what is kept:", ours.STATUS
     else:
-        words, command = "It keeps no registry yet. To name one in its settings:", "ecr-refreshd help init"
+        words, command = "It keeps no registry yet. To name one in its settings:", ours.INIT_HELP
     return UsageError("\n".join(lines), hint=f"{words} {command}", command=command)
 
 

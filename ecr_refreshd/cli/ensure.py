@@ -16,6 +16,7 @@ from ecr_refreshd.cli.show import look, say, say_with_advice
 from ecr_refreshd.cli.status import EXIT_CODES
 from ecr_refreshd.cli.words import read_time, span, until
 from ecr_refreshd.core import hosts
+from ecr_refreshd.core.remedies import ours
 from ecr_refreshd.errors import UsageError
 from ecr_refreshd.host import clock
 
@@ -131,20 +132,20 @@ def _cause(
     if row["phase"] == "paused":
         end = read_time(row["paused_until"])
         lasts = f"until {until(end, now, zone)}" if end else "until it is resumed"
-        return f"it is paused {lasts}", *_run(f"ecr-refreshd resume {row['host']}")
+        return f"it is paused {lasts}", *_run(ours.resume(row["host"]))
     error = row["last_error"]
     if error:
-        advice = (error["hint"], error.get("command")) if error["hint"] else _run("ecr-refreshd status")
+        advice = (error["hint"], error.get("command")) if error["hint"] else _run(ours.STATUS)
         return error["message"], *advice
     for sink in row["sinks"]:
         if sink["state"] != "written":
             detail = f" ({sink['detail']})" if sink["detail"] else ""
             mendable = sink["state"] in {"foreign", "contested", "missing"}
-            command = f"ecr-refreshd refresh {row['host']}" if mendable else "ecr-refreshd doctor"
+            command = ours.refresh(row["host"]) if mendable else ours.DOCTOR
             return f"{sink['path']}: {sink['state']}{detail}", *_run(command)
     if not row["sinks"]:
-        return "its token is in no file", *_run("ecr-refreshd status")
-    return f"{span(least)} could not be had within {span(limit)}", *_run("ecr-refreshd status")
+        return "its token is in no file", *_run(ours.STATUS)
+    return f"{span(least)} could not be had within {span(limit)}", *_run(ours.STATUS)
 
 
 def _run(command: str) -> tuple[str, str]:

@@ -152,7 +152,8 @@ class Rows:
     def renewal(self, row: Row) -> str:
         """Return when a row's token is renewed next."""
         at = read_time(row.get("next_renewal_at"))
-        if row.get("phase") == "login-required":
+        is_timed = at is not None and bool((row.get("principal") or {}).get("process"))
+        if row.get("phase") == "login-required" and not is_timed:
             return "at sign-in"  # another try by time may come before, and is not worth waiting for
         if at is None or row.get("phase") == "paused":
             return "-"

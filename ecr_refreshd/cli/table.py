@@ -15,6 +15,7 @@ from ecr_refreshd.cli import rows
 from ecr_refreshd.cli.principals import fitting_text
 from ecr_refreshd.cli.rows import Rows
 from ecr_refreshd.cli.words import advice_lines, counted, moment, read_time, span, until
+from ecr_refreshd.core.remedies import ours
 
 Row = Mapping[str, Any]
 
@@ -144,7 +145,7 @@ class _Page:
         yield from self._wrapped(
             f"No registry is kept: none in the settings, and none in docker's and podman's files{unread}."
         )
-        scan = "ecr-refreshd init --scan ."
+        scan = ours.SCAN
         yield from self._advice(f"To find some: {scan}", scan)
 
     def _notice(self, notice: Row) -> Iterator[str]:
@@ -168,7 +169,7 @@ class _Page:
                 yield from self._wrapped(
                     "No service is running; this is what the last one remembered.", style="title"
                 )
-            yield self._command("ecr-refreshd run")
+            yield self._command(ours.RUN)
             return
         if not registries and overall == "ok":
             return  # said where the registries would be

@@ -133,7 +133,7 @@ def hopeless(state: State, hosts: Collection[str], plan: Plan, now: Instant) -> 
         failure = registry.blocked
         if failure is None and registry.grant is not None and not _is_asked_for(state, host, plan):
             failure = state.grant(registry.grant.key).failure
-        waits = failure is not None and failure.category is not Category.TRANSIENT
+        waits = failure is not None and (failure.category is not Category.TRANSIENT or failure.awaits_person)
         if not (host in state.pauses or waits or _stuck(state, host, plan, now)):
             return False
     return True

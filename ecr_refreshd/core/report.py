@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from ecr_refreshd.core import logins
 from ecr_refreshd.core.fetching import renewal_of
 from ecr_refreshd.core.healing import OTHER_LOGINS, Verdict
 from ecr_refreshd.core.model import Category, Complaint, EntryKind, Failure, Instant, Notice, SinkState
 from ecr_refreshd.core.plan import MOST_ADOPTED
+from ecr_refreshd.core.remedies import ours
 from ecr_refreshd.core.schedule import alive, just_resumed
 from ecr_refreshd.core.sighting import CONTESTED_AFTER, lives
 from ecr_refreshd.core.state import (
@@ -152,7 +154,7 @@ def _row(
         "obtained_at": timestamp(None if remembered is None else remembered.obtained_at),
         "served_by": None if elsewhere is None else elsewhere.program,
         "worked": remembered is not None or _worked(registry, state, plan, now),
-        "next_renewal_at": timestamp(_next_try(facts, renewals.get(key), now)),
+        "next_renewal_at": timestamp(_next_try(registry, facts, renewals.get(key), state, now)),
         "fingerprint": None if token is None else token.fingerprint,
         "principal": None
         if principal is None
@@ -162,6 +164,7 @@ def _row(
             "sso_session": registry.standing.sso_session or None,
             "chosen_by": str(registry.chosen_by),
             "login_backed": registry.standing.login_backed,
+            "process": registry.standing.process or None,
             **_choice(registry),
         },
         "region": registry.region,
@@ -214,8 +217,13 @@ def _file(file: FilePlan, state: State) -> Row:
     return row
 
 
-def _next_try(facts: GrantFacts, renewal: datetime | None, now: Instant) -> datetime | None:
+def _next_try(
+    registry: Registry, facts: GrantFacts, renewal: datetime | None, state: State, now: Instant
+) -> datetime | None:
     if facts.failure is not None:
+        login = state.logins.get(registry.standing.lane)
+        if facts.failure.category is Category.LOGIN and logins.is_dead(login):
+            return None
         return None if facts.retry_at is None else now.wall + (facts.retry_at - now.boot)
     return renewal
 
@@ -311,9 +319,9 @@ def _sink_state(registry: Registry, sink: SinkFacts, state: State, now: Instant)
         if judgement.verdict is Verdict.LEAVE:
             return SinkState.FOREIGN, (
                 "a login of another kind, which ECR does not take: pulls fail with it; "
-                f"`ecr-refreshd refresh {host}` replaces it"
+                f"`{ours.refresh(host)}` replaces it"
             )
-        return SinkState.FOREIGN, f"somebody else's login; `ecr-refreshd refresh {host}` replaces it"
+        return SinkState.FOREIGN, f"somebody else's login; `{ours.refresh(host)}` replaces it"
     if judgement is not None and judgement.verdict is Verdict.RIGHT:
         unread = sink.view.unread.get(host, "")
         return (SinkState.SHADOWED, unread) if unread else (SinkState.WRITTEN, "")

@@ -24,7 +24,7 @@ from ecr_refreshd.core.model import (
     Token,
     View,
 )
-from ecr_refreshd.core.settings import Renew
+from ecr_refreshd.core.settings import Aws, Renew
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,7 @@ class Plan:
         warn_before: how long before the known end of a login its notice comes.
         session_lengths: by lane, how long a login lasts whose end is not on disk, as configured.
         zone: in which times for people are written.
+        aws: how long asking AWS may take.
         left_out: adoptable hosts beyond the most that are adopted.
     """
 
@@ -108,6 +109,7 @@ class Plan:
     warn_before: timedelta = timedelta(minutes=30)
     session_lengths: Mapping[str, timedelta] = field(default_factory=dict)
     zone: tzinfo = UTC
+    aws: Aws = field(default_factory=Aws)
     left_out: tuple[str, ...] = ()
     _served: Mapping[str, list[Registry]] = field(init=False, compare=False, repr=False)
     _spares: Mapping[str, Spare] = field(init=False, compare=False, repr=False)
