@@ -92,8 +92,12 @@ def _well(row: Row, least: timedelta, now: datetime) -> str:
 
 def _has(row: Row, least: timedelta, now: datetime) -> bool:
     """Return whether a host is as it should be, by what is told of it; only the service sees every entry."""
-    written = bool(row["sinks"]) and all(sink["state"] == "written" for sink in row["sinks"])
-    return written and _left(row, now) >= least
+    written = bool(row["sinks"]) and all(_is_written(sink) for sink in row["sinks"])
+    return written and row["phase"] not in {"blocked", "unwritten"} and _left(row, now) >= least
+
+
+def _is_written(sink: Row) -> bool:
+    return sink["state"] == "written" and bool(sink.get("works", True))
 
 
 def _life(row: Row) -> str:
@@ -116,7 +120,7 @@ def _why(row: Row, least: timedelta, limit: timedelta, now: datetime) -> str:
 
 def _is_broken(sink: Row) -> bool:
     """Return whether clients find no login there that could work, whatever else is kept fresh."""
-    return sink["state"] in {"unparsable", "missing"} or not sink.get("works", True)
+    return not bool(sink.get("works", sink["state"] not in {"unparsable", "missing"}))
 
 
 def _cause(row: Row, least: timedelta, limit: timedelta, now: datetime, zone: tzinfo) -> tuple[str, str]:
@@ -133,7 +137,7 @@ def _cause(row: Row, least: timedelta, limit: timedelta, now: datetime, zone: tz
             detail = f" ({sink['detail']})" if sink["detail"] else ""
             mendable = sink["state"] in {"foreign", "contested", "missing"}
             command = f"ecr-refreshd refresh {row['host']}" if mendable else "ecr-refreshd doctor"
-            return f"{sink['path']}: {sink['state']}{detail}", command
+            return f"{sink['path']}: {sink['state']}{detail}", sink.get("hint") or command
     if not row["sinks"]:
         return "no file carries its token", "ecr-refreshd status"
     return f"{span(least)} could not be had within {span(limit)}", "ecr-refreshd status"

@@ -199,7 +199,10 @@ def _introduce(service: Service, args: argparse.Namespace) -> None:
         service.wait(wait := Wait(), _FIRST_LOOKS_END)
         document = service.document()
     if not document["registries"] and wait.settled and document["overall"] == "ok":
-        text = _nothing_kept(ConfigFile.chosen(args))
+        ignored = document["ignored"]
+        text = (
+            f"Nothing is kept: {document['summary']}." if ignored else _nothing_kept(ConfigFile.chosen(args))
+        )
         if sys.stdout.isatty():
             say(text)
         else:

@@ -22,6 +22,7 @@ _STYLES = {
     "login-required": "1;35",
     "blocked": "31",
     "expired": "31",
+    "unwritten": "31",
     "paused": "2",
     "title": "1;33",
     "strong": "1",
@@ -29,12 +30,11 @@ _STYLES = {
     "bad": "31",
 }
 _OVERALL = {
-    "ok": "all is well",
+    "ok": "ok",
     "degraded": "degraded",
-    "login-required": "login required",
+    "login-required": "sign-in needed",
     "failed": "no registry has a valid token",
 }
-_SERVED = {"fresh", "renewing", "paused"}
 _CHOSEN = {
     "config": "as configured",
     "account": "fits the account",
@@ -122,9 +122,14 @@ class _Page:
         registries = self._document.get("registries", [])
         if not registries and self._document.get("pid") is None:
             yield from self._wrapped(
-                "Nothing is remembered: no service has kept a registry here so far. What is in "
-                "the way of one: ecr-refreshd doctor"
+                "No service has kept a registry here so far. What keeps one from it: ecr-refreshd doctor"
             )
+            return
+        if not registries and self._document.get("overall") == "starting":
+            return
+        if not registries and self._document.get("ignored"):
+            yield from self._unread(())
+            yield from self._wrapped(f"Nothing is kept: {self._document.get('summary')}.")
             return
         if not registries:
             yield from self._unread(())
@@ -161,17 +166,11 @@ class _Page:
             since = f", up {span(self._now - started)}" if started else ""
             overall = self._document.get("overall", "")
             told = _OVERALL.get(overall, overall)
-            unserved = [r for r in self._document.get("registries", ()) if r.get("phase") not in _SERVED]
-            if overall == "ok" and unserved:
-                # Hosts that merely stood in a file, and never worked, are nobody's outage (DESIGN 3).
-                told = (
-                    f"{len(unserved)} adopted, not served so far (see below); nothing that worked is failing"
-                )
-            elif overall == "ok" and self._document.get("degraded"):
-                kept = self._document.get("registries")
-                told = f"{'tokens are fresh' if kept else 'no registry is kept'}, but see below"
-            elif overall == "ok" and any(file.get("notes") for file in self._listed()):
-                told = "tokens are fresh; see what is said of the files below"
+            summary = self._document.get("summary", "")
+            noted = any(file.get("notes") for file in self._listed())
+            if overall == "ok" and (self._document.get("degraded") or noted):
+                told += ", see below" if self._document.get("degraded") else ", see the files below"
+            told = summary if overall == "starting" else f"{told}: {summary}" if summary else told
             yield from self._wrapped(
                 f"ecr-refreshd {self._document.get('version')}, pid {pid}{since}: {told}"
             )
@@ -212,9 +211,9 @@ class _Page:
         )
 
     def _token(self, row: Row) -> str:
-        expires = read_time(row.get("expires_at"))
+        expires = read_time(row.get("works_until" if row.get("phase") == "unwritten" else "expires_at"))
         if expires is None:
-            return "none"
+            return "not written" if row.get("phase") == "unwritten" else "none"
         if expires <= self._now:
             return f"ended {moment(expires, self._now)}"
         return f"{span(expires - self._now)} left"
@@ -260,6 +259,8 @@ class _Page:
                 end = read_time(sink.get("kept_until"))
                 told += f", kept until {until(end, self._now, self._look.zone)}" if end else ""
                 yield from self._wrapped(f"{told}: {detail}" if detail else told, indent=2)
+                if sink.get("hint") and not (sink.get("state") == "foreign" and sink.get("works", True)):
+                    yield from self._wrapped(f"{self._arrow} {sink['hint']}", indent=2, style="strong")
         yield from self._probe(row.get("probe"))
         heals = row.get("heals", 0)
         if heals:
@@ -304,6 +305,8 @@ class _Page:
             if file.get("path") not in told:
                 text = f"{file.get('path')}: {file.get('state')}: {file.get('detail')}"
                 yield from self._wrapped(text, style="bad")
+                if file.get("hint"):
+                    yield from self._wrapped(f"{self._arrow} {file['hint']}", indent=2, style="strong")
 
     def _wrapped(self, text: str, *, indent: int = 0, style: str = "") -> list[str]:
         if self._width is None:

@@ -230,7 +230,10 @@ class View:
     Attributes:
         entries: what stands under each host that was asked about.
         shadows: host -> why nothing is written for it there (``credHelpers`` names another program).
+        served: of `shadows`, the hosts for which that program was asked and answers with a credential that works;
+            until when (UTC), None if it does not say.
         unread: host -> why docker does not read what is written for it there.
+        undecodable: why docker decodes no login of the file (a value of a wrong type), "" if it does.
         helped: those asked about whose clients are to be sent to our credential helper.
         both: those of `helped` whose token stands in the file too.
         spare: those of `helped` that only a line of ours, and nothing else, makes so.
@@ -252,6 +255,7 @@ class View:
 
     entries: dict[str, Entry] = field(default_factory=dict)
     shadows: dict[str, str] = field(default_factory=dict)
+    served: dict[str, datetime | None] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
     helped: frozenset[str] = frozenset()
     both: frozenset[str] = frozenset()
@@ -268,6 +272,7 @@ class View:
     exists: bool = True
     notes: tuple[str, ...] = ()
     rest: str = ""
+    undecodable: str = ""
 
 
 def expiry_hint(auth: str) -> datetime | None:

@@ -63,6 +63,11 @@ def make(
         {f"sso:{name}": length for name, length in settings.notify.sso_session_duration.items()},
         zone,
         passed_over=frozenset(_passed_over(settings, found)) - registries.keys(),
+        ignored=frozenset(
+            known.name
+            for text in found
+            if (known := hosts.parse(text)) is not None and settings.discover.ignores(known.name)
+        ),
     )
 
 

@@ -32,7 +32,7 @@ class Registry:
 
     Attributes:
         grant: the call that serves it; None while it is `blocked` for want of a principal.
-        origin: ``config`` or ``adopted``.
+        origin: ``config``, ``added`` or ``adopted``.
         account: twelve digits, None for the public registry and for aliases outside AWS names.
         replace_foreign: a credential that somebody else wrote is overwritten at once.
         respects_logout: a `docker logout` pauses the host instead of being healed.
@@ -77,6 +77,7 @@ class Plan:
         session_lengths: by lane, how long a login lasts whose end is not on disk, as configured.
         zone: in which times for people are written.
         passed_over: hosts that stand in the files and are kept no more, since the configuration names others.
+        ignored: hosts found in files that the settings exclude.
     """
 
     registries: Mapping[str, Registry] = field(default_factory=dict)
@@ -87,6 +88,7 @@ class Plan:
     session_lengths: Mapping[str, timedelta] = field(default_factory=dict)
     zone: tzinfo = UTC
     passed_over: frozenset[str] = frozenset()
+    ignored: frozenset[str] = frozenset()
     _served: Mapping[str, list[Registry]] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:

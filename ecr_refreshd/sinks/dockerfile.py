@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.dockerconfig import OURS, Config, Reading, Routes, read
@@ -23,6 +24,7 @@ from ecr_refreshd.core.routing import (
     routing,
 )
 from ecr_refreshd.core.secret import Secret
+from ecr_refreshd.core.undecodable import mistyped, undecodable
 from ecr_refreshd.errors import SinkError
 from ecr_refreshd.sinks import stage
 from ecr_refreshd.sinks.files import Rewritten, mend, rewrite
@@ -183,7 +185,8 @@ class DockerFile:
         return routing(host, routes, self._mode, self._dialect, means)
 
     def _view(self, place: Place, data: bytes | None) -> View:
-        reading = read(data, self._hosts)
+        config = Config.parse(data)
+        reading = config.read(self._hosts)
         routes = reading.routes
         means = self._means(routes)
         routings = {host: self._routing(host, routes, means) for host in self._hosts}
@@ -222,6 +225,7 @@ class DockerFile:
             ecr_hosts=reading.ecr_hosts,
             exists=data is not None,
             rest=reading.rest,
+            undecodable=_undecodable(config, self._hosts) if self._dialect == "docker" else "",
             notes=(
                 *self._notes,
                 *self._kept,
@@ -306,6 +310,13 @@ def _entry(host: str, entry: Entry, way: Way, routes: Routes) -> Entry:
     if way in {Way.AUTHS, Way.STORE} and routes.helpers.get(host) == OURS:
         return replace(entry, untidy=True)
     return entry
+
+
+def _undecodable(config: Config, hosts: Sequence[str]) -> str:
+    found = next(chain(mistyped(config), undecodable(config, frozenset(hosts))), None)
+    if found is None:
+        return ""
+    return f"docker decodes no login in this file, because {found.what} (line {found.line})"
 
 
 def _closer_notes(reading: Reading) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ def test_wide_terminal_shows_a_table() -> None:
     text = render(document(registry()), NOW, Look(width=140))
 
     assert text.splitlines() == [
-        "ecr-refreshd 0.1.0, pid 4711, up 2 h 3 min: all is well",
+        "ecr-refreshd 0.1.0, pid 4711, up 2 h 3 min: ok",
         "",
         "REGISTRY                                      PHASE  TOKEN             NEXT       PRINCIPAL",
         f"{WEST}  fresh  11 h 12 min left  in 12 min  dev (fits the account)",
@@ -53,7 +53,7 @@ def test_narrow_terminal_shows_a_block_per_registry() -> None:
 def test_everything_that_went_wrong_is_said_with_its_remedy() -> None:
     lines = render(document(LOGIN_ENDED, overall="login-required"), NOW, Look(width=140)).splitlines()
 
-    assert lines[0].endswith(": login required")
+    assert lines[0].endswith(": sign-in needed")
     assert [line.strip() for line in lines[4:9]] == [
         "The SSO login of session corp has ended. (12 min ago)",
         "→ aws sso login --sso-session corp",
@@ -223,7 +223,7 @@ def test_whoever_waits_for_a_person_is_not_given_a_time() -> None:
 
 def test_all_is_not_well_while_something_is_degraded() -> None:
     text = render(document(registry(), degraded=[complaint("x cannot be watched.")]), NOW, Look(width=140))
-    assert text.splitlines()[0].endswith(": tokens are fresh, but see below")
+    assert text.splitlines()[0].endswith(": ok, see below")
     assert text.splitlines()[1] == "! x cannot be watched."
 
 
@@ -234,15 +234,45 @@ def test_nothing_is_said_of_files_that_nobody_has_looked_at() -> None:
     assert "ecr-refreshd doctor" in text
 
 
-def test_tokens_are_not_called_fresh_where_none_is() -> None:
-    """An adopted host that never worked, and a mistake in the config beside it."""
-    row = registry(phase="blocked", origin="adopted", expires_at=None, obtained_at=None)
-    wrong = "The configuration has a mistake."
-    text = render(document(row, degraded=[complaint(wrong)]), NOW, Look(width=140))
-    assert "are fresh" not in text
-    assert "see below" in text.splitlines()[0]
-    assert wrong in text
-    assert "are fresh" not in render(document(degraded=[complaint(wrong)]), NOW, Look(width=140))
+def test_the_headline_has_the_numbers_of_the_document() -> None:
+    """Nothing is called fresh that is not: an adopted host that nobody can serve is skipped, and said so."""
+    summary = "1 fresh, 1 registry skipped: no profile for account 999988887777"
+    text = render(document(registry(), summary=summary), NOW, Look(width=140))
+    assert text.splitlines()[0].endswith(f": ok: {summary}")
+
+
+def test_before_the_first_look_nothing_is_said_of_registries() -> None:
+    """A new service does not know yet what stands in the files."""
+    starting = document(overall="starting", summary="starting: reading docker's and podman's files")
+    text = render(starting, NOW, Look(width=140))
+    assert text.strip().endswith("reading docker's and podman's files")
+    assert "No registries" not in text
+
+
+def test_ignored_hosts_are_not_called_missing() -> None:
+    """`ignore` excludes them on purpose; a scan would not help."""
+    ignored = document(ignored=["h"], summary="no registries, 1 host ignored ([discover] ignore)")
+    text = render(ignored, NOW, Look(width=140))
+    assert "1 host ignored ([discover] ignore)" in text
+    assert "no ECR host stands" not in text
+
+
+def test_an_unwritten_token_is_not_shown_as_life_left() -> None:
+    """The life of a token that no client finds is no news to anybody who pulls."""
+    sink = {
+        "path": FILE,
+        "kind": "auths",
+        "state": "unwritable",
+        "detail": "permission denied.",
+        "works": False,
+        "hint": "sudo chown dev /home/dev/.docker",
+        "command": "sudo chown dev /home/dev/.docker",
+    }
+    row = registry(phase="unwritten", works_until=None, sinks=[sink])
+    lines = render(document(row, overall="degraded"), NOW, Look(width=140)).splitlines()
+    assert "11 h" not in lines[3]
+    assert "not written" in lines[3]
+    assert lines[5].strip() == "→ sudo chown dev /home/dev/.docker"
 
 
 def test_a_login_of_somebody_else_has_its_end_by_the_clock_on_the_wall() -> None:
@@ -260,8 +290,7 @@ def test_a_login_of_somebody_else_has_its_end_by_the_clock_on_the_wall() -> None
 def test_what_is_said_of_a_file_is_pointed_at() -> None:
     files = [{"path": FILE, "notes": ["docker asks docker-credential-pass and reads no entry of this file."]}]
     lines = render(document(registry(), files=files), NOW, Look(width=140)).splitlines()
-    assert "all is well" not in lines[0]
-    assert "files below" in lines[0]
+    assert lines[0].endswith(": ok, see the files below")
     assert lines[-1].strip() == files[0]["notes"][0]
 
 

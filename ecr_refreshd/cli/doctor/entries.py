@@ -21,6 +21,7 @@ from ecr_refreshd.core.dockerentry import decoded, ecr_name
 from ecr_refreshd.core.jsontext import JsonError, Member
 from ecr_refreshd.core.model import EntryKind
 from ecr_refreshd.core.routing import Means, store_for
+from ecr_refreshd.core.undecodable import mistyped
 from ecr_refreshd.sinks.means import Machine
 
 _UNSET = pasted.steps(
@@ -34,6 +35,7 @@ def broken(scene: Scene) -> Iterator[Finding]:
         if file.line:
             yield _unparsable(file)
         elif file.config is not None:
+            yield from _mistyped(file, file.config)
             yield from _undecodable(file, file.config, scene)
 
 
@@ -50,6 +52,19 @@ def _unparsable(file: DockerFile) -> Finding:
         ),
         files=frozenset({file.path}),
     )
+
+
+def _mistyped(file: DockerFile, config: Config) -> Iterator[Finding]:
+    for found in mistyped(config) if file.dialect == "docker" else ():
+        yield Finding(
+            "file.mistyped",
+            Severity.ERROR,
+            file.real,
+            f"In {file.real}, {found.what} (line {found.line}).",
+            "docker then takes none of the file's logins, so that every registry is refused.",
+            f"Correct line {found.line} of {file.real}.",
+            files=frozenset({file.path}),
+        )
 
 
 def _undecodable(file: DockerFile, config: Config, scene: Scene) -> Iterator[Finding]:

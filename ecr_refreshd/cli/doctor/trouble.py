@@ -7,22 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from ecr_refreshd.cli.doctor import pasted
+from ecr_refreshd.cli.doctor.dockerfiles import DockerFile
 from ecr_refreshd.cli.doctor.finding import Finding, Severity
 from ecr_refreshd.cli.doctor.obstacles import obstacle
 from ecr_refreshd.cli.doctor.scene import Scene
 from ecr_refreshd.cli.doctor.service import restart
 from ecr_refreshd.cli.words import read_time, until
+from ecr_refreshd.core.pulls import REGISTRY_REFUSES
 from ecr_refreshd.core.report import CONFIG_INVALID
 from ecr_refreshd.host import clock
 
-_ON_ITS_WAY = frozenset({"not looked at yet", "to be written", "no token yet"})
+_ON_ITS_WAY = frozenset({"not read yet", "to be written", "no token yet"})
 """Details of an entry that is only missing until something else is mended, which is said there."""
 
 
 def trouble(scene: Scene) -> Iterator[Finding]:
     """Find what the service itself complains of: what it cannot watch or write, and notices that reach nobody."""
-    if not scene.running:
-        return
     for complaint in scene.document.get("degraded", ()):
         code, message = str(complaint["code"]), str(complaint["message"])
         if code == CONFIG_INVALID and scene.refused is None:
@@ -36,6 +36,8 @@ def trouble(scene: Scene) -> Iterator[Finding]:
     for row in scene.rows:
         yield from _of_registry(row, scene)
     yield from _of_files(scene)
+    if not scene.running:
+        return
     for notice in scene.document.get("notices", ()):
         for problem in notice.get("problems", ()):
             yield Finding(
@@ -84,8 +86,19 @@ def _of_registry(row: Mapping[str, Any], scene: Scene) -> Iterator[Finding]:
             "Nothing renews or heals it meanwhile.",
             f"ecr-refreshd resume {host}",
         )
+    error = row.get("last_error") or {}
+    if error.get("code") == REGISTRY_REFUSES:
+        yield Finding(
+            REGISTRY_REFUSES,
+            Severity.ERROR,
+            host,
+            str(error["message"]),
+            "docker pull is refused, although AWS says that the token is valid.",
+            pasted.hinted(str(error["hint"])),
+            hosts=frozenset({host}),
+        )
     for sink in row["sinks"]:
-        if sink["state"] == "contested":
+        if sink["state"] == "contested" and scene.running:
             yield Finding(
                 "sink.contested",
                 Severity.WARNING,
@@ -106,7 +119,7 @@ def _of_files(scene: Scene) -> Iterator[Finding]:
         for sink in row["sinks"]:
             detail = str(sink.get("detail") or "")
             if (
-                sink["state"] in {"unwritable", "shadowed", "missing"}
+                sink["state"] in ({"unwritable", "shadowed", "missing"} if scene.running else {"unwritable"})
                 and detail
                 and detail not in _ON_ITS_WAY
             ):
@@ -115,6 +128,13 @@ def _of_files(scene: Scene) -> Iterator[Finding]:
     known = {file.path: file for file in scene.files}
     for (state, path, detail, hint), about in hosts.items():
         in_the_way = obstacle(known[path]) if state == "unwritable" and path in known else None
+        if (
+            not scene.running
+            and in_the_way is None
+            and path in known
+            and _holds_all(known[path], about, scene)
+        ):
+            continue  # mended since, and written
         named = ", ".join(about[:3]) + (f" and {len(about) - 3} more" if len(about) > 3 else "")
         what = detail.removesuffix(hint).rstrip()
         again = f"ecr-refreshd refresh {' '.join(about)}"
@@ -128,6 +148,13 @@ def _of_files(scene: Scene) -> Iterator[Finding]:
             hosts=frozenset(about),
             files=frozenset({path}),
         )
+
+
+def _holds_all(file: DockerFile, hosts: list[str], scene: Scene) -> bool:
+    """Return whether a living token for each host stands in a file now."""
+    entries = {} if file.config is None else file.config.read(hosts).entries
+    ends = [entry.expires_hint for entry in entries.values()]
+    return bool(ends) and all(end is not None and end > scene.now for end in ends)
 
 
 def _remedy(hint: str, state: str, hosts: list[str], again: str) -> str:

@@ -35,3 +35,7 @@ class Remedy:
     def hint(self) -> str:
         """Return the whole advice as one text, for documents that have one field for it."""
         return f"{self.words} {self.command}".strip()
+
+
+NO_REMEDY = Remedy()
+"""Where nothing has to be done, or only time helps."""
