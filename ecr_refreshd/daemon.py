@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from ecr_refreshd.core import decisions, machine, memory, narrate, report
+from ecr_refreshd.core import decisions, fallback, machine, memory, narrate, report
 from ecr_refreshd.core.events import CredentialsChanged, Event, LoginsSeen, SignInAsked, Ticked
 from ecr_refreshd.core.model import Category, Complaint, Instant
 from ecr_refreshd.core.ports import Parts, Surroundings
@@ -87,6 +87,7 @@ class Service:
             memory.adopted(remembered),
             memory.seed(remembered) or seed,
             parts.zone,
+            dropped=memory.dropped(remembered),
         )
         now = parts.clock.now()
         self._started = now.wall
@@ -187,6 +188,7 @@ class Service:
         """Start the workers and look at everything once."""
         self._alarms.start()
         self._replan()
+        self._pass_over(self._parts.clock.now())
         seen = LoginsSeen(self._outlook.logins)
         self._state = machine.absorb(self._state, seen, self._parts.clock.now(), self._plan)
         self._parts.supervise("READY=1")
@@ -219,6 +221,8 @@ class Service:
         if ticks:
             self.tick_due = now.boot + TICK
         events = [event for item in items for event in self._take(item)]
+        if self._configuration.is_due(now.boot):
+            events += self._reload()
         self._outlook.look_if_due(now.boot)
         if any(isinstance(event, Ticked) for event in events):
             self._alarm_at = None  # it has rung
@@ -227,6 +231,7 @@ class Service:
         before = self._state
         for event in events:
             self._state = machine.absorb(self._state, event, now, self._plan)
+        self._pass_over(now)
         for asked in self._waits.events(self._state, now, self._plan):
             self._state = machine.absorb(self._state, asked, now, self._plan)
         self._state, decided = machine.step(self._state, Ticked(), now, self._plan)
@@ -307,7 +312,9 @@ class Service:
     def _looked_around(self, seen: Surroundings) -> list[Event]:
         """Return what has changed around the service; that files were touched says nothing."""
         before, events = self._outlook.take(seen, self._parts.clock.now().boot)
-        if seen.config != before.config:
+        if seen.config != before.config and not seen.config:
+            self._configuration.vanished(self._parts.clock.now().boot)
+        elif seen.config != before.config:
             events = [*self._reload(), *events]
         if seen.aws.profiles != before.aws.profiles or seen.aws.files != before.aws.files:
             self._wishes.reread(seen.aws.profiles)
@@ -321,7 +328,7 @@ class Service:
         if settings is not None:
             if settings != self._wishes.settings:
                 self._lanes.drop()  # the settings also say how a file is written
-            self._wishes.settings = settings
+            self._wishes.configure(settings)
             self._herald.configure(settings.notify, settings.hooks)
             self._outlook.look()
             self._replan()
@@ -331,6 +338,11 @@ class Service:
     def _replan(self) -> None:
         self._plan = self._wishes.plan(self._parts.files(self._wishes.settings))
         self._lanes.arrange(self._plan)
+
+    def _pass_over(self, now: Instant) -> None:
+        """Let the next principal serve where one has failed, and the first where it works again."""
+        if self._wishes.pass_over(fallback.passed_over(self._state, self._plan, now)):
+            self._replan()
 
     def _after(self, before: State, now: Instant) -> None:
         """Set the alarm, watch where the files are now, tell who waits, and remember."""
@@ -348,7 +360,7 @@ class Service:
         self._set_alarm(now)
 
     def _set_alarm(self, now: Instant) -> None:
-        moments = [at for at in (self._outlook.due, self._save_at) if at is not None]
+        moments = [at for at in (self._outlook.due, self._configuration.due, self._save_at) if at is not None]
         alarms = [now.wall + (at - now.boot) for at in moments]
         if self._state.wake_at is not None:
             alarms.append(self._state.wake_at)
@@ -361,7 +373,13 @@ class Service:
         self._saved_at = self._parts.clock.now().boot
         try:
             self._parts.save(
-                memory.remember(self._state, self._plan, tuple(self._wishes.adopted), self.document())
+                memory.remember(
+                    self._state,
+                    self._plan,
+                    tuple(self._wishes.adopted),
+                    self.document(),
+                    dropped=self._wishes.dropped,
+                )
             )
         except OSError as error:
             self._parts.log.warning("memory.not_saved", message=error.strerror or type(error).__name__)

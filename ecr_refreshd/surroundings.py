@@ -93,6 +93,7 @@ class Outlook:
         self._lookout.stop()
 
 
+_STAYS_AWAY = timedelta(seconds=1)
 _OLD_SETTINGS = "The old settings stay in force"
 
 
@@ -109,15 +110,27 @@ class Configuration:
 
     Attributes:
         trouble: a complaint about a file that cannot be used, None if the newest is in force.
+        due: suspend-counting time at which to read a file that has vanished: many programs save by removing the
+            file and making it anew. None if it has not.
     """
 
     def __init__(self, read: Callable[[], Settings], log: Log) -> None:
         self._read = read
         self._log = log
         self.trouble: Complaint | None = None
+        self.due: timedelta | None = None
+
+    def vanished(self, boot: timedelta) -> None:
+        """Read it again in a second; if it stays away, the defaults hold."""
+        self.due = boot + _STAYS_AWAY
+
+    def is_due(self, boot: timedelta) -> bool:
+        """Return whether a vanished file is to be read now."""
+        return self.due is not None and boot >= self.due
 
     def again(self) -> Settings | None:
         """Read it again; None if the old settings have to stay in force."""
+        self.due = None
         try:
             settings = self._read()
         except ConfigError as error:

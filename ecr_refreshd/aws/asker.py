@@ -15,6 +15,7 @@ class Asker:
         method: botocore's name for where the credentials came from; "" if none came.
         ran_program: a credential_process was run.
         profiles: the profiles there are, for a misspelt one.
+        has_machine_role: where the profile has no credentials, a container or an instance should give them.
     """
 
     principal: Principal
@@ -24,6 +25,7 @@ class Asker:
     method: str = ""
     ran_program: bool = False
     profiles: tuple[str, ...] = ()
+    has_machine_role: bool = False
 
     @property
     def ambient(self) -> bool:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 from ecr_refreshd.aws.asker import Asker
 from ecr_refreshd.aws.classify import classify
 from ecr_refreshd.aws.frames import (
+    AT_ONCE,
     Ask,
     Begin,
     Broken,
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
     from ecr_refreshd.aws.refreshing import Refreshes
     from ecr_refreshd.aws.sessions import Access, Sessions
 
-AT_ONCE = 8
-"""Principals asked for at the same time."""
 GRACE = 3.0
 """Seconds that the refresh of a login may still take when this process is to end."""
 _MEMORY = 512 << 20
@@ -140,7 +139,7 @@ class Child:
             access = self._sessions.access(ask, lane.leave)
         except Exception as error:  # noqa: BLE001 - KeyError, EOFError, OSError, RuntimeError: all real (aws.md 2.5)
             for number, grant in ask.grants.items():
-                asker = _asker(ask, grant, ran_program=here.ran, profiles=_profiles(error))
+                asker = _asker(ask, grant, ran_program=here.ran, **_circumstances(error))
                 self._say(Failed(number, classify(error, asker)))
             return
         finally:
@@ -165,12 +164,18 @@ def _asker(ask: Ask, grant: Grant, **more: object) -> Asker:
     return Asker(ask.principal, ask.standing, grant.service, grant.region, **more)  # type: ignore[arg-type] # by name
 
 
-def _profiles(error: Exception) -> tuple[str, ...]:
-    if type(error).__name__ != "ProfileNotFound":
-        return ()
-    from ecr_refreshd.aws.profiles import Profiles  # noqa: PLC0415 - needed for one text
+def _circumstances(error: Exception) -> dict[str, object]:
+    """Return what else the words for this error need to know."""
+    from ecr_refreshd.aws.ambient import gives_machine_role  # noqa: PLC0415 - needed for a few texts
+    from ecr_refreshd.aws.profiles import Profiles  # noqa: PLC0415 - same
 
-    return tuple(Profiles.load(os.environ).profiles)
+    match type(error).__name__:
+        case "ProfileNotFound":
+            return {"profiles": tuple(Profiles.load(os.environ).profiles)}
+        case "NoCredentialsError":
+            return {"has_machine_role": gives_machine_role(os.environ)}
+        case _:
+            return {}
 
 
 class Wire:

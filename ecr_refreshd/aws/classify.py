@@ -78,6 +78,8 @@ def _no_credentials(_error: Exception, asker: Asker) -> tuple[Category, str, str
             what,
             'If a profile is meant, name it: profile = "..." under [[registry]], or AWS_PROFILE',
         )
+    if asker.has_machine_role:
+        return _TRANSIENT, f"{asker.name} has no credentials, and this machine gives none yet", ""
     name = shlex.quote(asker.principal.profile)
     return _CONFIG, f"There are no credentials for {asker.name}", f"aws configure list --profile {name}"
 
@@ -124,7 +126,9 @@ def _retrieval(error: Exception, asker: Asker) -> tuple[Category, str, str]:
     if asker.ambient or provider in {"container-role", "iam-role"}:
         what = first_line(_PAGE.sub("", said)).removeprefix("Error retrieving metadata: ")
         return _TRANSIENT, f"the metadata service gave {asker.name} no credentials: {what}", ""
-    if provider in {"Environment", "Ec2InstanceMetadata", "EcsContainer"}:
+    if provider in _MACHINES:
+        return _TRANSIENT, f"{_MACHINES[provider]} gave {asker.name} no credentials (credential_source)", ""
+    if provider == "Environment":
         what = f"{asker.name} takes its credentials from {provider} (credential_source), and there are none"
         return _CONFIG, what, asker.edit_hint
     return _CONFIG, f"{asker.name}: {first_line(said)}", asker.edit_hint
@@ -175,6 +179,7 @@ def _cli(error: Exception, asker: Asker) -> tuple[Category, str, str]:
 _PAGE = re.compile(r" from container metadata: .*", re.DOTALL)
 """Behind it botocore quotes what it got: a page of HTML, as likely as not."""
 _EDIT = "{asker.edit_hint}"
+_MACHINES = {"Ec2InstanceMetadata": "the EC2 instance", "EcsContainer": "the container"}
 
 _ROWS: dict[str, Row] = {
     # logins

@@ -224,17 +224,11 @@ def _to_come(host: str, settings: Settings, config: Path, *, running: bool) -> K
     plans = file_plans(settings, environ)
     files = frozenset(each.path for each in plans if each.role in {"named", "default"})
     kept = any(host in {each.host, *each.aliases} for each in settings.registries)
-    first = settings.discover.adopt == "auto" and not settings.registries
-    adopts = first or settings.discover.adopt == "always"
     stands = any(host in _ecr_hosts(each.path) for each in plans)
     lines = [f"Add to {config}:", "[[registry]]", f'host = "{host}"']
-    if first:
-        lines.append(
-            '# from then on only what is named is kept; both, with adopt = "always" under [discover]'
-        )
     if not running:
         lines.append("# and then: ecr-refreshd run")
-    to_keep = "ecr-refreshd run" if adopts and stands and not running else "\n".join(lines)
+    to_keep = "ecr-refreshd run" if settings.discover.adopt and stands and not running else "\n".join(lines)
     return Known(kept, files=files, settings=str(config), mode=settings.docker.mode, to_keep=to_keep)
 
 

@@ -8,7 +8,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ecr_refreshd.aws.partitions import regions
@@ -19,9 +19,10 @@ from ecr_refreshd.cli.show import say
 from ecr_refreshd.core import dockerconfig, hosts, imagenames, placeholders
 from ecr_refreshd.core.draft import Candidate, draft
 from ecr_refreshd.core.jsontext import JsonError
-from ecr_refreshd.core.model import ChosenBy
+from ecr_refreshd.core.model import Choice, ChosenBy
 from ecr_refreshd.errors import RefreshdError, UsageError
 from ecr_refreshd.host import places, plainfile
+from ecr_refreshd.osutil import ownership
 
 _SKIPPED = frozenset(
     {".git", ".hg", ".svn", "node_modules", "vendor", ".venv", "venv", "__pycache__", ".tox", ".terraform"}
@@ -184,13 +185,16 @@ def _worth_reading(folder: Path, found: _Found) -> Iterator[Path]:
 
 def _candidates(found: _Found) -> list[Candidate]:
     profiles, known = Profiles.load(os.environ), regions()
+    # Keys of this shell are not the service's: it is never given any.
+    without_keys = {name: value for name, value in os.environ.items() if name != "AWS_ACCESS_KEY_ID"}
+    lasting = replace(profiles, environ=without_keys)
     candidates = []
     for name, where in found.registries.items():
         host = hosts.parse(name)
         if host is None:
             continue
         partition = known.get(host.region, "")
-        choices = profiles.choices(host)
+        choices = lasting.choices(host) or profiles.choices(host)
         best = choices[0] if choices else None
         candidates.append(
             Candidate(
@@ -198,11 +202,19 @@ def _candidates(found: _Found) -> list[Candidate]:
                 tuple(where),
                 None if best is None else best.principal.profile,
                 ChosenBy.ACCOUNT if best is None else best.chosen_by,
-                tuple(c.principal.profile for c in choices[1:] if c.chosen_by is ChosenBy.ACCOUNT),
+                tuple(c.principal.profile for c in choices[1:] if c.fits and c.principal.profile),
                 partition if partition in host.partitions else "",
+                "" if best is None else _reason(best),
             )
         )
     return candidates
+
+
+def _reason(choice: Choice) -> str:
+    """Return why a profile is proposed, where the rule that chose it does not say all."""
+    if choice.other_account:
+        return "of another account; registries can be opened to it"
+    return f"{choice.variable} names it" if choice.variable else ""
 
 
 def _summary(found: _Found, *, scanned: bool) -> Sequence[str]:
@@ -222,6 +234,7 @@ def _write(path: Path, text: str) -> None:
             )  # elsewhere the folder is somebody's own, with modes of its own
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            ownership.inherit(descriptor, str(path.parent))
             file.write(text)
     except FileExistsError as error:
         raise UsageError(f"{path} is there already, and is not overwritten.") from error

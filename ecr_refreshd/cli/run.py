@@ -217,8 +217,10 @@ def _nothing_kept(config: ConfigFile) -> str:
     settings = config.load()
     paths = ", ".join(file.path for file in file_plans(settings) if file.role != "helper")
     begin = f"name a [[registry]] in {config.path}; ecr-refreshd init proposes some."
-    if not settings.adopts:
-        return f"No registry is kept: the settings name none, and adopt none. To begin, {begin}"
+    if not settings.discover.adopt:
+        return (
+            f"No registry is kept: the settings name none, and [discover] adopt is false. To begin, {begin}"
+        )
     return (
         f"No registry is kept yet: no ECR host stands in {paths}, and none in the settings. Waiting for one. To "
         f"begin, docker login to it, or {begin}"

@@ -11,6 +11,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any, NamedTuple
 
+from ecr_refreshd.cli.principals import fitting_text, reason_text
 from ecr_refreshd.cli.words import moment, read_time, span, until
 
 Row = Mapping[str, Any]
@@ -34,12 +35,6 @@ _OVERALL = {
     "degraded": "degraded",
     "login-required": "sign-in needed",
     "failed": "no registry has a valid token",
-}
-_CHOSEN = {
-    "config": "as configured",
-    "account": "fits the account",
-    "environment": "from AWS_PROFILE",
-    "default": "the default",
 }
 _HEADER = ("REGISTRY", "PHASE", "TOKEN", "NEXT", "PRINCIPAL")
 
@@ -237,11 +232,13 @@ class _Page:
             role = principal.get("role_arn")
             if role:
                 told += f" {self._arrow} {role.rsplit(':role/', 1)[-1]}"
-            why = _CHOSEN.get(principal.get("chosen_by", ""))
+            why = reason_text(row)
             told += f" ({why})" if why else ""
         return f"{told}, adopted" if row.get("origin") == "adopted" else told
 
     def _details(self, row: Row) -> Iterator[str]:
+        if fitting := fitting_text(row):
+            yield from self._wrapped(fitting, indent=2)
         paused = row.get("phase") == "paused"
         if paused:
             yield from self._wrapped(paused_words(row, self._now, self._look.zone), indent=2)

@@ -291,10 +291,19 @@ def expiry_hint(auth: str) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A principal that could serve a registry, and the rule that proposes it."""
+    """A principal that could serve a registry, and the rule that proposes it.
+
+    Attributes:
+        fits: its account is the registry's, as far as is known; False for those that are tried across accounts.
+        other_account: its account is known to be another than the registry's.
+        variable: the environment variable that names it, "" if none does.
+    """
 
     principal: Principal
     chosen_by: ChosenBy
+    fits: bool = True
+    other_account: bool = False
+    variable: str = ""
 
 
 @dataclass(frozen=True, slots=True)

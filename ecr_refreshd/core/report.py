@@ -14,6 +14,7 @@ from typing import Any
 from ecr_refreshd.core.fetching import renewal_of
 from ecr_refreshd.core.model import Complaint, EntryKind, Failure, Instant, Notice, SinkState
 from ecr_refreshd.core.phases import Phase, counting, failure_of, phase_of
+from ecr_refreshd.core.plan import MOST_ADOPTED
 from ecr_refreshd.core.pulls import Pull, Pulls
 from ecr_refreshd.core.state import (
     FilePlan,
@@ -63,12 +64,12 @@ def document(state: State, plan: Plan, now: Instant, about: About) -> Document:
     pulls = Pulls.of(state, plan, now)
     counted = counting(state, plan, now)
     rows = [_row(registry, renewals, pulls, counted) for registry in plan.registries.values()]
-    files = [_file(file, state, plan) for file in plan.files]
+    files = [_file(file, state) for file in plan.files]
     ignored = _ignored(state, plan)
     is_starting = not all(state.sink(file.path).looked for file in plan.files)
     # Which registries stand in a file that cannot be looked at, nobody knows.
     is_blind = not rows and any("state" in file for file in files)
-    complaints = [_complaint(complaint) for complaint in about.degraded]
+    complaints = [_complaint(complaint) for complaint in (*about.degraded, *_left_out(state, plan))]
     return {
         "schema": SCHEMA,
         "pid": about.pid,
@@ -92,6 +93,19 @@ def _ignored(state: State, plan: Plan) -> list[str]:
 
 def _complaint(complaint: Complaint) -> Row:
     return {"code": complaint.code, "message": complaint.message, "command": complaint.command}
+
+
+def _left_out(state: State, plan: Plan) -> list[Complaint]:
+    """Return a complaint about the hosts in files that are not kept because too many stand there."""
+    views = [view for file in plan.files if (view := state.sink(file.path).view) is not None]
+    in_files = frozenset(host for view in views for host in view.ecr_hosts)
+    hosts = [host for host in plan.left_out if host in in_files]
+    if not hosts:
+        return []
+    are = "1 registry is" if len(hosts) == 1 else f"{len(hosts)} registries are"
+    kept = f"at most {MOST_ADOPTED:,} found in docker's files are kept"
+    text = f"{are} skipped, such as {hosts[0]}: {kept}. List those no longer needed under [discover] ignore."
+    return [Complaint(ADOPTION_LIMIT, text)]
 
 
 def _notice(facts: NoticeFacts) -> Row:
@@ -148,6 +162,7 @@ def _row(
             "sso_session": registry.standing.sso_session or None,
             "chosen_by": str(registry.chosen_by),
             "login_backed": registry.standing.login_backed,
+            **_choice(registry),
         },
         "region": registry.region,
         "account": registry.account,
@@ -157,6 +172,17 @@ def _row(
         "paused_until": None if pause is None else timestamp(pause.until),
         "paused_by": None if pause is None else pause.by,
         "probe": None if probe is None or not probe.answer else _probe(probe),
+    }
+
+
+def _choice(registry: Registry) -> Row:
+    """Return what else is to be known of who was chosen: by which variable, and which other profiles fit."""
+    others = [each.choice for each in registry.candidates if each.grant != registry.grant]
+    used = next((each.choice for each in registry.candidates if each.grant == registry.grant), None)
+    return {
+        "variable": used.variable or None if used is not None else None,
+        "other_account": used is not None and used.other_account,
+        "also_fits": [each.principal.profile for each in others if each.fits and each.principal.profile],
     }
 
 
@@ -170,16 +196,10 @@ def _is_lost(facts: GrantFacts, state: State, plan: Plan) -> bool:
     return looked and facts.token is not None and facts.token.auth is None
 
 
-def _file(file: FilePlan, state: State, plan: Plan) -> Row:
+def _file(file: FilePlan, state: State) -> Row:
     sink = state.sink(file.path)
     view = sink.view
     notes = [] if view is None else list(view.notes)
-    left = [] if view is None else [host for host in view.ecr_hosts if host in plan.passed_over]
-    if left:
-        notes.append(
-            f"Not kept, since the settings name other registries: {', '.join(left)}. To keep what stands here "
-            'too: adopt = "always" under [discover].'
-        )
     row: Row = {"path": file.path, "notes": notes}
     if view is None and sink.failure is not None:
         row |= {"state": sink.state, "detail": sink.failure.message}

@@ -36,6 +36,10 @@ _NAMES: dict[type, str] = {
     time: "a time",
 }
 
+_FLAG_WORDS = {
+    "true": ("true", "yes", "on", "auto", "always"),
+    "false": ("false", "no", "off", "never"),
+}
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEY_MATERIAL = re.compile(
     r"SECRET|PASSW|TOKEN|CREDENTIAL|PRIVATE_KEY|ACCESS_KEY|API_?KEY|BEARER", re.IGNORECASE
@@ -68,9 +72,14 @@ def text(raw: object) -> str:
 
 def flag(raw: object) -> bool:
     """Either true or false."""
-    if not isinstance(raw, bool):
-        raise WrongValueError(f"must be true or false (without quotes), not {type_name(raw)}")
-    return raw
+    if isinstance(raw, bool):
+        return raw
+    word = raw.strip().lower() if isinstance(raw, str) else ""
+    wrong = "must be true or false (without quotes), not"
+    for meant, words in _FLAG_WORDS.items():
+        if word in words:
+            raise WrongValueError(f'{wrong} "{word}" (nearest: {meant})')
+    raise WrongValueError(f"{wrong} {type_name(raw)}")
 
 
 def one_of(choices: tuple[str, ...]) -> Callable[[object], str]:

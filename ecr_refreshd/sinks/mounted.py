@@ -10,7 +10,9 @@ import errno
 import os
 import stat
 
+from ecr_refreshd.core.remedies import files as remedies
 from ecr_refreshd.errors import SinkUnwritable
+from ecr_refreshd.osutil import ownership
 from ecr_refreshd.sinks.places import shown
 from ecr_refreshd.sinks.stage import Snapshot, Stage, read_open, write_all
 
@@ -59,11 +61,13 @@ def _narrow(stage: Stage, descriptor: int, found: os.stat_result, wanted: bytes)
     except PermissionError as exc:
         if mode != stat.S_IMODE(found.st_mode) & 0o777:
             real = shown(stage.place.real)
+            remedy = remedies.narrowed(ownership.of(stage.place.real), mode)
             raise SinkUnwritable(
-                f"{real} may be read by others, and only its owner, uid {found.st_uid}, can change that; no "
-                "token was written to it.",
+                f"{real} may be read by others, and only its owner, {ownership.shown(found.st_uid)}, can change "
+                "that; no token was written to it.",
                 code="sink.owner",
-                hint=f"chmod {mode:04o} {real}, as that user; or allow more with file_mode in [docker]",
+                hint=remedy.hint,
+                command=remedy.command,
             ) from exc
 
 

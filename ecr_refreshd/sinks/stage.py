@@ -18,7 +18,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from ecr_refreshd.core.remedies import files as remedies
 from ecr_refreshd.errors import SinkUnwritable
+from ecr_refreshd.osutil import ownership
 from ecr_refreshd.sinks.places import Place, shown
 from ecr_refreshd.sinks.waits import attempts
 
@@ -73,6 +75,8 @@ def read_open(descriptor: int, path: bytes) -> Snapshot:
     """Return the bytes of an open file. Raises as `read`."""
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode) or found.st_size > MOST_BYTES:
+        if stat.S_ISDIR(found.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         what = "is larger than 64 MiB" if stat.S_ISREG(found.st_mode) else "is not a regular file"
         raise SinkUnwritable(f"{shown(path)} {what}; it is left alone.", code="sink.not-a-config")
     chunks = []
@@ -181,11 +185,13 @@ class Stage:
         try:
             os.fchown(descriptor, owner, -1)
         except PermissionError as exc:
+            remedy = remedies.given_back(ownership.of(self.place.real))
             raise SinkUnwritable(
-                f"{shown(self.place.real)} belongs to uid {owner}, and a rewrite would take it away from them; "
-                "it is unchanged.",
+                f"{shown(self.place.real)} belongs to {ownership.shown(owner)}, and a rewrite would take it away "
+                "from them; it is unchanged.",
                 code="sink.owner",
-                hint=f"sudo chown {os.geteuid()} {shown(self.place.real)}",
+                hint=remedy.hint,
+                command=remedy.command,
             ) from exc
 
     def _copy_attributes(self, descriptor: int) -> None:

@@ -444,13 +444,12 @@ def test_a_home_whose_name_is_no_text(tmp_path: Path) -> None:
 
 
 def test_a_profile_is_named_where_the_registry_is(scene: Scene, tmp_path: Path) -> None:
-    """Who names one registry adopts no other; who names it twice is refused."""
+    """Who names it twice is refused."""
     for text in ("", "[notify]\ndesktop = false\n"):
         seen = configured(tmp_path, text)
         block = pasted.registry(HOST, replace(seen, registries={HOST: None, "other": None}))
         assert tomllib.loads(block.partition("\n")[2]) == {
             "registry": [{"host": HOST, "profile": "NAME"}],
-            "discover": {"adopt": "always"},
         }
     seen = configured(tmp_path, '[[registry]]\naccount = "724013829182"\nregions = ["us-west-2"]\n')
     first, *lines = pasted.registry(HOST, seen).split("\n")

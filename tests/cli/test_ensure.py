@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -182,7 +181,7 @@ def test_ctrl_c_ends_it_at_once_with_130(house: House) -> None:
 
     def slow(_request: dict[str, Any]) -> dict[str, Any]:
         asked.set()
-        ends.wait(30)
+        ends.wait()
         return answer(row())
 
     with house.answering(slow):
@@ -190,11 +189,10 @@ def test_ctrl_c_ends_it_at_once_with_130(house: House) -> None:
             "ensure", WEST, "--min-ttl", "2h", stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
         assert asked.wait(20)
-        begun = time.monotonic()
-        command.send_signal(signal.SIGINT)
-        out, err = command.communicate(timeout=20)
-        took = time.monotonic() - begun
-        ends.set()
+        try:
+            command.send_signal(signal.SIGINT)
+            out, err = command.communicate(timeout=60)  # the service answers only after it
+        finally:
+            ends.set()
 
     assert (command.returncode, out, err) == (130, b"", b"")
-    assert took < 10

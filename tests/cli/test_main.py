@@ -188,7 +188,7 @@ def test_config_show_prints_the_settings_with_their_source(home: Path) -> None:
 
     assert done.returncode == 0
     assert f'host = "{WEST}"  # {path}:2' in done.stdout.splitlines()
-    assert 'adopt = "auto"  # default' in done.stdout.splitlines()
+    assert "adopt = true  # default" in done.stdout.splitlines()
 
 
 def test_status_without_a_service_tells_what_is_remembered_and_exits_5(home: Path) -> None:

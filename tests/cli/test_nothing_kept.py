@@ -11,9 +11,7 @@ import pytest
 from tests.cli.running import House
 
 
-@pytest.mark.parametrize(
-    ("config", "begin"), [("", "docker login"), ('[discover]\nadopt = "never"\n', "init")]
-)
+@pytest.mark.parametrize(("config", "begin"), [("", "docker login"), ("[discover]\nadopt = false\n", "init")])
 def test_a_service_that_keeps_nothing_says_where_it_looks_and_how_to_begin(
     tmp_path: Path, config: str, begin: str
 ) -> None:

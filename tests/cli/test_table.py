@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ecr_refreshd.cli.principals import reason_text
 from ecr_refreshd.cli.table import Look, render
 from tests.cli.documents import (
     EVERYTHING,
@@ -300,3 +301,25 @@ def test_a_file_that_cannot_be_read_is_said_although_no_registry_is_known() -> N
         assert f"{FILE}: unwritable: cannot be read. chown me" in render(document_, NOW, Look())
     told = document(registry(), files=[failed])
     assert "chown me" not in render(told, NOW, Look()), "the registry's own row says it"
+
+
+def test_which_profiles_fit_is_said() -> None:
+    row = registry()
+    row["principal"] |= {"also_fits": ["admin", "audit"]}
+    assert "3 profiles fit: dev (used), admin, audit" in render(document(row), NOW, Look(width=140))
+
+
+@pytest.mark.parametrize(
+    ("principal", "account", "words"),
+    [
+        ({"chosen_by": "environment", "variable": "AWS_DEFAULT_PROFILE"}, "1", "from AWS_DEFAULT_PROFILE"),
+        ({"chosen_by": "environment", "variable": "AWS_PROFILE", "other_account": True}, "1",
+         "from AWS_PROFILE, of another account"),
+        ({"chosen_by": "default", "other_account": True}, "1", "the only profile, of another account"),
+        ({"chosen_by": "default"}, None, "any account will do"),
+        ({"chosen_by": "default", "profile": "default"}, None, "the default"),
+    ],
+)  # fmt: skip
+def test_why_a_profile_was_chosen_is_said(principal, account, words: str) -> None:
+    """There need be no profile named default where the public registry is asked for."""
+    assert reason_text({"principal": {"profile": "dev", **principal}, "account": account}) == words

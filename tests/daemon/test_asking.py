@@ -159,6 +159,24 @@ def save(house: Household, config: str) -> None:
     house.live(timedelta(seconds=1))
 
 
+def test_a_deleted_configuration_means_the_defaults_and_a_saved_one_does_not() -> None:
+    """Within two seconds (DESIGN 4); a file that is removed and made anew by its editor was never gone."""
+    silent = CONFIG + "[discover]\nadopt = false\n"
+    house = Household(silent, files={HOME: File({HOST: "", SECOND: ""})}).begin()
+    for text, digest in (("", ""), (silent, "as before")):
+        house.config, house.lookout.config = text, digest
+        house.lookout.look()
+        house.settle()
+        house.live(timedelta(seconds=0.5))
+    assert len(house.service.document()["registries"]) == 1
+    house.config, house.lookout.config = "", ""
+    house.lookout.look()
+    house.settle()
+    house.live(timedelta(seconds=2))
+    assert [row["origin"] for row in house.service.document()["registries"]] == ["adopted", "adopted"]
+    assert house.service.document()["degraded"] == []
+
+
 def test_a_saved_configuration_is_in_force_at_once() -> None:
     """DESIGN 4: SIGHUP and a saved file reload it."""
     house = Household(CONFIG).begin()

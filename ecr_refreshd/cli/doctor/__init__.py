@@ -39,7 +39,14 @@ Check = Callable[[Scene], Iterable[Finding]]
 CHECKS: tuple[tuple[str, tuple[Check, ...]], ...] = (
     (
         "the service",
-        (service.presence, folders.closed, service.environment, trouble.trouble, machine.lingering),
+        (
+            folders.home,
+            service.presence,
+            folders.closed,
+            service.environment,
+            trouble.trouble,
+            machine.lingering,
+        ),
     ),
     ("settings and AWS profiles", (aws.settings, profiles.files, profiles.absent, entries.none_kept)),
     ("logins", (aws.logins,)),

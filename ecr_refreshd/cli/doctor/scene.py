@@ -221,10 +221,11 @@ def _registries(
     environ: Mapping[str, str],
 ) -> Mapping[str, Registry]:
     stand = [host for file in files if file.config for host in file.config.read(()).ecr_hosts]
+    dropped = memory.dropped(remembered) if settings.registries else frozenset()
     made = plan.make(
         settings,
         file_plans(settings, environ),
-        [*memory.adopted(remembered), *stand],
+        [*memory.adopted(remembered), *(host for host in stand if host not in dropped)],
         aws.profiles,
         regions(),
         seed="",

@@ -9,13 +9,14 @@ from typing import Any
 from ecr_refreshd.cli.doctor import pasted
 from ecr_refreshd.cli.doctor.dockerfiles import DockerFile
 from ecr_refreshd.cli.doctor.finding import Finding, Severity
-from ecr_refreshd.cli.doctor.obstacles import obstacle
 from ecr_refreshd.cli.doctor.scene import Scene
 from ecr_refreshd.cli.doctor.service import restart
 from ecr_refreshd.cli.words import read_time, until
 from ecr_refreshd.core.pulls import REGISTRY_REFUSES
+from ecr_refreshd.core.remedies import Remedy
 from ecr_refreshd.core.report import CONFIG_INVALID
 from ecr_refreshd.host import clock
+from ecr_refreshd.sinks.obstacles import obstacle
 
 _ON_ITS_WAY = frozenset({"not read yet", "to be written", "no token yet"})
 """Details of an entry that is only missing until something else is mended, which is said there."""
@@ -127,13 +128,10 @@ def _of_files(scene: Scene) -> Iterator[Finding]:
                 hosts.setdefault(key, []).append(str(row["host"]))
     known = {file.path: file for file in scene.files}
     for (state, path, detail, hint), about in hosts.items():
-        in_the_way = obstacle(known[path]) if state == "unwritable" and path in known else None
-        if (
-            not scene.running
-            and in_the_way is None
-            and path in known
-            and _holds_all(known[path], about, scene)
-        ):
+        in_the_way = _obstacle(known.get(path), scene) if state == "unwritable" else None
+        if not scene.running and in_the_way is not None:
+            continue  # what is seen now is found where the files are looked at
+        if not scene.running and path in known and _holds_all(known[path], about, scene):
             continue  # mended since, and written
         named = ", ".join(about[:3]) + (f" and {len(about) - 3} more" if len(about) > 3 else "")
         what = detail.removesuffix(hint).rstrip()
@@ -144,7 +142,7 @@ def _of_files(scene: Scene) -> Iterator[Finding]:
             path if state == "unwritable" else f"{named} in {path}",
             what if path in what else f"{path}: {what}",
             f"Clients that read {path} find no fresh token for {named} there.",
-            _remedy(in_the_way.how if in_the_way else hint, state, about, again),
+            _remedy(in_the_way.page if in_the_way else hint, state, about, again),
             hosts=frozenset(about),
             files=frozenset({path}),
         )
@@ -155,6 +153,11 @@ def _holds_all(file: DockerFile, hosts: list[str], scene: Scene) -> bool:
     entries = {} if file.config is None else file.config.read(hosts).entries
     ends = [entry.expires_hint for entry in entries.values()]
     return bool(ends) and all(end is not None and end > scene.now for end in ends)
+
+
+def _obstacle(file: DockerFile | None, scene: Scene) -> Remedy | None:
+    found = None if file is None or file.place is None else obstacle(file.place, scene.environ)
+    return None if found is None else found.remedy
 
 
 def _remedy(hint: str, state: str, hosts: list[str], again: str) -> str:
