@@ -300,7 +300,7 @@ def about_hosts(whole: Document, hosts: Iterable[str], now: datetime) -> Documen
     """Return the document narrowed to named hosts, which all count, with their own overall state."""
     wanted = frozenset(hosts)
     rows = [{**row, "counts": True} for row in whole["registries"] if row["host"] in wanted]
-    state = overall(rows, now, whole["degraded"])
+    state = overall(rows, now, whole.get("degraded", ()))
     return {**whole, "registries": rows, "overall": state, "summary": summary(rows, ())}
 
 

@@ -208,7 +208,7 @@ def test_status_works_before_anything_ever_ran(home: Path) -> None:
     done = ran(home, "status")
 
     assert (done.returncode, done.stderr) == (5, "")
-    assert "no service has kept a registry here" in done.stdout
+    assert "No service has kept a registry here" in done.stdout
 
 
 @pytest.mark.parametrize(
