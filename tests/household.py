@@ -37,6 +37,7 @@ from ecr_refreshd.core.model import (
     Login,
     Notice,
     Principal,
+    ServedElsewhere,
     Standing,
     Token,
     View,
@@ -137,7 +138,7 @@ class File:
     fault: Failure | None = None
     unwritable: Failure | None = None
     undecodable: str = ""
-    served: dict[str, datetime | None] = field(default_factory=dict)
+    served: dict[str, ServedElsewhere] = field(default_factory=dict)
     rewrites: int = 0
     other: str = ""
     shadows: dict[str, str] = field(default_factory=dict)

@@ -34,7 +34,7 @@ IMPURE = {
 }
 
 # The loop's room has no folder of its own.
-LOOP = ("daemon", "lanes", "surroundings", "waits")
+LOOP = ("daemon", "lanes", "servicestatus", "surroundings", "waits")
 
 # room -> {what it may not import: why}
 FORBIDDEN = {

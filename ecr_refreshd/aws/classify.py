@@ -12,6 +12,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 
 from ecr_refreshd.aws import classify_client
 from ecr_refreshd.aws.asker import Asker, sentence
@@ -28,10 +29,42 @@ Row = Callable[[Exception, Asker], tuple[Category, str, str]]
 def classify(error: BaseException, asker: Asker) -> Failure:
     """Return what a failure asks of whom, and the words for it.
 
+    A mistake made here costs the words and not the answer: else the grant would hang until its time is over.
+
     Args:
         error: what came out of `Sessions.access` or `Sessions.token`.
         asker: for whom, and what had happened until then.
     """
+    try:
+        failure = _classified(error, asker)
+        return replace(failure, cause=_cause(error, failure))
+    except Exception as mistake:  # noqa: BLE001 - whatever an answer holds, it must not silence us
+        what = f"AWS was asked, and gave no token: {type(error).__name__}"
+        return Failure(_TRANSIENT, f"bug.{type(mistake).__name__}", sentence(what))
+
+
+def _cause(error: BaseException, failure: Failure) -> str:
+    """Return what strikes other grants alike; see `Failure.cause`."""
+    if type(error).__name__ == "LaneError" and error.__cause__ is not None:
+        error = error.__cause__
+    names = {each.__name__ for each in type(error).__mro__}
+    if "ClientError" in names:
+        return "clock" if classify_client.is_clock(error) else ""
+    if failure.category is not _TRANSIENT or not names & {
+        "ConnectionError",
+        "HTTPClientError",
+        "AnswerError",
+    }:
+        return ""
+    if "AnswerError" in names:
+        return "network:foreign" if failure.code == "answer.foreign" else ""
+    if "ProxyConnectionError" in names:
+        return "network:proxy"
+    host = _host(error) or "aws"
+    return f"certificate:{host}" if "CERTIFICATE_VERIFY_FAILED" in str(error) else f"network:{host}"
+
+
+def _classified(error: BaseException, asker: Asker) -> Failure:
     refusal = getattr(error, "refusal", None)
     if type(error).__name__ == "LaneError" and error.__cause__ is not None:
         error = error.__cause__
@@ -134,9 +167,13 @@ def _retrieval(error: Exception, asker: Asker) -> tuple[Category, str, str]:
     return _CONFIG, f"{asker.name}: {first_line(said)}", asker.edit_hint
 
 
-def _connection(error: Exception, asker: Asker) -> tuple[Category, str, str]:
+def _host(error: BaseException) -> str:
     url = str(getattr(error, "kwargs", {}).get("endpoint_url", ""))
-    host = url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    return url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+
+
+def _connection(error: Exception, asker: Asker) -> tuple[Category, str, str]:
+    host = _host(error)
     return _TRANSIENT, f"AWS could not be reached for {asker.name}{f': {host}' if host else ''}", ""
 
 

@@ -11,8 +11,9 @@ from ecr_refreshd.aws.fetcher import Fetcher
 from ecr_refreshd.aws.files import AwsFiles
 from ecr_refreshd.aws.partitions import regions
 from ecr_refreshd.aws.probing import Prober
-from ecr_refreshd.cli.kept import dialect, file_plans
+from ecr_refreshd.cli.kept import dialect, file_plans, is_needed, runs_programs
 from ecr_refreshd.core.events import Event, FetchSucceeded
+from ecr_refreshd.core.model import Complaint
 from ecr_refreshd.core.ports import Answer, Log, Parts, Post, Surroundings
 from ecr_refreshd.core.routing import Mode
 from ecr_refreshd.core.settings import Settings
@@ -23,6 +24,7 @@ from ecr_refreshd.host.logs import Secrets
 from ecr_refreshd.host.lookout import Lookout, digest
 from ecr_refreshd.host.watching import Watching
 from ecr_refreshd.notify.herald import Herald
+from ecr_refreshd.osutil import docker_config
 from ecr_refreshd.sinks.dockerfile import DockerFile
 from ecr_refreshd.sinks.helperfolder import HelperFolder
 from ecr_refreshd.sinks.lane import Lane
@@ -68,6 +70,7 @@ class Assembly:
             save=self._save,
             supervise=self._supervise,
             log=self._log,
+            complaints=_complaints,
         )
 
     def _fetcher(self, post: Post) -> Fetcher:
@@ -119,8 +122,17 @@ class Assembly:
             docker.file_mode,
             dialect(path),
             cast("Mode", docker.mode),
+            runs_programs=runs_programs(path),
+            is_needed=is_needed(path),
         )
-        return Lane(sink, post)
+        lane = Lane(sink, post)
+        sink.on_change = lane.look
+        return lane
 
     def _save(self, memory: Mapping[str, Any]) -> None:
         statefile.write(places.state_file(), memory)
+
+
+def _complaints() -> tuple[Complaint, ...]:
+    found = docker_config.complaint()
+    return () if found is None else (found,)

@@ -69,7 +69,7 @@ def _tables(settings: Settings) -> dict[str, dict[str, str]]:
         "docker": {
             "files": _list(settings.docker.files),
             "mode": _text(settings.docker.mode),
-            "file_mode": _text(f"{settings.docker.file_mode:04o}"),
+            "file_mode": _text("keep" if (mode := settings.docker.file_mode) is None else f"{mode:04o}"),
         },
         "renew": _renew(settings.renew),
         "probe": {"when": _text(settings.probe.when)},

@@ -107,7 +107,8 @@ def _table(group: Sequence[Candidate]) -> list[str]:
     else:
         lines.append(f"host = {_text(first.host)}")
     if first.profile is None:
-        lines.append(f'# profile = "NAME"   # {_comment(first.reason or "no profile fits this account")}')
+        reason = first.reason or "no profile fits this account; name one, or make one: aws configure sso"
+        lines.append(f'# profile = "NAME"   # {_comment(reason)}')
     else:
         lines.append(
             f"profile = {_text(first.profile)}   # {_comment(first.reason) or _WHY[first.chosen_by]}"

@@ -99,6 +99,8 @@ class Failure:
         at: when it happened.
         throttled: AWS asked for fewer calls, so the pause starts longer.
         command: the part of the advice that can be pasted as it is; "" if there is none.
+        cause: what strikes other grants alike: ``network:HOST``, ``certificate:HOST`` or ``clock``; "" where the
+            failure is this grant's own.
     """
 
     category: Category
@@ -108,6 +110,7 @@ class Failure:
     at: datetime | None = None
     throttled: bool = False
     command: str = ""
+    cause: str = ""
 
 
 def fingerprint(auth: str) -> str:
@@ -224,14 +227,32 @@ class Owed:
 
 
 @dataclass(frozen=True, slots=True)
+class ServedElsewhere:
+    """A host for which the program that docker asks in place of us has a credential that works.
+
+    Attributes:
+        program: its name, such as ``docker-credential-ecr-login``.
+        until: when its credential ends, as that says itself (UTC); None if it does not.
+        at: when it was asked (UTC).
+    """
+
+    program: str
+    until: datetime | None
+    at: datetime
+
+    def holds(self, now: datetime) -> bool:
+        """Return whether its credential has not ended."""
+        return self.until is None or now < self.until
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """One look at one file.
 
     Attributes:
         entries: what stands under each host that was asked about.
         shadows: host -> why nothing is written for it there (``credHelpers`` names another program).
-        served: of `shadows`, the hosts for which that program was asked and answers with a credential that works;
-            until when (UTC), None if it does not say.
+        served: those of `shadows` for which the program that docker asks instead has a working credential.
         unread: host -> why docker does not read what is written for it there.
         undecodable: why docker decodes no login of the file (a value of a wrong type), "" if it does.
         helped: those asked about whose clients are to be sent to our credential helper.
@@ -255,7 +276,7 @@ class View:
 
     entries: dict[str, Entry] = field(default_factory=dict)
     shadows: dict[str, str] = field(default_factory=dict)
-    served: dict[str, datetime | None] = field(default_factory=dict)
+    served: dict[str, ServedElsewhere] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
     helped: frozenset[str] = frozenset()
     both: frozenset[str] = frozenset()

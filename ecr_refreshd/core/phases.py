@@ -43,7 +43,7 @@ def phase_of(
     """
     if registry.host in state.pauses:
         return Phase.PAUSED
-    if is_served_by_others(registry.host, state, pulls):
+    if pulls and all(pull.reason is Reason.NONE and pull.is_by_others for pull in pulls):
         return Phase.FRESH
     failure = failure_of(registry, facts, state)
     category = None if failure is None else failure.category
@@ -73,12 +73,6 @@ def failure_of(registry: Registry, facts: GrantFacts, state: State) -> Failure |
     if failure is not None and failure.category is not Category.TRANSIENT:
         return failure
     return refusal_by_registry(state, registry) or failure
-
-
-def is_served_by_others(host: str, state: State, pulls: Collection[Pull]) -> bool:
-    """Return whether other programs give a registry's clients what they need, by each of its files."""
-    served = any(sink.view is not None and host in sink.view.served for sink in state.sinks.values())
-    return served and bool(pulls) and all(pull.works for pull in pulls)
 
 
 def counting(state: State, plan: Plan, now: Instant) -> frozenset[str]:

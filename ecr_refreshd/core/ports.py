@@ -307,6 +307,7 @@ class Parts:
         reload: reads the configuration again; raises ConfigError.
         save: keeps the memory for the next run.
         supervise: tells the service manager (``READY=1``, ``WATCHDOG=1``, ``STATUS=…``).
+        complaints: what is wrong with the environment, as it is just now.
     """
 
     clock: Clock
@@ -324,3 +325,4 @@ class Parts:
     save: Callable[[dict[str, Any]], None]
     supervise: Callable[[str], None]
     log: Log
+    complaints: Callable[[], tuple[Complaint, ...]] = tuple

@@ -14,12 +14,12 @@ from enum import StrEnum
 from ecr_refreshd.core.healing import OTHER_LOGINS, Verdict
 from ecr_refreshd.core.hosts import PUBLIC_HOSTS
 from ecr_refreshd.core.model import Category, Entry, EntryKind, Failure, Instant, SinkState
-from ecr_refreshd.core.remedies import NO_REMEDY, Remedy, registries
+from ecr_refreshd.core.remedies import NO_REMEDY, Remedy, ours, service
 from ecr_refreshd.core.schedule import alive
 from ecr_refreshd.core.sighting import CONTESTED_AFTER
 from ecr_refreshd.core.state import FilePlan, GrantFacts, Plan, ProbeFacts, Registry, SinkFacts, State
 from ecr_refreshd.core.times import spoken
-from ecr_refreshd.core.writing import Carriers, is_ours, judgement_of, known
+from ecr_refreshd.core.writing import Carriers, is_ours, judgement_of, known, serves_elsewhere
 
 REGISTRY_REFUSES = "registry.refused"
 _IN_A_ROW = 2
@@ -54,6 +54,7 @@ class Pull:
         ends: until when it works (UTC), None if it does not or if that is unknown.
         detail: what status says of it, "" if nothing.
         remedy: what helps.
+        is_by_others: another program, which docker asks for this registry, brings the credential.
     """
 
     state: SinkState
@@ -61,6 +62,7 @@ class Pull:
     ends: datetime | None = None
     detail: str = ""
     remedy: Remedy = NO_REMEDY
+    is_by_others: bool = False
 
     @property
     def works(self) -> bool:
@@ -109,8 +111,8 @@ class Pulls:
         if view is None:
             unparsable = Reason.UNPARSABLE if sink.state == "unparsable" else Reason.UNREADABLE
             return (Reason.UNREAD if sink.failure is None else unparsable), None
-        if host in view.served:
-            return Reason.NONE, view.served[host]
+        if serves_elsewhere(sink, host, self.now):
+            return Reason.NONE, view.served[host].until
         if host in view.shadows:
             return Reason.SHADOWED, None
         if not known(sink, host):
@@ -180,10 +182,13 @@ class Pulls:
             return Pull(SinkState.PAUSED)
         if view is None:
             return Pull(SinkState.MISSING, detail="not read yet") if sink.failure is None else _failed(sink)
-        if host in view.served:
-            return Pull(SinkState.FOREIGN, detail=view.shadows.get(host, "served by another program"))
+        if serves_elsewhere(sink, host, self.now):
+            detail = view.shadows.get(host, "served by another program")
+            return Pull(SinkState.FOREIGN, detail=detail, is_by_others=True)
         if host in view.shadows:
-            return Pull(SinkState.SHADOWED, detail=view.shadows[host], remedy=registries.explain(host))
+            return Pull(
+                SinkState.SHADOWED, detail=view.shadows[host], remedy=Remedy(command=ours.explain(host))
+            )
         if reason is Reason.UNDECODABLE:
             return Pull(SinkState.UNPARSABLE, detail=view.undecodable)
         judgement = judgement_of(self.state, sink, registry, self.now)
@@ -192,16 +197,18 @@ class Pulls:
             return Pull(
                 SinkState.FOREIGN,
                 detail="written by another program: a login that ECR does not take",
-                remedy=registries.refresh(host),
+                remedy=Remedy(command=ours.refresh(host)),
             )
         if verdict is Verdict.KEEP:
             return Pull(
-                SinkState.FOREIGN, detail="written by another program", remedy=registries.refresh(host)
+                SinkState.FOREIGN,
+                detail="written by another program",
+                remedy=Remedy(command=ours.refresh(host)),
             )
         if verdict is Verdict.RIGHT:
             unread = view.unread.get(host, "")
             if unread:
-                return Pull(SinkState.SHADOWED, detail=unread, remedy=registries.explain(host))
+                return Pull(SinkState.SHADOWED, detail=unread, remedy=Remedy(command=ours.explain(host)))
             return Pull(SinkState.WRITTEN)
         if sink.failure is not None:
             return _failed(sink)
@@ -211,7 +218,7 @@ class Pulls:
             return Pull(
                 SinkState.CONTESTED,
                 detail="another program keeps rewriting this entry",
-                remedy=registries.pause(host),
+                remedy=Remedy(command=ours.pause(host)),
             )
         return self._of_entry(sink, registry, ends, to_be_written=judgement is not None)
 
@@ -244,7 +251,7 @@ def refusal_by_registry(state: State, registry: Registry) -> Failure | None:
     if len(probe.refused) < _IN_A_ROW:
         return None
     profile = "" if registry.grant is None else registry.grant.principal.profile
-    remedy = registries.let_in(registry.host, profile)
+    remedy = service.let_in(registry.host, profile)
     message = f"{registry.host} refuses the tokens that AWS issues for it."
     if probe.answer == "refused" and probe.detail:
         message = f"{message.removesuffix('.')}: {probe.detail}"

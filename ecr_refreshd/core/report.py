@@ -27,7 +27,7 @@ from ecr_refreshd.core.state import (
     State,
 )
 from ecr_refreshd.core.times import timestamp
-from ecr_refreshd.core.writing import judgement_of
+from ecr_refreshd.core.writing import judgement_of, served_elsewhere
 
 SCHEMA = 1
 EXIT_CODES = {"ok": 0, "failed": 1, "login-required": 3, "degraded": 4, "starting": 4, "not-running": 5}
@@ -137,7 +137,10 @@ def _row(
     by_files = pulls.by_files(registry)
     phase = phase_of(registry, facts, by_files.values(), state, now)
     ends = [pull.ends for pull in by_files.values()]
+    elsewhere = served_elsewhere(state, plan, pulls.carriers, registry.host, now)
     foreign = None if token is not None else _foreign_end(registry, state, plan)
+    if elsewhere is not None and token is None:
+        foreign = elsewhere.until or foreign
     principal = None if registry.grant is None else registry.grant.principal
     pause = state.pauses.get(registry.host)
     probe = state.probes.get(registry.host)
@@ -152,6 +155,7 @@ def _row(
         if ends and None not in ends
         else None,
         "obtained_at": timestamp(None if remembered is None else remembered.obtained_at),
+        "served_by": None if elsewhere is None else elsewhere.program,
         "next_renewal_at": timestamp(_next_try(facts, renewals.get(key), now)),
         "fingerprint": None if token is None else token.fingerprint,
         "principal": None
@@ -250,7 +254,10 @@ def _sink_row(file: FilePlan, pull: Pull, registry: Registry, pulls: Pulls) -> R
     judgement = None
     if pull.state is SinkState.FOREIGN:
         judgement = judgement_of(pulls.state, sink, registry, pulls.now)
-    if judgement is not None and judgement.until is not None:
+    served = None if sink.view is None else sink.view.served.get(host)
+    if served is not None and pull.works:
+        row["kept_until"] = timestamp(served.until)
+    elif judgement is not None and judgement.until is not None:
         row["kept_until"] = timestamp(judgement.until)
     return row
 
@@ -282,8 +289,8 @@ def overall(
 
 
 def _is_valid(row: Row, now: datetime) -> bool:
-    if row["phase"] == "fresh":
-        return True  # by another program, which need not say until when
+    if row["phase"] == "fresh" and row.get("served_by"):
+        return True
     return row["expires_at"] is not None and datetime.fromisoformat(row["expires_at"]) > now
 
 
@@ -326,6 +333,7 @@ def summary(rows: Collection[Row], ignored: Collection[str]) -> str:
     ]
     parts.extend(_skipped([row for row in rows if not row["counts"]]))
     if ignored:
+        parts = parts if rows else []
         parts.append(f"{_number(len(ignored), 'host')} ignored ([discover] ignore)")
     return ", ".join(parts)
 

@@ -51,12 +51,13 @@ class Docker:
     Attributes:
         files: as written, absolute or from ``~/``; empty means the default files.
         mode: how a token gets to its readers (section 6 of the design).
-        file_mode: permission bits of files that carry a token.
+        file_mode: permission bits of files that carry a token; None ("keep") leaves what a group or an access
+            list was given, and takes from a file that everyone could read all but its owner's.
     """
 
     files: tuple[str, ...] = ()
     mode: str = "auto"
-    file_mode: int = 0o600
+    file_mode: int | None = None
 
 
 _RENEW_AT = Window(0.50, 0.67)

@@ -116,13 +116,16 @@ def window(raw: object) -> Window:
     return parse_window(text(raw))
 
 
-def file_mode(raw: object) -> int:
-    """Permission bits that let the owner write and nobody outside the group read."""
+def file_mode(raw: object) -> int | None:
+    """Permission bits that let the owner write and nobody outside the group read; None for ``keep``."""
     if type(raw) is int:
         raise WrongValueError('must be text in quotes: write "0600"')
     word = text(raw)
+    if word == "keep":
+        return None
     if not re.fullmatch(r"(?:0o?)?[0-7]{3}", word):
-        raise WrongValueError(f'{shown(word)} is not an octal file mode; write "0600" or "0640"')
+        near = ' (nearest: "keep")' if nearest(word, ("keep",)) else ""
+        raise WrongValueError(f'{shown(word)} is neither "keep" nor an octal file mode such as "0640"{near}')
     mode = int(word, 8)
     if mode & 0o007:
         raise WrongValueError(

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from ecr_refreshd.core import memory, report
-from ecr_refreshd.core.model import Category, Failure
+from ecr_refreshd.core.model import Category, Failure, ServedElsewhere
 from ecr_refreshd.waits import Wait
 from tests.household import HOME, HOST, START, File, HandLookout, Household, auth_text
 
@@ -124,7 +124,10 @@ def test_a_file_that_does_not_parse_any_more_is_not_forgotten() -> None:
 
 def test_a_host_that_another_program_serves_is_served() -> None:
     """`credHelpers` names a helper that answers: nothing is ours to write, and nothing is wrong."""
-    file = File(shadows={HOST: "docker-credential-ecr-login answers for it"}, served={HOST: None})
+    file = File(
+        shadows={HOST: "docker-credential-ecr-login answers for it"},
+        served={HOST: ServedElsewhere("docker-credential-ecr-login", None, START)},
+    )
     house = Household(CONFIG, {HOME: file}, lambda _order: DENIED).begin()
     document = house.service.document()
     assert (document["overall"], house.row()["phase"]) == ("ok", "fresh")
@@ -205,7 +208,7 @@ class TestWhichCount:
         """They stand in the file, and are left out on purpose."""
         document = self.two("", '[discover]\nignore = ["*"]\n').service.document()
         assert (document["overall"], document["ignored"]) == ("ok", [HOST, OTHER])
-        assert document["summary"] == "no registries, 2 hosts ignored ([discover] ignore)"
+        assert document["summary"] == "2 hosts ignored ([discover] ignore)"
 
 
 def test_invalid_settings_make_it_degraded() -> None:

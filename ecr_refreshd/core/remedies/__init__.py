@@ -59,4 +59,4 @@ class Remedy:
 
 
 NO_REMEDY = Remedy()
-"""Where nothing has to be done, or only time helps."""
+"""Where nothing needs to be done, or nothing is known that helps."""

@@ -22,3 +22,8 @@ def name_profile(host: str, profile: str) -> Remedy:
     return Remedy(
         f"Registries can be opened to other accounts; to use that profile, write in config.toml: {lines}"
     )
+
+
+def unreachable_endpoint() -> Remedy:
+    """Return what helps where one endpoint of AWS cannot be reached for hours while others can."""
+    return Remedy("Other endpoints of AWS answer. Check the region, endpoint_url and the DNS of this one.")
