@@ -141,7 +141,8 @@ class Rows:
 
     def token(self, row: Row, *, has_rest: bool = True) -> str:
         """Return until when the token of a row is valid, by the clock on the wall."""
-        expires = read_time(row.get("expires_at"))
+        # A token that no client finds is nobody's life left.
+        expires = read_time(row.get("works_until" if row.get("phase") == "unwritten" else "expires_at"))
         if expires is None:
             return "none"
         if expires <= self._now:

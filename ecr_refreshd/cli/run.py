@@ -213,6 +213,9 @@ def _introduce(service: Service, args: argparse.Namespace) -> None:
         service.wait(wait := Wait(), _FIRST_LOOKS_END)
         document = service.document()
     if not document["registries"] and wait.settled and document["overall"] == "ok":
+        if document["ignored"]:
+            service.note("registries.ignored", f"No registry is kept: {document['summary']}.", "")
+            return
         settings = ConfigFile.chosen(args).load()
         advice = service_remedies.name_registries(adopts=settings.discover.adopt)
         if sys.stdout.isatty():

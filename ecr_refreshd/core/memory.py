@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from ecr_refreshd.core import fallback, process_starts, report
 from ecr_refreshd.core.model import Category, Failure, Instant, Login, Notice, Owed, Token
-from ecr_refreshd.core.state import GrantFacts, LoginFacts, NoticeFacts, Pause, Plan, State
+from ecr_refreshd.core.state import GrantFacts, LoginFacts, NoticeFacts, Pause, Plan, ProbeFacts, State
 from ecr_refreshd.core.times import timestamp
 
 SCHEMA = 1
@@ -66,6 +66,7 @@ def remember(
         "logins": {lane: _login_row(facts) for lane, facts in state.logins.items()},
         "notices": {key: _notice_row(facts) for key, facts in state.notices.items()},
         "lived": sorted(state.lived),
+        "refused": {host: list(probe.refused) for host, probe in state.probes.items() if probe.refused},
         "status": document,
     }
 
@@ -150,6 +151,7 @@ def recall(memory: Mapping[str, Any], now: Instant) -> State:
         logins=dict(_each(memory, "logins", _login)),
         notices=dict(_each(memory, "notices", _notice)),
         lived=_lived(memory),
+        probes=dict(_each(memory, "refused", _refused)),
     )
 
 
@@ -174,6 +176,10 @@ def _each(memory: Mapping[str, Any], name: str, read: Callable[[Any], T]) -> Ite
     for key, row in rows.items() if isinstance(rows, dict) else ():
         with suppress(KeyError, TypeError, ValueError, OverflowError, AttributeError):
             yield key, read(row)
+
+
+def _refused(row: Any) -> ProbeFacts:
+    return ProbeFacts(refused=tuple(str(fingerprint) for fingerprint in row))
 
 
 def _time(text: str) -> datetime:
@@ -329,9 +335,11 @@ def last_document(memory: Mapping[str, Any], now: datetime, version: str) -> rep
         "pid": None,
         "version": version,
         "started_at": None,
-        "overall": report.overall(aged, now),
+        "overall": "not-running",
+        "summary": report.summary(aged, ()),
         "degraded": [],
         "registries": aged,
+        "ignored": [],
         "files": _noted(kept),
         "notices": _standing(kept),
     }
@@ -366,10 +374,12 @@ def _aged(row: Any, now: datetime) -> report.Row | None:
     """Return a row as it is now; None for one that is not what was once written."""
     try:
         ended = row["expires_at"] is not None and datetime.fromisoformat(row["expires_at"]) <= now
-        phase = (
-            "expired" if ended and row["phase"] in {"fresh", "renewing", "retrying"} else str(row["phase"])
-        )
-        report.overall([{**row, "phase": phase}], now)
+        phase = str(row["phase"])
+        if ended and phase in {"fresh", "unwritten", "retrying", "renewing"}:
+            phase = "expired"
+        aged: report.Row = {"counts": True, **row, "phase": phase, "next_renewal_at": None}
+        report.overall([aged], now)
+        report.summary([aged], ())
     except (KeyError, TypeError, ValueError):
         return None
-    return {**row, "phase": phase, "next_renewal_at": None}
+    return aged

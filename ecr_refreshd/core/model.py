@@ -266,6 +266,7 @@ class View:
         shadows: host -> why nothing is written for it there (``credHelpers`` names another program).
         served: those of `shadows` for which the program that docker asks instead has a working credential.
         unread: host -> why docker does not read what is written for it there.
+        undecodable: why docker decodes no login of the file (a value of a wrong type), "" if it does.
         helped: those asked about whose clients are to be sent to our credential helper.
         both: those of `helped` whose token stands in the file too.
         spare: those of `helped` that only a line of ours, and nothing else, makes so.
@@ -304,6 +305,7 @@ class View:
     exists: bool = True
     notes: tuple[str, ...] = ()
     rest: str = ""
+    undecodable: str = ""
 
 
 def expiry_hint(auth: str) -> datetime | None:

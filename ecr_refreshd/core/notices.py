@@ -15,6 +15,8 @@ from ecr_refreshd.core.decisions import Decision, Tell, Wake
 from ecr_refreshd.core.events import NoticeTold
 from ecr_refreshd.core.model import Category, Failure, Instant, Notice
 from ecr_refreshd.core.pauses import served_by_grant
+from ecr_refreshd.core.phases import counting
+from ecr_refreshd.core.pulls import refusal_by_registry
 from ecr_refreshd.core.remedies import ours
 from ecr_refreshd.core.remedies.aws import sign_in
 from ecr_refreshd.core.schedule import alive
@@ -81,10 +83,11 @@ def told(state: State, event: NoticeTold) -> State:
 
 def _causes(state: State, now: Instant, plan: Plan, wake: Wake) -> Iterator[_Cause]:
     by_login: dict[str, list[tuple[Failure, Registry]]] = {}
+    counted = counting(state, plan, now)
     by_cause: dict[str, list[tuple[Failure, Registry]]] = {}
     for key, served in served_by_grant(state, plan).items():
         facts = state.grant(key)
-        if facts.failure is None or not _counts(state, served):
+        if facts.failure is None or counted.isdisjoint(registry.host for registry in served):
             continue
         if facts.failure.category is Category.LOGIN:
             standing = served[0].standing
@@ -100,12 +103,14 @@ def _causes(state: State, now: Instant, plan: Plan, wake: Wake) -> Iterator[_Cau
     for login, waiting in by_login.items():
         waiting.extend(_others_behind(login, waiting, state, plan))
         yield _login_needed(login, waiting, state, now, plan)
-    yield from _endings(state, now, plan, wake, by_login.keys())
+    yield from _endings(state, now, plan, wake, by_login.keys(), counted)
     yield from _done(state, now, plan, wake)
     yield from _in_files(state, now, plan)
-    for host, probe in state.probes.items():
-        if host in plan.registries and len(probe.refused) > 1 and host not in state.pauses:
-            yield _refused(host, probe.detail, probe.at or now.wall)
+    for host in state.probes.keys() - state.pauses.keys():
+        registry = plan.registries.get(host)
+        refusal = None if registry is None else refusal_by_registry(state, registry)
+        if refusal is not None:
+            yield _refused(host, refusal, now)
 
 
 def _others_behind(
@@ -121,16 +126,6 @@ def _others_behind(
 def _may_be_over(facts: GrantFacts) -> bool:
     """Return whether AWS is being asked again, so that the newest refusal need not be the last word."""
     return facts.fetching is not None or facts.asked or facts.stirred
-
-
-def _counts(state: State, served: list[Registry]) -> bool:
-    """Return whether anybody relies on these: an entry that was dead when it was first seen is no outage."""
-    return any(
-        r.origin == "config"
-        or r.host in state.lived
-        or (r.grant is not None and state.grant(r.grant.key).token is not None)
-        for r in served
-    )
 
 
 def _profile(registry: Registry) -> str:
@@ -217,11 +212,13 @@ def _confirmed(registries: list[Registry], state: State, since: datetime, plan: 
     return ""
 
 
-def _endings(state: State, now: Instant, plan: Plan, wake: Wake, needed: object) -> Iterator[_Cause]:
+def _endings(
+    state: State, now: Instant, plan: Plan, wake: Wake, needed: object, counted: frozenset[str]
+) -> Iterator[_Cause]:
     """Yield the logins that are about to end."""
     by_lane: dict[str, list[Registry]] = {}
     for served in served_by_grant(state, plan).values():
-        if served[0].standing.lane and _counts(state, served):
+        if served[0].standing.lane and not counted.isdisjoint(registry.host for registry in served):
             by_lane.setdefault(served[0].standing.lane, []).extend(served)
     for lane, registries in by_lane.items():
         facts = state.logins.get(lane)
@@ -335,14 +332,13 @@ def _in_files(state: State, now: Instant, plan: Plan) -> Iterator[_Cause]:
             )
 
 
-def _refused(host: str, detail: str, at: datetime) -> _Cause:
+def _refused(host: str, refusal: Failure, now: Instant) -> _Cause:
     return _Cause(
         Notice(
             key=f"refused:{host}",
-            title=f"{host} refuses the tokens that AWS gives",
-            body=f"It refused a new one too: {detail} Does the profile's account have access to this registry, "
-            f"and is the clock right? ecr-refreshd status says which profile is used.",
-            since=at,
-            command=ours.STATUS,
+            title=f"{host} refuses the tokens that AWS issues",
+            body=f"It refused a new one too. {refusal.message} {refusal.hint}",
+            since=refusal.at or now.wall,
+            command=refusal.command,
         )
     )

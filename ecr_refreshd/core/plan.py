@@ -67,6 +67,11 @@ def make(
         zone,
         aws=settings.aws,
         left_out=tuple(host for host in found if host not in kept),
+        ignored=frozenset(
+            known.name
+            for text in adopted
+            if (known := hosts.parse(text)) is not None and settings.discover.ignores(known.name)
+        ),
     )
 
 

@@ -365,7 +365,7 @@ def test_a_file_that_cannot_be_read_is_degraded_although_no_registry_is_known() 
     document = house.service.document()
     assert document["overall"] == "degraded"
     (row,) = document["files"]
-    assert row["detail"] == "It cannot be read. sudo chown me it"
+    assert row["detail"] == "It cannot be read."
     house.files[HOME].fault = None
     house.live(timedelta(minutes=6))
     assert house.service.document()["overall"] == "ok"
