@@ -13,7 +13,7 @@ from typing import Any
 
 from ecr_refreshd.core import logins
 from ecr_refreshd.core.fetching import renewal_of
-from ecr_refreshd.core.model import Complaint, EntryKind, Failure, Instant, Notice, SinkState
+from ecr_refreshd.core.model import Category, Complaint, EntryKind, Failure, Instant, Notice, SinkState
 from ecr_refreshd.core.phases import Phase, counting, failure_of, phase_of
 from ecr_refreshd.core.plan import MOST_ADOPTED
 from ecr_refreshd.core.pulls import Pull, Pulls
