@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from ecr_refreshd.core import decisions, fallback, machine, memory, narrate, report
+from ecr_refreshd.core import decisions, fallback, machine, memory, narrate, process_starts, report
 from ecr_refreshd.core.events import CredentialsChanged, Event, LoginsSeen, SignInAsked, Ticked
 from ecr_refreshd.core.model import Category, Complaint, Instant
 from ecr_refreshd.core.ports import Parts, Surroundings
@@ -23,6 +23,7 @@ from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.state import Plan, State
 from ecr_refreshd.core.wishes import Wishes
 from ecr_refreshd.lanes import Lanes
+from ecr_refreshd.servicestatus import ServiceStatus
 from ecr_refreshd.surroundings import Configuration, Outlook
 from ecr_refreshd.waits import Wait, Waits
 
@@ -105,6 +106,7 @@ class Service:
         self._ticks = 0
         self._alarm_at: datetime | None = None
         self._exit: int | None = None
+        self._status = ServiceStatus(parts)
         self._alarms = parts.alarms(lambda: self._queue.put(Ticked()))
         self._fetcher = parts.fetcher(self._queue.put)
         self._watcher = parts.watcher(lambda path: self._queue.put(_Changed(path)))
@@ -126,17 +128,27 @@ class Service:
         """Tell the loop what has happened, or what somebody wants."""
         self._queue.put(event)
 
-    def note(self, event: str, message: str) -> None:
-        """Have something noted in the log."""
-        self._parts.log.info(event, message=message)
+    def note(self, event: str, message: str, command: str) -> None:
+        """Log something, and the command that helps."""
+        self._parts.log.info(event, message=message, command=command)
 
     def document(self) -> report.Document:
         """Return the status document. State and plan are frozen, so any thread may read them."""
         now = self._parts.clock.now()
-        complaints = (*self._degraded, self._configuration.trouble, self._stalled(now))
+        complaints = (
+            *self._parts.complaints(),
+            *self._degraded,
+            self._configuration.trouble,
+            self._stalled(now),
+        )
         degraded = tuple(each for each in complaints if each is not None)
-        about = report.About(os.getpid(), self._version, self._started, degraded)
+        about = report.About(os.getpid(), self._version, self._started_at(now), degraded)
         return report.document(self._state, self._plan, now, about)
+
+    def _started_at(self, now: Instant) -> datetime:
+        """Return when the service began, by the clock as it is now: it may have been set since."""
+        set_by = (now.wall - self._started) - (now.boot - self._state.started)
+        return self._started + set_by if abs(set_by) > machine.CLOCK_SET else self._started
 
     def hangs(self) -> bool:
         """Return whether the loop has missed several ticks; it has, too, at the end of a suspend."""
@@ -156,6 +168,10 @@ class Service:
             self._queue.put(_Forget(wait))
         return done
 
+    def supply(self, process: str, output: Secret) -> None:
+        """Use what a person's own start of a `credential_process` has printed, in place of the next start."""
+        self._fetcher.supply(process, output)
+
     # -- the loop's own thread ------------------------------------------------------------------------------
 
     def token(self, host: str) -> Secret | None:
@@ -170,9 +186,12 @@ class Service:
 
     def run(self, until: Wait | None = None, at_most: timedelta = _ONCE_AT_MOST) -> int:
         """Serve until stopped, or until somebody's hosts are settled, so long at most; returns the exit code."""
-        deadline = None if until is None else self._parts.clock.now().boot + at_most
+        now = self._parts.clock.now()
+        deadline = None if until is None else now.boot + at_most
         self.begin()
-        if until is not None:
+        if until is None:
+            self._status.begin(now)
+        else:
             self._queue.put(until)
         try:
             while self._exit is None:
@@ -183,6 +202,8 @@ class Service:
                     break
         finally:
             self._end()
+        if until is None:
+            self._parts.log.info("service.stopped")
         return self._exit or 0
 
     def begin(self) -> None:
@@ -247,6 +268,8 @@ class Service:
     def _carry_out(self, decision: decisions.Decision) -> None:
         match decision:
             case decisions.Fetch(orders):
+                if any(order.standing.process for order in orders):
+                    self._save()  # a crash must not start the same program again
                 self._fetcher.fetch(orders)
             case decisions.Write(path, serial, delivery):
                 self._lanes.write(path, serial, delivery)
@@ -282,7 +305,10 @@ class Service:
         """Start the sign-in of a notice that still stands, for the person who pressed its button."""
         facts = self._state.notices.get(key)
         if facts is not None and facts.notice.sign_in:
-            self._herald.sign_in(facts.notice.command)
+            if facts.notice.refreshes:
+                self._herald.sign_in(facts.notice.command, facts.notice.refreshes)
+            else:
+                self._herald.sign_in(facts.notice.command)
 
     def _tick(self, late: timedelta) -> None:
         """Do what no event is needed for; a lost event costs one of these at most.
@@ -294,6 +320,8 @@ class Service:
         self._ticks += 1
         anyway = self._ticks % _LOOK_ANYWAY == 0
         self._lanes.look(self._state, all_of_them=bool(self._degraded) or anyway)
+        if anyway:
+            self._status.send(self.document(), self._parts.clock.now())
         failures = [facts.failure for facts in self._state.grants.values() if facts.failure is not None]
         stuck = any(failure.category is not Category.TRANSIENT for failure in failures)
         if self._degraded or anyway or stuck or self._outlook.torn:
@@ -349,6 +377,8 @@ class Service:
 
     def _after(self, before: State, now: Instant) -> None:
         """Set the alarm, watch where the files are now, tell who waits, and remember."""
+        if self._status.is_due(self._state, self._plan, now):
+            self._status.introduce(self.document(), now)
         for remark in narrate.remarks(before, self._state, self._plan, now):
             getattr(self._parts.log, remark.level)(remark.event, **remark.fields)
         folders = self._outlook.folders | self._lanes.folders
@@ -375,28 +405,28 @@ class Service:
         self._save_at = None
         self._saved_at = self._parts.clock.now().boot
         try:
-            self._parts.save(
-                memory.remember(
-                    self._state,
-                    self._plan,
-                    tuple(self._wishes.adopted),
-                    self.document(),
-                    dropped=self._wishes.dropped,
-                    aws_files=self._outlook.seen.aws.files,
-                )
+            document = self.document()
+            if self._exit is None:
+                self._status.send(document, self._parts.clock.now())
+            adopted, dropped = tuple(self._wishes.adopted), self._wishes.dropped
+            files = self._outlook.seen.aws.files
+            kept = memory.remember(
+                self._state, self._plan, adopted, document, dropped=dropped, aws_files=files
             )
+            self._parts.save(kept)
         except OSError as error:
             self._parts.log.warning("memory.not_saved", message=error.strerror or type(error).__name__)
 
     def _end(self) -> None:
         """Stop everything, in bounded time: systemd and launchd kill what lingers."""
-        self._parts.supervise("STOPPING=1")
+        self._parts.supervise("STOPPING=1\nSTATUS=stopping")
         until = self._parts.clock.now().boot + _LANES_END
         for item in self.drain():
             if isinstance(item, Wait):
                 self._waits.add(item)
         self._waits.release()
         self._alarms.stop()
+        self._state = process_starts.interrupt(self._state, self._parts.clock.now(), self._plan)
         self._save()  # first: whatever hangs below, the process ends in time
         self._fetcher.stop()  # next: a login that is just being renewed has its seconds before all others
         for part in (self._watcher, self._outlook, self._prober, self._herald):

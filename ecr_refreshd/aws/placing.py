@@ -72,7 +72,7 @@ def _child_for(
         for child in children:
             if job.lane in child.lanes:
                 return child if takes_more(child) and not job.alone else None
-    working = [child for child in children if not (child.ending or child.leaving)]
+    working = [child for child in children if not (child.ending or child.leaving or child.only_waits(oldest))]
     if job.alone:
         others_alone = any(child.alone for child in working)
         return None if others_alone or len(working) >= MOST_CHILDREN else start(alone=True)

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from ecr_refreshd.core.remedies import ours
+from ecr_refreshd.core.remedies.service import restart_unit
 from ecr_refreshd.errors import ControlError, LockHeldError, NoServiceError, UsageError
 from ecr_refreshd.host import clock, control, places
 
@@ -67,7 +69,9 @@ def checked(answer: Mapping[str, Any]) -> Mapping[str, Any]:
         raise unknown_host(answer["hosts"], answer["known"])
     if "registries" not in answer:
         raise ControlError(
-            "The running service is of another version.", hint="systemctl --user restart ecr-refreshd"
+            "The running service is of another version.",
+            hint=restart_unit("ecr-refreshd", of_user=True).command,
+            command=restart_unit("ecr-refreshd", of_user=True).command,
         )
     return answer
 
@@ -75,12 +79,12 @@ def checked(answer: Mapping[str, Any]) -> Mapping[str, Any]:
 def unknown_host(unknown: Iterable[str], known: Iterable[str]) -> UsageError:
     """Return the error that names the nearest known host for each that nobody knows."""
     names = list(known)
-    lines = [f"{host} is no registry that is kept{did_you_mean(host, names)}" for host in unknown]
-    return UsageError(
-        "\n".join(lines),
-        hint="`ecr-refreshd status` lists them; nothing was done. To have another kept, name it "
-        "in the settings; see ecr-refreshd init --help",
-    )
+    lines = [f"ecr-refreshd does not keep {host}{did_you_mean(host, names)}" for host in unknown]
+    if names:
+        words, command = "Nothing was changed. To see what is kept:", ours.STATUS
+    else:
+        words, command = "It keeps no registry yet. To name one in its settings:", ours.INIT_HELP
+    return UsageError("\n".join(lines), hint=f"{words} {command}", command=command)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

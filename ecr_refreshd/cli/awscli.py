@@ -1,4 +1,4 @@
-"""Runs the AWS CLI in the user's terminal, for what only it can do: to sign a person in.
+"""Runs the AWS CLI, or the user's own command, in the user's terminal to sign a person in.
 
 Facts: version 1 knows no `aws sso login`, and `aws login` came with 2.32; exit codes 253 to 255 are as in
 aws.md 5.1. The CLI writes its token file in place, so it is not killed while it may be writing.
@@ -21,10 +21,9 @@ from ecr_refreshd.errors import RefreshdError
 _VERSION = re.compile(r"aws-cli/(?P<major>[0-9]+)\.(?P<minor>[0-9]+)")
 _NEEDED = {"sso": (2, 0), "login": (2, 32)}
 """First word after `aws` -> the version that knows it; everything else every version does."""
+_COMMAND = "brew install awscli" if sys.platform == "darwin" else ""
 _INSTALL = (
-    "brew install awscli"
-    if sys.platform == "darwin"
-    else "https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
+    _COMMAND or "To install it: https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
 )
 _ENDED = {
     253: "its settings do not allow this sign-in",
@@ -41,7 +40,7 @@ def sign_in(command: str, environ: Mapping[str, str]) -> None:
     """Run a sign-in in the foreground, with the user's terminal.
 
     Args:
-        command: as a shell would take it, beginning with `aws`.
+        command: as a shell would take it; words only, no shell runs it.
         environ: the whole environment; its PATH finds the CLI.
 
     Raises:
@@ -55,14 +54,17 @@ def sign_in(command: str, environ: Mapping[str, str]) -> None:
         with subprocess.Popen([program, *argv[1:]], env=dict(environ)) as cli:
             code = _wait(cli)
     except OSError as exc:
-        raise RefreshdError(f"{program}: cannot be run: {exc.strerror}", hint=_INSTALL) from exc
+        raise RefreshdError(
+            f"{program}: cannot be run: {exc.strerror}", hint=_INSTALL, command=_COMMAND
+        ) from exc
     if code in {130, -2}:
         raise KeyboardInterrupt
     if code:
         why = f": {_ENDED[code]}" if code in _ENDED else ""
         raise RefreshdError(
-            f"The sign-in did not succeed (exit code {code}{why}). Tokens that live go on to work.",
+            f"The sign-in did not succeed (exit code {code}{why}). Valid tokens continue to work.",
             hint=command,
+            command=command,
         )
 
 
@@ -70,25 +72,38 @@ def _wait(cli: subprocess.Popen[bytes]) -> int:
     try:
         return cli.wait()
     except KeyboardInterrupt:
-        with suppress(subprocess.TimeoutExpired):
-            cli.wait(_ENDS)
-        if cli.poll() is None:
-            cli.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            cli.wait(_ENDS)
-        if cli.poll() is None:
-            cli.kill()
+        end(cli)
         raise
+
+
+def end(program: subprocess.Popen[bytes]) -> None:
+    """Let a program end by the Ctrl-C that it got too, and make it end if it does not."""
+    with suppress(subprocess.TimeoutExpired):
+        program.wait(_ENDS)
+    if program.poll() is None:
+        program.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        program.wait(_ENDS)
+    if program.poll() is None:
+        program.kill()
 
 
 def _program(argv: list[str], environ: Mapping[str, str]) -> str:
     """Return the CLI's path, once it is known to be able to do it."""
     program = shutil.which(argv[0], path=environ.get("PATH"))
+    if argv[0] != "aws":
+        if program is None:
+            raise RefreshdError(
+                f"`{shlex.join(argv)}` ([login] command) signs in, but {argv[0]} is not on the PATH.",
+                hint="Correct [login] command in the settings.",
+            )
+        return program
     if program is None:
         raise RefreshdError(
             f"`{shlex.join(argv)}` signs in, but there is no AWS CLI on the PATH. "
-            "Where there is one, run it; the service notices.",
+            "Install it, or run that where there is one with the same files: the service notices.",
             hint=_INSTALL,
+            command=_COMMAND,
         )
     needed = _NEEDED.get(argv[1])
     version = _version(program, environ) if needed else None
@@ -97,6 +112,7 @@ def _program(argv: list[str], environ: Mapping[str, str]) -> str:
             f"{program} is the AWS CLI {version[0]}.{version[1]}, and `{shlex.join(argv)}` needs version "
             f"{needed[0]}.{needed[1]} or newer.",
             hint=_INSTALL,
+            command=_COMMAND,
         )
     return program
 

@@ -69,7 +69,7 @@ def _tables(settings: Settings) -> dict[str, dict[str, str]]:
         "docker": {
             "files": _list(settings.docker.files),
             "mode": _text(settings.docker.mode),
-            "file_mode": _text(f"{settings.docker.file_mode:04o}"),
+            "file_mode": _text("keep" if (mode := settings.docker.file_mode) is None else f"{mode:04o}"),
         },
         "renew": _renew(settings.renew),
         "probe": {"when": _text(settings.probe.when)},
@@ -83,6 +83,11 @@ def _tables(settings: Settings) -> dict[str, dict[str, str]]:
             "webhook": _text(notify.webhook.shown if notify.webhook else ""),
             "warn_before": _text(duration_text(notify.warn_before)),
             "sso_session_duration": _map(sessions),
+        },
+        "login": {"command": _map(settings.login.command)},
+        "aws": {
+            "timeout": _text(duration_text(settings.aws.timeout)),
+            "credential_process_timeout": _text(duration_text(settings.aws.credential_process_timeout)),
         },
         "hooks": {"on_renewed": _list(settings.hooks.on_renewed)},
         "environment": {"set": _map(variables)},

@@ -15,13 +15,16 @@ from typing import Any
 from ecr_refreshd import __version__
 from ecr_refreshd.cli import answers, asking
 from ecr_refreshd.cli.assembly import Assembly
+from ecr_refreshd.cli.interactive import Terminal
 from ecr_refreshd.cli.kept import file_plans
 from ecr_refreshd.cli.patience import patience
 from ecr_refreshd.cli.settings import ConfigFile
-from ecr_refreshd.cli.show import print_document, say
+from ecr_refreshd.cli.show import print_document, say_with_advice
 from ecr_refreshd.core import report
 from ecr_refreshd.core.events import AnswerWanted
+from ecr_refreshd.core.remedies import service as service_remedies
 from ecr_refreshd.core.secret import Secret
+from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.daemon import Service
 from ecr_refreshd.errors import LockHeldError
 from ecr_refreshd.host import clock, control, logs, places, process, signpost, statefile
@@ -78,19 +81,23 @@ def run(args: argparse.Namespace) -> int:
             server.stop()
 
 
-def alone(args: argparse.Namespace, wait: Wait, timeout: timedelta = _ALONE) -> Mapping[str, Any]:
+def alone(
+    args: argparse.Namespace, wait: Wait, timeout: timedelta = _ALONE, terminal: Terminal | None = None
+) -> Mapping[str, Any]:
     """Do in this process what somebody waits for, and return what `answers.outcome` says of it.
 
     Args:
         args: name the configuration.
         wait: for what.
         timeout: after which it is given up.
+        terminal: starts programs that may ask a person; None leaves them without a terminal.
 
     Raises:
         LockHeldError: that one did not end, or a service has the lock and does not listen yet.
     """
     # The command itself says what went wrong, of the hosts that it is about.
-    with _service(args, serving=False, wait=min(timeout, _COMMANDS_END), level="critical") as service:
+    turn = min(timeout, _COMMANDS_END)
+    with _service(args, serving=False, wait=turn, level="critical", terminal=terminal) as service:
         service.run(wait, timeout)
         return answers.outcome(service.document(), wait, clock.SystemClock(), late=not wait.settled)
 
@@ -133,7 +140,7 @@ def _asked_or_done(args: argparse.Namespace) -> Mapping[str, Any]:
 
 def _settled(args: argparse.Namespace) -> Mapping[str, Any]:
     with _service(args, serving=False) as service:
-        service.run(Wait())
+        service.run(Wait(), _ALONE + ConfigFile.chosen(args).load().aws.credential_process_timeout)
         return service.document()
 
 
@@ -145,6 +152,7 @@ def _service(
     wait: timedelta = _COMMANDS_END,
     level: str = "warning",
     unless: Callable[[], bool] = lambda: False,
+    terminal: Terminal | None = None,
 ) -> Iterator[Service]:
     """Make a service of everything around it, under the instance lock."""
     file = ConfigFile.chosen(args)
@@ -169,7 +177,13 @@ def _service(
         if note:
             log.warning("memory.put_aside", message=note)
         assembly = Assembly(
-            file.path, file.load, settings, log=log, known=known, supervise=NotifySocket().tell
+            file.path,
+            file.load,
+            settings,
+            log=log,
+            known=known,
+            supervise=NotifySocket().tell,
+            terminal=terminal,
         )
         seed = secrets.token_hex(16)
         yield Service(assembly.parts(), settings, remembered, version=__version__, seed=seed)
@@ -199,26 +213,29 @@ def _introduce(service: Service, args: argparse.Namespace) -> None:
         service.wait(wait := Wait(), _FIRST_LOOKS_END)
         document = service.document()
     if not document["registries"] and wait.settled and document["overall"] == "ok":
-        text = _nothing_kept(ConfigFile.chosen(args))
+        settings = ConfigFile.chosen(args).load()
+        advice = service_remedies.name_registries(adopts=settings.discover.adopt)
         if sys.stdout.isatty():
-            say(text)
+            text = "\n".join([_nothing_kept(settings), *(f"  {path}" for path in _searched(settings))])
+            say_with_advice(text, advice.hint, advice.command, sys.stdout)
         else:
-            service.note("registries.none", text)
+            text = " ".join(filter(None, [_nothing_kept(settings), ", ".join(_searched(settings))]))
+            service.note("registries.none", text, advice.command)
     elif sys.stdout.isatty():
         print_document(document, about_service=False)
-        print("\nServing; `ecr-refreshd status` shows this at any time. Ctrl-C ends it.", flush=True)
+        print("`ecr-refreshd status` shows this at any time; Ctrl-C ends the service.", flush=True)
 
 
-def _nothing_kept(config: ConfigFile) -> str:
-    """Return where registries are looked for, and how to begin."""
-    settings = config.load()
-    paths = ", ".join(file.path for file in file_plans(settings) if file.role != "helper")
-    begin = f"name a [[registry]] in {config.path}; ecr-refreshd init proposes some."
+def _nothing_kept(settings: Settings) -> str:
     if not settings.discover.adopt:
-        return (
-            f"No registry is kept: the settings name none, and [discover] adopt is false. To begin, {begin}"
-        )
+        return "No registry is kept: none is in the settings, and [discover] adopts none."
+    return "No registry is kept yet: none is in the settings, and none in"
+
+
+def _searched(settings: Settings) -> list[str]:
+    """Return the files from which registries are adopted."""
     return (
-        f"No registry is kept yet: no ECR host stands in {paths}, and none in the settings. Waiting for one. To "
-        f"begin, docker login to it, or {begin}"
+        [file.path for file in file_plans(settings) if file.role != "helper"]
+        if settings.discover.adopt
+        else []
     )

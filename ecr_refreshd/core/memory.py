@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from ecr_refreshd.core import fallback, report
+from ecr_refreshd.core import fallback, process_starts, report
 from ecr_refreshd.core.model import Category, Failure, Instant, Login, Notice, Owed, Token
 from ecr_refreshd.core.state import GrantFacts, LoginFacts, NoticeFacts, Pause, Plan, State
 from ecr_refreshd.core.times import timestamp
@@ -41,7 +42,9 @@ def remember(
                 "past": list(facts.past),
                 "announced": facts.announced,
             }
-        if facts.failure is not None and facts.failure.category is not Category.TRANSIENT:
+        if facts.failure is not None and (
+            facts.failure.category is not Category.TRANSIENT or facts.failure.awaits_person
+        ):
             # So that a restart neither asks AWS for what a dead login cannot give, nor tells a person twice.
             grants.setdefault(key, {})["failure"] = _failure_row(facts.failure)
     for key in plan.spares():
@@ -49,6 +52,9 @@ def remember(
         failure, tries = state.grant(key).failure, state.grant(key).tries
         if failure is not None:
             grants.setdefault(key, {}).update({"failure": _failure_row(failure), "tries": tries})
+    for key in (*plan.by_grant(), *plan.spares()):
+        if plan.standing_of(key).process and (row := _start_row(state.grant(key), state)):
+            grants.setdefault(key, {}).update(row)
     return {
         "schema": SCHEMA,
         "seed": plan.seed,
@@ -64,6 +70,19 @@ def remember(
         "notices": {key: _notice_row(facts) for key, facts in state.notices.items()},
         "lived": sorted(state.lived),
         "status": document,
+    }
+
+
+def _start_row(facts: GrantFacts, state: State) -> dict[str, Any]:
+    """Return what a restart must know so as to start a `credential_process` no sooner than this run would."""
+    now = state.turned
+    if now is None or (facts.failure is None and facts.fetching is None):
+        return {}
+    retry_at = None if facts.retry_at is None else now.wall + (facts.retry_at - now.boot)
+    return {
+        "tries": facts.tries,
+        "retry_at": timestamp(retry_at),
+        "is_running": facts.fetching is not None,
     }
 
 
@@ -103,22 +122,25 @@ def recall(memory: Mapping[str, Any], now: Instant) -> State:
     kept = memory.get("grants")
     for key, row in kept.items() if isinstance(kept, dict) else ():
         token, failure = _token(row, now), _failure(row)
-        if token is None and failure is None:
+        if token is None and failure is None and not _is_running(row):
             continue
         past = row.get("past")
         texts = tuple(p for p in past if isinstance(p, str)) if isinstance(past, list) else ()
         tries = row.get("tries")
         passed = failure if isinstance(tries, int) else None
         pause = timedelta(0) if passed is None else fallback.again_in(passed, int(tries or 0), now)
-        grants[str(key)] = GrantFacts(
+        facts = GrantFacts(
             token=token,
             past=texts,
             failure=failure,
             tries=(tries if isinstance(tries, int) else 1) if failure is not None else 0,
             # Where the disk shows the login to be dead, nobody is asked all the same (core/fetching.py).
-            retry_at=now.boot + pause if failure is not None else None,
+            retry_at=_retry_at(row, now, now.boot + pause) if failure is not None else None,
             announced=str(row.get("announced", "")),
         )
+        if _is_running(row):  # a crash
+            facts = process_starts.interrupted(facts, now)
+        grants[str(key)] = facts
     heals = memory.get("heals")
     counts = {str(h): n for h, n in heals.items() if isinstance(n, int)} if isinstance(heals, dict) else {}
     return State(
@@ -184,7 +206,9 @@ def _failure_row(failure: Failure) -> dict[str, Any]:
         "message": failure.message,
         "hint": failure.hint,
         "command": failure.command,
+        "cause": failure.cause,
         "at": timestamp(failure.at),
+        "awaits_person": failure.awaits_person,
     }
 
 
@@ -193,9 +217,24 @@ def _failure(row: Any) -> Failure | None:
         kept = row["failure"]
         texts = (str(kept["code"]), str(kept["message"]), str(kept["hint"]))
         at, command = _maybe(kept["at"]), str(kept.get("command", ""))
-        return Failure(Category(kept["category"]), *texts, at=at, command=command)
+        cause, awaits = str(kept.get("cause", "")), kept.get("awaits_person") is True
+        category = Category(kept["category"])
+        return Failure(category, *texts, at=at, command=command, cause=cause, awaits_person=awaits)
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
+
+
+def _is_running(row: Any) -> bool:
+    return isinstance(row, dict) and row.get("is_running") is True
+
+
+def _retry_at(row: Any, now: Instant, usual: timedelta) -> timedelta:
+    """Return when to try again (suspend-counting); the clock may have been set while no service ran."""
+    try:
+        left = _time(row["retry_at"]) - now.wall
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return usual
+    return now.boot + min(max(left, timedelta(0)), process_starts.LONGEST_PAUSE)
 
 
 def _login_row(facts: LoginFacts) -> dict[str, Any]:
@@ -225,6 +264,7 @@ def _notice_row(facts: NoticeFacts) -> dict[str, Any]:
         "since": timestamp(notice.since),
         "command": notice.command,
         "sign_in": notice.sign_in,
+        "refreshes": list(notice.refreshes),
         "key": notice.key,
         "reminded": sorted(facts.reminded),
         "place": facts.place,
@@ -234,6 +274,7 @@ def _notice_row(facts: NoticeFacts) -> dict[str, Any]:
 def _notice(row: Any) -> NoticeFacts:
     texts = (str(row["key"]), str(row["title"]), str(row["body"]))
     notice = Notice(*texts, _time(row["since"]), str(row["command"]), bool(row["sign_in"]))
+    notice = replace(notice, refreshes=tuple(str(host) for host in row.get("refreshes", ())))
     marks = frozenset(int(mark) for mark in row["reminded"])
     return NoticeFacts(notice, marks, place=str(row.get("place", "")))
 

@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from ecr_refreshd.core import logins
 from ecr_refreshd.core.fetching import renewal_of
 from ecr_refreshd.core.healing import OTHER_LOGINS, Verdict
 from ecr_refreshd.core.model import Category, Complaint, EntryKind, Failure, Instant, Notice, SinkState
 from ecr_refreshd.core.plan import MOST_ADOPTED
+from ecr_refreshd.core.remedies import ours
 from ecr_refreshd.core.schedule import alive, just_resumed
 from ecr_refreshd.core.sighting import CONTESTED_AFTER, lives
 from ecr_refreshd.core.state import (
@@ -28,7 +30,13 @@ from ecr_refreshd.core.state import (
     State,
 )
 from ecr_refreshd.core.times import timestamp
-from ecr_refreshd.core.writing import Carriers, is_ours, judgement_of
+from ecr_refreshd.core.writing import (
+    Carriers,
+    is_ours,
+    judgement_of,
+    served_elsewhere,
+    serves_elsewhere,
+)
 
 SCHEMA = 1
 EXIT_CODES = {"ok": 0, "failed": 1, "login-required": 3, "degraded": 4}
@@ -126,19 +134,27 @@ def _row(
     token = facts.token
     rows = (_sink_row(file, registry, carriers, state, now) for file in plan.files)
     sinks = [row for row in rows if row is not None]
+    elsewhere = served_elsewhere(state, plan, carriers, registry.host, now)
     foreign = None if token is not None else _foreign_end(registry, state, plan)
+    if elsewhere is not None and token is None:
+        foreign = elsewhere.until or foreign
     principal = None if registry.grant is None else registry.grant.principal
     pause = state.pauses.get(registry.host)
     probe = state.probes.get(registry.host)
     return {
         "host": registry.host,
-        "phase": "paused" if pause is not None else _phase(registry, facts, state, now, foreign),
+        "phase": "paused"
+        if pause is not None
+        else "fresh"
+        if elsewhere is not None
+        else _phase(registry, facts, state, now, foreign),
         "origin": registry.origin,
         "grant": key or None,
         "expires_at": timestamp(foreign if token is None else token.expires_at),
         "obtained_at": timestamp(None if remembered is None else remembered.obtained_at),
+        "served_by": None if elsewhere is None else elsewhere.program,
         "worked": remembered is not None or _worked(registry, state, plan, now),
-        "next_renewal_at": timestamp(_next_try(facts, renewals.get(key), now)),
+        "next_renewal_at": timestamp(_next_try(registry, facts, renewals.get(key), state, now)),
         "fingerprint": None if token is None else token.fingerprint,
         "principal": None
         if principal is None
@@ -148,6 +164,7 @@ def _row(
             "sso_session": registry.standing.sso_session or None,
             "chosen_by": str(registry.chosen_by),
             "login_backed": registry.standing.login_backed,
+            "process": registry.standing.process or None,
             **_choice(registry),
         },
         "region": registry.region,
@@ -200,8 +217,13 @@ def _file(file: FilePlan, state: State) -> Row:
     return row
 
 
-def _next_try(facts: GrantFacts, renewal: datetime | None, now: Instant) -> datetime | None:
+def _next_try(
+    registry: Registry, facts: GrantFacts, renewal: datetime | None, state: State, now: Instant
+) -> datetime | None:
     if facts.failure is not None:
+        login = state.logins.get(registry.standing.lane)
+        if facts.failure.category is Category.LOGIN and logins.is_dead(login):
+            return None
         return None if facts.retry_at is None else now.wall + (facts.retry_at - now.boot)
     return renewal
 
@@ -264,6 +286,9 @@ def _sink_row(
     if sink.failure is not None and sink.failure.hint and detail == _said(sink.failure):
         row |= {"hint": sink.failure.hint, "command": sink.failure.command}
     entry = sink.entry(registry.host)
+    if standing is SinkState.FOREIGN and serves_elsewhere(sink, registry.host, now):
+        until = sink.view.served[registry.host].until if sink.view is not None else None
+        return row | {"works": True, "kept_until": timestamp(until)}
     judgement = judgement_of(state, sink, registry, now) if standing is SinkState.FOREIGN else None
     if judgement is not None and judgement.until is not None:
         row["kept_until"] = timestamp(judgement.until)
@@ -286,15 +311,17 @@ def _sink_state(registry: Registry, sink: SinkFacts, state: State, now: Instant)
             return SinkState.MISSING, "not looked at yet"
         return SinkState(sink.state), _said(sink.failure)
     if host in sink.view.shadows:
-        return SinkState.SHADOWED, sink.view.shadows[host]
+        # A credential that another program brings is as good as one that it wrote.
+        works = serves_elsewhere(sink, host, now)
+        return SinkState.FOREIGN if works else SinkState.SHADOWED, sink.view.shadows[host]
     judgement = judgement_of(state, sink, registry, now)
     if judgement is not None and judgement.verdict in {Verdict.KEEP, Verdict.LEAVE}:
         if judgement.verdict is Verdict.LEAVE:
             return SinkState.FOREIGN, (
                 "a login of another kind, which ECR does not take: pulls fail with it; "
-                f"`ecr-refreshd refresh {host}` replaces it"
+                f"`{ours.refresh(host)}` replaces it"
             )
-        return SinkState.FOREIGN, f"somebody else's login; `ecr-refreshd refresh {host}` replaces it"
+        return SinkState.FOREIGN, f"somebody else's login; `{ours.refresh(host)}` replaces it"
     if judgement is not None and judgement.verdict is Verdict.RIGHT:
         unread = sink.view.unread.get(host, "")
         return (SinkState.SHADOWED, unread) if unread else (SinkState.WRITTEN, "")
@@ -351,6 +378,8 @@ def _waits(row: Row) -> bool:
 
 
 def _valid(row: Row, now: datetime) -> bool:
+    if row.get("served_by"):
+        return True
     return row["expires_at"] is not None and datetime.fromisoformat(row["expires_at"]) > now
 
 

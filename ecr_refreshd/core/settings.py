@@ -51,12 +51,13 @@ class Docker:
     Attributes:
         files: as written, absolute or from ``~/``; empty means the default files.
         mode: how a token gets to its readers (section 6 of the design).
-        file_mode: permission bits of files that carry a token.
+        file_mode: permission bits of files that carry a token; None ("keep") leaves what a group or an access
+            list was given, and takes from a file that everyone could read all but its owner's.
     """
 
     files: tuple[str, ...] = ()
     mode: str = "auto"
-    file_mode: int = 0o600
+    file_mode: int | None = None
 
 
 _RENEW_AT = Window(0.50, 0.67)
@@ -120,6 +121,31 @@ class Notify:
     webhook: Webhook | None = None
     warn_before: timedelta = timedelta(minutes=30)
     sso_session_duration: Mapping[str, timedelta] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """How a person signs in where the AWS files do not tell.
+
+    Attributes:
+        command: by profile, SSO session or program of a `credential_process`: a command line, split into words,
+            run without a shell.
+    """
+
+    command: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Aws:
+    """How long asking AWS may take.
+
+    Attributes:
+        timeout: for AWS, per grant.
+        credential_process_timeout: for a profile's `credential_process`, which may wait for a person.
+    """
+
+    timeout: timedelta = timedelta(seconds=30)
+    credential_process_timeout: timedelta = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +218,8 @@ class Settings:
     probe: Probe = Probe()
     heal: Heal = Heal()
     notify: Notify = Notify()
+    login: Login = Login()
+    aws: Aws = Aws()
     hooks: Hooks = Hooks()
     environment: Environment = Environment()
     http: Http = Http()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import re
+import shlex
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, time, timedelta
 from urllib.parse import SplitResult, urlsplit
@@ -116,13 +117,16 @@ def window(raw: object) -> Window:
     return parse_window(text(raw))
 
 
-def file_mode(raw: object) -> int:
-    """Permission bits that let the owner write and nobody outside the group read."""
+def file_mode(raw: object) -> int | None:
+    """Permission bits that let the owner write and nobody outside the group read; None for ``keep``."""
     if type(raw) is int:
         raise WrongValueError('must be text in quotes: write "0600"')
     word = text(raw)
+    if word == "keep":
+        return None
     if not re.fullmatch(r"(?:0o?)?[0-7]{3}", word):
-        raise WrongValueError(f'{shown(word)} is not an octal file mode; write "0600" or "0640"')
+        near = ' (nearest: "keep")' if nearest(word, ("keep",)) else ""
+        raise WrongValueError(f'{shown(word)} is neither "keep" nor an octal file mode such as "0640"{near}')
     mode = int(word, 8)
     if mode & 0o007:
         raise WrongValueError(
@@ -150,6 +154,18 @@ def argument(raw: object) -> str:
     if "\0" in raw:
         raise WrongValueError("holds a NUL character")
     return raw
+
+
+def command_line(raw: object) -> str:
+    """A program and its arguments, as a shell would split them."""
+    line = text(raw)
+    try:
+        words = shlex.split(line)
+    except ValueError as exc:
+        raise WrongValueError("cannot be split into words: a quote is not closed") from exc
+    if not words or not words[0]:
+        raise WrongValueError("names no program")
+    return line
 
 
 def url(raw: object) -> str:

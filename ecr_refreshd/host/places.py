@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import pwd
+import shutil
 import stat
 import sys
 from collections.abc import Mapping
@@ -119,7 +120,15 @@ def _closed(folder: Path) -> ConfigError:
         what = f"{shut.path} cannot be entered: it"
     else:
         what = f"{folder} cannot be made: {shut.path}"
-    return _refused(f"{what} belongs to {shut.owner}, and you are {shut.user.who}.", remedies.closed(shut))
+    return _refused(
+        f"{what} belongs to {shut.owner}, and you are {shut.user.who}.",
+        remedies.closed(shut, of_state=_is_state(shut.path)),
+    )
+
+
+def _is_state(path: str) -> bool:
+    """Return whether a path is the state folder or lies in it: nobody else has made what is there."""
+    return Path(path).is_relative_to(os.path.realpath(state_folder()))
 
 
 def _refused(message: str, remedy: Remedy) -> ConfigError:
@@ -142,11 +151,34 @@ def containers_auth_files(environ: Mapping[str, str] = os.environ) -> tuple[Path
     else:
         runtime = _absolute(environ, "XDG_RUNTIME_DIR")
         session = runtime / "containers" if runtime else Path(f"/run/containers/{os.geteuid()}")
-        files = [session / "auth.json", _config_home(environ) / "containers" / "auth.json"]
+        files = [session / "auth.json"] if _may_be_entered(session) else []
+        files += [_config_home(environ) / "containers" / "auth.json"]
     named = environ.get("REGISTRY_AUTH_FILE")
     if named:
         files.insert(0, Path(named).absolute())
     return tuple(dict.fromkeys(files))
+
+
+def snap_docker_config(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the config.json of a docker that is a snap, None where docker is none.
+
+    snapd runs it with ``~/snap/docker/current`` for HOME, a link that every refresh of the snap points elsewhere.
+    """
+    folder = home(environ) / "snap" / "docker"
+    program = shutil.which("docker", path=environ.get("PATH", os.defpath)) or ""
+    # /snap/bin/docker is a link to /usr/bin/snap, which goes by the name that it is called.
+    is_snap = program.startswith("/snap/") or os.path.realpath(program) == "/usr/bin/snap"
+    return folder / "current" / ".docker" / "config.json" if is_snap or folder.is_dir() else None
+
+
+def helm_config(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the file in which helm keeps logins of its own, None where there is no helm."""
+    named = environ.get("HELM_REGISTRY_CONFIG")
+    if named:
+        return Path(named).absolute()
+    usual = home(environ) / "Library" / "Preferences" if _MACOS else _config_home(environ)
+    folder = _absolute(environ, "HELM_CONFIG_HOME") or usual / "helm"
+    return folder / "registry" / "config.json" if folder.is_dir() else None
 
 
 def private_folder(path: Path) -> Path:
@@ -165,13 +197,13 @@ def private_folder(path: Path) -> Path:
             raise _closed(path) from exc
         raise _refused(
             f"{path}: cannot be made a private folder: {exc.strerror}",
-            remedies.cannot_be_made(ownership.deepest(path)),
+            remedies.cannot_be_made(found := ownership.deepest(path), of_state=_is_state(found.path)),
         ) from exc
     found = ownership.of(path)
     if not ownership.is_trusted(status.st_uid):
         raise _refused(
             f"{path}: refused, because it belongs to {found.owner} and you are {found.user.who}.",
-            remedies.closed(found, of_state=True),
+            remedies.closed(found, of_state=_is_state(found.path)),
         )
     if status.st_mode & 0o022:
         raise _refused(f"{path}: refused, because others can write in it.", remedies.open_to_others(found))
@@ -204,3 +236,8 @@ def _is_ours(folder: Path) -> bool:
     except OSError:
         return False
     return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+
+
+def _may_be_entered(folder: Path) -> bool:
+    """Return whether what exists on the way to a folder lets this user in; podman would fail there too."""
+    return os.access(ownership.deepest(folder).path, os.X_OK)

@@ -43,11 +43,14 @@ def converted(place: Place) -> Iterator[None]:
     try:
         yield
     except JsonError as exc:
+        path = shown(place.real)
+        where, line = f" at line {exc.line}, column {exc.column}", f"line {exc.line} of {path}"
+        if exc.is_whole:
+            where, line = "", path
         raise SinkUnparsable(
-            f"{shown(place.real)} does not parse at line {exc.line}, column {exc.column}: {exc.reason}. It is "
-            "left as it is.",
+            f"{path} does not parse{where}: {exc.reason}. It is left as it is.",
             code="sink.unparsable",
-            hint=f"Mend line {exc.line} of {shown(place.real)}; it is looked at again by itself.",
+            hint=f"Correct {line}; it is looked at again by itself.",
         ) from exc
     except OSError as exc:
         raise _refused(place, exc.errno or 0) from exc
@@ -65,7 +68,7 @@ def _refused(place: Place, number: int) -> SinkUnwritable:
     elif remedy is None and number == errno.EROFS:
         remedy = files.read_only()
     elif remedy is None:
-        remedy = files.unexplained([folder, path])
+        remedy = files.unexplained([folder, path], number)
     return _unwritable(f"{path} could not be written: {what}. The old file is intact.", code, remedy)
 
 

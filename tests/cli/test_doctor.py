@@ -30,6 +30,7 @@ from ecr_refreshd.cli.doctor import (
     profiles,
     service,
     trouble,
+    unread,
 )
 from ecr_refreshd.cli.doctor.dockerfiles import bounded
 from ecr_refreshd.cli.doctor.dockerfiles import found as _file
@@ -422,7 +423,7 @@ def test_the_kubelets_files_are_one_way_of_several(
 
 
 def test_bytes_that_are_no_text_in_a_variable(scene: Scene) -> None:
-    (found,) = entries.variable(replace(scene, shell={"DOCKER_AUTH_CONFIG": os.fsdecode(b'{"\xff"')}))
+    (found,) = unread.variable(replace(scene, shell={"DOCKER_AUTH_CONFIG": os.fsdecode(b'{"\xff"')}))
     assert "does not parse" in found.what
 
 
@@ -521,7 +522,7 @@ def test_the_page_puts_the_worst_first_and_commands_in_one_piece() -> None:
     findings = [finding(Severity.INFO), finding(Severity.ERROR, mend=mend)]
     text = page.as_text(findings, ["files"], ["it is well."], Look(None, False, True, None))
     assert text.splitlines() == [
-        "mended: it is well.",
+        "fixed: it is well.",
         "",
         "error: What was found. [some.key]",
         "  why: Why.",
@@ -532,7 +533,7 @@ def test_the_page_puts_the_worst_first_and_commands_in_one_piece() -> None:
         "  do: a command",
         "",
         "1 error, 1 remark. Looked at: files.",
-        "`ecr-refreshd doctor --fix` mends one of these.",
+        "`ecr-refreshd doctor --fix` fixes one of these.",
     ]
 
 

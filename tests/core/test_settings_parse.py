@@ -51,6 +51,11 @@ def test_empty_text_is_the_defaults() -> None:
     assert settings.sources == dict.fromkeys(KEYS, "default")
 
 
+@pytest.mark.parametrize(("text", "mode"), [("keep", None), ("0600", 0o600), ("640", 0o640)])
+def test_a_file_mode_is_keep_or_octal(text: str, mode: int | None) -> None:
+    assert settings_of(f'[docker]\nfile_mode = "{text}"\n').docker.file_mode == mode
+
+
 def test_many_problems_are_told_at_once_in_the_order_of_the_file() -> None:
     text = """\
 dokcer = 1
@@ -122,6 +127,7 @@ WRONG = [
     ("[docker]\nfile_mode = '0644'\n", 2, "docker.file_mode", "everyone"),
     ("[docker]\nfile_mode = '0700'\n", 2, "docker.file_mode", "one of 0600, 0640, 0660"),
     ("[docker]\nfile_mode = 'rw'\n", 2, "docker.file_mode", "octal"),
+    ("[docker]\nfile_mode = 'keeep'\n", 2, "docker.file_mode", 'nearest: "keep"'),
     ("[docker]\nfiles = ['config.json']\n", 2, "docker.files", 'must begin with "/" or "~/"'),
     ("[docker]\nfiles = ['~/.docker/']\n", 2, "docker.files", "names a folder"),
     ("[docker]\nfiles = ['/a',\n'/a']\n", 2, "docker.files", "named twice"),

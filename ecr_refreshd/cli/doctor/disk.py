@@ -19,6 +19,7 @@ from ecr_refreshd.core.remedies import Remedy
 from ecr_refreshd.core.remedies import files as remedies
 from ecr_refreshd.errors import SinkError
 from ecr_refreshd.osutil import docker_config, ownership
+from ecr_refreshd.sinks import permissions
 from ecr_refreshd.sinks.obstacles import Obstacle, obstacle
 from ecr_refreshd.sinks.places import Place, is_mount, shown, work_tree
 
@@ -28,6 +29,7 @@ _NO_LOGIN = "Clients that run as this user find no login in it, and nothing can 
 _KEYS = {
     "sink.unreadable": "file.unreadable",
     "sink.is-a-directory": "file.unreadable",
+    "sink.not-a-config": "file.unreadable",
     "sink.docker-config": "docker.config-folder",
 }
 """Code of an obstacle -> key of its finding; the others are `file.unwritable`."""
@@ -118,7 +120,7 @@ def exposure(scene: Scene) -> Iterator[Finding]:
         if file.place is None or file.status is None or not _holds_login(file):
             continue
         # Where the settings cannot be read, they may allow the group.
-        allowed = scene.settings.docker.file_mode if scene.refused is None else 0o660
+        allowed = scene.settings.docker.file_mode if scene.refused is None else None
         yield from _modes(file, file.place, file.status, allowed, scene)
         yield from _published(file, file.place)
 
@@ -131,11 +133,11 @@ def _holds_login(file: DockerFile) -> bool:
 
 
 def _modes(
-    file: DockerFile, place: Place, status: os.stat_result, allowed: int, scene: Scene
+    file: DockerFile, place: Place, status: os.stat_result, allowed: int | None, scene: Scene
 ) -> Iterator[Finding]:
     mode = stat.S_IMODE(status.st_mode)
-    if mode & ~allowed & 0o077:
-        narrowed = mode & allowed
+    narrowed = permissions.read(place.real, status).narrowed(allowed).mode
+    if mode & ~narrowed & 0o077:
         found = ownership.of(place.real, scene.shell)
         yield Finding(
             "file.mode",

@@ -20,12 +20,10 @@ from ecr_refreshd.core.dockerconfig import OURS, Config
 from ecr_refreshd.core.dockerentry import decoded, ecr_name
 from ecr_refreshd.core.jsontext import JsonError, Member
 from ecr_refreshd.core.model import EntryKind
+from ecr_refreshd.core.remedies import files
 from ecr_refreshd.core.routing import Means, store_for
+from ecr_refreshd.osutil import ownership
 from ecr_refreshd.sinks.means import Machine
-
-_UNSET = pasted.steps(
-    "Take it out where it is set too (~/.profile, the CI's settings)", ["unset DOCKER_AUTH_CONFIG"]
-)
 
 
 def broken(scene: Scene) -> Iterator[Finding]:
@@ -38,16 +36,15 @@ def broken(scene: Scene) -> Iterator[Finding]:
 
 
 def _unparsable(file: DockerFile) -> Finding:
+    is_whole = isinstance(file.error, JsonError) and file.error.is_whole
+    which = file.real if is_whole else f"line {file.line} of {file.real}"
     return Finding(
         "file.unparsable",
         Severity.ERROR,
         file.real,
-        f"{file.real} does not parse at {file.problem}.",
+        f"{file.real} does not parse{':' if is_whole else ' at'} {file.problem}.",
         "docker and podman send no login to any registry while it is so, and nothing is written to it.",
-        pasted.steps(
-            f"Correct line {file.line} of {file.real}; or, if nothing in it is worth keeping, move it away",
-            [f"mv {shlex.quote(file.real)} {shlex.quote(f'{file.real}.broken')}"],
-        ),
+        files.unparsable(ownership.of(file.real), which).page,
         files=frozenset({file.path}),
     )
 
@@ -144,6 +141,8 @@ def _shadowed(file: DockerFile, config: Config, host: str, means: Means, scene: 
     store = named if named is not None else store_for(routes, file.dialect, means)
     if not store or (named == OURS and (scene.settings.docker.mode == "both" or scene.refused is not None)):
         return
+    if any(row["host"] == host and row.get("served_by") for row in scene.rows):
+        return  # the program that is asked serves the host
     because = "" if named else " (credsStore)" if routes.store else ", which docker finds by itself"
     yield Finding(
         "entry.shadowed",
@@ -202,35 +201,6 @@ def _closer(file: DockerFile, config: Config, key: str, scene: Scene) -> Finding
     )
 
 
-def variable(scene: Scene) -> Iterator[Finding]:
-    """Find an ECR login in DOCKER_AUTH_CONFIG, which goes before every file (docker 28.3, GitLab)."""
-    text = scene.shell.get("DOCKER_AUTH_CONFIG", "")
-    if not text:
-        return
-    subject = "DOCKER_AUTH_CONFIG"
-    try:
-        reading = Config.parse(os.fsencode(text)).read(())
-    except JsonError as error:
-        yield Finding(
-            "environment.docker-auth-config",
-            Severity.WARNING,
-            subject,
-            f"DOCKER_AUTH_CONFIG in this shell does not parse: {error.reason}.",
-            "Clients that read it fail, or pass over it.",
-            _UNSET,
-        )
-        return
-    if reading.ecr_hosts:
-        yield Finding(
-            "environment.docker-auth-config",
-            Severity.WARNING,
-            subject,
-            f"DOCKER_AUTH_CONFIG in this shell holds a login for {', '.join(reading.ecr_hosts)}.",
-            "Clients that read this variable take it before any file; within 12 hours it is dead.",
-            _UNSET,
-        )
-
-
 def dead(scene: Scene) -> Iterator[Finding]:
     """Find tokens that have ended in the files of registries that are kept."""
     for file in scene.files:
@@ -265,7 +235,7 @@ def none_kept(scene: Scene) -> Iterator[Finding]:
         "registry.none",
         Severity.WARNING,
         str(scene.config),
-        "No ECR registry stands in docker's or podman's files, and none is configured.",
+        "No ECR registry is in docker's or podman's files, and none is configured.",
         "There is nothing to keep fresh.",
         pasted.steps(f"{looked}, and add what is proposed to {scene.config}", [scan])
         if os.path.lexists(scene.config)

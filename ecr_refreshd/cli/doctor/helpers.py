@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import shutil
 import signal
 import subprocess
@@ -19,9 +18,11 @@ from ecr_refreshd.cli.doctor import pasted
 from ecr_refreshd.cli.doctor.dockerfiles import DockerFile
 from ecr_refreshd.cli.doctor.finding import Finding, Mend, Severity
 from ecr_refreshd.cli.doctor.scene import Scene
+from ecr_refreshd.cli.doctor.unread import is_pattern
 from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.dockerconfig import OURS, Config
 from ecr_refreshd.core.jsontext import Member
+from ecr_refreshd.core.remedies import helpers as remedies
 from ecr_refreshd.host import places
 from ecr_refreshd.sinks import dockerfile
 from ecr_refreshd.sinks.ailments import Ailment, Trouble
@@ -81,8 +82,9 @@ def within_reach(environ: Mapping[str, str]) -> str:
     found = str(beside) if beside.exists() else next(filter(_is_ours, _all_on_path(environ)), "")
     there = f"/usr/local/bin/{PROGRAM}"
     if not found or os.path.realpath(found) == os.path.realpath(there):
-        return "pipx install --force ecr-refreshd"
-    return f"sudo ln -sf {shlex.quote(found)} {there}"
+        return remedies.reinstall().page
+    is_free = not Path(there).exists() or _is_ours(there)
+    return remedies.link_on_path(found, there, is_free=is_free).page
 
 
 def _all_on_path(environ: Mapping[str, str]) -> Iterator[str]:
@@ -118,6 +120,8 @@ def _named(file: DockerFile, config: Config) -> Iterator[_Asked]:
     lines: dict[str, list[Member]] = {}
     for owner in config.objects("credhelpers"):
         for member in owner.members:
+            if is_pattern(member.name):
+                continue  # it names the program for nobody
             if member.value and routes.helpers.get(member.name) == member.value:
                 lines.setdefault(member.value, []).append(member)
     for name, members in lines.items():
@@ -164,10 +168,13 @@ def _our_own(asked: _Asked, scene: Scene) -> Iterator[Finding]:
             "helper.bare-path",
             Severity.WARNING,
             subject,
-            f"{subject} is on the PATH of this shell only, not on that of programs that no shell has started (an "
-            f"IDE, cron), and {sends}.",
+            f"{subject} is on the PATH of this shell, not on the bare one of cron ({BARE_PATH}), and {sends}.",
             "docker fails there, or sends no login.",
-            how,
+            remedies.reach_bare_path(
+                shutil.which(PROGRAM, path=scene.shell.get("PATH", os.defpath)) or PROGRAM,
+                BARE_PATH,
+                is_mac=sys.platform == "darwin",
+            ).page,
         )
 
 
@@ -175,12 +182,9 @@ def _out_of_the_way(first: str, scene: Scene) -> str:
     """Return how another program of our helper's name gives way, and ours comes to be found."""
     real = os.path.realpath(first)
     others = [each for each in _all_on_path(scene.shell) if os.path.realpath(each) != real]
-    folder = Path(first).parent
-    sudo = "" if os.access(folder, os.W_OK) else "sudo "
-    commands = [f"{sudo}mv {shlex.quote(first)} {shlex.quote(f'{first}.other')}"]
-    if not others or not _is_ours(others[0]):
-        commands.append(within_reach(scene.shell))
-    return pasted.steps(f"Take it away, or put the folder of ours before {folder} on PATH", commands)
+    beside = str(Path(sys.executable).parent / PROGRAM)
+    found = next(filter(_is_ours, [*others, beside]), "")
+    return (remedies.first_on_path(found, first) if found else remedies.reinstall()).page
 
 
 def _would_be_put_back(scene: Scene) -> bool:

@@ -14,7 +14,7 @@ import pytest
 
 from ecr_refreshd.core.clients import containers
 from ecr_refreshd.core.clients.judging import Known, judged, remedy
-from ecr_refreshd.core.clients.world import Finding, HelperAnswer, World
+from ecr_refreshd.core.clients.world import Finding, HelperAnswer, HelperList, World
 
 HOST = "724013829182.dkr.ecr.us-west-2.amazonaws.com"
 FAMILY = {"podman": containers.podman, "buildah": containers.buildah}
@@ -46,6 +46,7 @@ def machine(
         read=lambda path: files[path].encode() if path in files else None,
         names=lambda _: (),
         ask=lambda *_: HelperAnswer(not_found=True),
+        stored=lambda _: HelperList(),
         which=lambda _: False,
         version=lambda name: version if name == program else None,
     )
@@ -101,7 +102,7 @@ def test_a_file_that_is_named_and_does_not_know(program: str, version: tuple[int
 def test_the_remedy_for_a_missing_file_names_the_variable(env: dict[str, str]) -> None:
     finding = found("buildah", None, env)
     each = judged(finding, HOST, Known(), datetime(2026, 1, 1, tzinfo=UTC))
-    assert f"unset {next(iter(env))}" in remedy(finding, each, HOST, Known())
+    assert f"unset {next(iter(env))}" in remedy(finding, each, HOST, Known()).hint
 
 
 def test_each_goes_by_its_own_version() -> None:
@@ -119,7 +120,7 @@ def test_a_global_helper_is_taken_from_the_file_that_names_it() -> None:
     finding = containers.podman(machine("podman", None, {}, files), HOST)
     assert finding.source.place == "/etc/containers/registries.conf"
     each = judged(finding, HOST, Known(), datetime(2026, 1, 1, tzinfo=UTC))
-    assert '"containers-auth.json" first' in remedy(finding, each, HOST, Known())
+    assert '"containers-auth.json" first' in remedy(finding, each, HOST, Known()).hint
 
 
 def test_without_a_runtime_folder_it_is_that_of_the_account() -> None:

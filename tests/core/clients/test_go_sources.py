@@ -14,7 +14,7 @@ import pytest
 
 from ecr_refreshd.core.clients import docker, kubelet, testcontainersgo
 from ecr_refreshd.core.clients.judging import Known, judged, overall, remedy
-from ecr_refreshd.core.clients.world import Finding, HelperAnswer, Unreadable, World, credential
+from ecr_refreshd.core.clients.world import Finding, HelperAnswer, HelperList, Unreadable, World, credential
 
 HOST = "724013829182.dkr.ecr.us-west-2.amazonaws.com"
 OTHER = "registry.example.com"
@@ -58,6 +58,7 @@ def machine(
 
     return World(
         env=env or {}, home="/home/u", uid=uid, platform="linux", read=read, names=lambda _: (), ask=ask,
+        stored=lambda _: HelperList(),
         which=lambda name: name.removeprefix("docker-credential-") in known, version=lambda _: version,
     )  # fmt: skip
 
@@ -141,7 +142,8 @@ def test_what_only_root_may_look_at_is_not_said_to_work(decide: Any) -> None:
     each = judged(finding, HOST, Known(), NOW)
     assert overall(each) == "unknown"
     assert (
-        remedy(finding, each, HOST, Known()) == f'To know: sudo "$(command -v ecr-refreshd)" explain {HOST}'
+        remedy(finding, each, HOST, Known()).hint
+        == f'To know: sudo "$(command -v ecr-refreshd)" explain {HOST}'
     )
 
 
@@ -182,7 +184,7 @@ def test_no_command_is_proposed_that_empties_the_logins_of_others() -> None:
     """Docker writes a file with an undecodable entry back without what it had not decoded yet."""
     world = machine({CONFIG: {"auths": {HOST: entry("here"), OTHER: {"auth": "!!"}}}})
     finding = docker.pulls(world, HOST)
-    told = remedy(finding, judged(finding, HOST, Known(), NOW), HOST, Known())
+    told = remedy(finding, judged(finding, HOST, Known(), NOW), HOST, Known()).hint
     assert "docker logout" not in told
     assert OTHER in told
     assert CONFIG in told
