@@ -93,6 +93,7 @@ class Service:
         now = parts.clock.now()
         self._started = now.wall
         self._state = memory.recall(remembered, now)
+        self._files_changed = memory.has_other_files(remembered, self._outlook.seen.aws.files)
         self._plan = Plan()
         self._lanes = Lanes(lambda path: parts.lane(path, self._queue.put))
         self._waits = Waits()
@@ -209,9 +210,11 @@ class Service:
         """Start the workers and look at everything once."""
         self._alarms.start()
         self._replan()
-        self._pass_over(self._parts.clock.now())
-        seen = LoginsSeen(self._outlook.logins)
-        self._state = machine.absorb(self._state, seen, self._parts.clock.now(), self._plan)
+        now = self._parts.clock.now()
+        self._pass_over(now)
+        self._state = machine.absorb(self._state, LoginsSeen(self._outlook.logins), now, self._plan)
+        if self._files_changed:
+            self._state = machine.absorb(self._state, CredentialsChanged(), now, self._plan)
         self._parts.supervise("READY=1")
 
     def _wait(self, deadline: timedelta | None) -> list[Message]:
@@ -406,7 +409,11 @@ class Service:
             if self._exit is None:
                 self._status.send(document, self._parts.clock.now())
             adopted, dropped = tuple(self._wishes.adopted), self._wishes.dropped
-            self._parts.save(memory.remember(self._state, self._plan, adopted, document, dropped=dropped))
+            files = self._outlook.seen.aws.files
+            kept = memory.remember(
+                self._state, self._plan, adopted, document, dropped=dropped, aws_files=files
+            )
+            self._parts.save(kept)
         except OSError as error:
             self._parts.log.warning("memory.not_saved", message=error.strerror or type(error).__name__)
 

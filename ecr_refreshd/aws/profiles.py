@@ -54,6 +54,7 @@ class Profiles:
     environ: Mapping[str, str] = field(repr=False)
     problems: tuple[str, ...] = ()
     system: Path = Path("/sys")
+    _candidates: Candidates = field(init=False, compare=False, repr=False)
 
     @classmethod
     def load(cls, environ: Mapping[str, str], system: Path = Path("/sys")) -> Profiles:
@@ -79,20 +80,18 @@ class Profiles:
 
     # -- who could serve a registry -------------------------------------------------------------------------
 
+    def __post_init__(self) -> None:
+        """Read once what is asked for each of a thousand hosts."""
+        found = Candidates(self.profiles, self.environ, self.system, lambda name: self.origin(name).profile)
+        object.__setattr__(self, "_candidates", found)
+
     def choices(self, host: RegistryHost) -> tuple[Choice, ...]:
         """Return who could serve a registry, best first (`Candidates.of`)."""
-        return self._candidates().of(host)
+        return self._candidates.of(host)
 
     def nobody_for(self, host: RegistryHost) -> Failure:
         """Return why nobody could serve a registry, with what there is instead."""
-        return self._candidates().nobody_for(host, self.problems)
-
-    def _candidates(self) -> Candidates:
-        return Candidates(self.profiles, self.environ, self.system, self._runs_program)
-
-    def _runs_program(self, name: str) -> bool:
-        base = self.origin(name).profile
-        return base is None or "credential_process" in base.keys
+        return self._candidates.nobody_for(host, self.problems)
 
     # -- what can be said of a principal --------------------------------------------------------------------
 

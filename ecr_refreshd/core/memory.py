@@ -18,6 +18,7 @@ from ecr_refreshd.core.state import GrantFacts, LoginFacts, NoticeFacts, Pause, 
 from ecr_refreshd.core.times import timestamp
 
 SCHEMA = 1
+_DIGITS = 12
 
 
 def remember(
@@ -27,8 +28,9 @@ def remember(
     document: report.Document,
     *,
     dropped: Iterable[str] = (),
+    aws_files: str = "",
 ) -> dict[str, Any]:
-    """Return the state file's contents."""
+    """Return the state file's contents; `aws_files` is the digest of the AWS files (`AwsLook.files`)."""
     grants: dict[str, Any] = {}
     for key in (*plan.by_grant(), *plan.spares(), *_retired(state, plan)):
         facts = state.grant(key)
@@ -56,6 +58,7 @@ def remember(
     return {
         "schema": SCHEMA,
         "seed": plan.seed,
+        "aws_files": aws_files[:_DIGITS],
         "adopted": list(adopted),
         "dropped": sorted(dropped),
         "grants": grants,
@@ -299,6 +302,12 @@ def dropped(memory: Mapping[str, Any]) -> frozenset[str]:
     ]
     known = [*(hosts if isinstance(hosts, list) else []), *named]
     return frozenset(host for host in known if isinstance(host, str))
+
+
+def has_other_files(memory: Mapping[str, Any], aws_files: str) -> bool:
+    """Return whether the AWS files have changed since the earlier run: what failed then may work now."""
+    kept = memory.get("aws_files")
+    return isinstance(kept, str) and kept != aws_files[:_DIGITS]
 
 
 def seed(memory: Mapping[str, Any]) -> str:
