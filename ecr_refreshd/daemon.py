@@ -202,6 +202,7 @@ class Service:
                     break
         finally:
             self._end()
+            self._status.end()
         if until is None:
             self._parts.log.info("service.stopped")
         return self._exit or 0
@@ -379,8 +380,7 @@ class Service:
         """Set the alarm, watch where the files are now, tell who waits, and remember."""
         if self._status.is_due(self._state, self._plan, now):
             self._status.introduce(self.document(), now)
-        for remark in narrate.remarks(before, self._state, self._plan, now):
-            getattr(self._parts.log, remark.level)(remark.event, **remark.fields)
+        self._status.log(narrate.remarks(before, self._state, self._plan, now))
         folders = self._outlook.folders | self._lanes.folders
         if folders != self._watched:
             self._watched = folders
