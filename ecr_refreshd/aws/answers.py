@@ -7,11 +7,14 @@ each part is looked at before a working token is replaced by it.
 from __future__ import annotations
 
 import base64
+import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from ecr_refreshd.aws.frames import Granted
+
+_DATE = re.compile(r"\d{1,2} [A-Za-z]{3} \d{4} \d{2}:\d{2}:\d{2}")
 
 
 class AnswerError(Exception):
@@ -87,9 +90,15 @@ def life_left(end: datetime) -> timedelta:
 
 
 def clock_lead(date: str) -> int:
-    """Return how many minutes this machine's clock is ahead of an answer's Date header, 0 if unreadable."""
+    """Return how many minutes this machine's clock is ahead of an answer's Date header, 0 if unreadable.
+
+    A proxy may have added a date of its own behind AWS's, and left out the zone, which is always GMT (RFC 9110).
+    """
+    found = _DATE.search(date)
+    if found is None:
+        return 0
     try:
-        theirs = parsedate_to_datetime(date)
-    except (ValueError, TypeError):
+        theirs = parsedate_to_datetime(f"{found[0]} +0000")
+    except (ValueError, TypeError, OverflowError):
         return 0
     return round((datetime.now(UTC) - theirs).total_seconds() / 60)

@@ -12,12 +12,14 @@ import json
 import re
 import shlex
 from collections.abc import Callable
+from dataclasses import replace
 
 from ecr_refreshd.aws import classify_client
 from ecr_refreshd.aws.asker import Asker, sentence
 from ecr_refreshd.aws.ini import fault
 from ecr_refreshd.aws.redact import first_line
 from ecr_refreshd.core.model import Category, Failure
+from ecr_refreshd.core.remedies.aws import enter_code
 
 _LOGIN, _DENIED, _CONFIG, _TRANSIENT = Category.LOGIN, Category.DENIED, Category.CONFIG, Category.TRANSIENT
 
@@ -28,10 +30,42 @@ Row = Callable[[Exception, Asker], tuple[Category, str, str]]
 def classify(error: BaseException, asker: Asker) -> Failure:
     """Return what a failure asks of whom, and the words for it.
 
+    A mistake made here costs the words and not the answer: else the grant would hang until its time is over.
+
     Args:
         error: what came out of `Sessions.access` or `Sessions.token`.
         asker: for whom, and what had happened until then.
     """
+    try:
+        failure = _classified(error, asker)
+        return replace(failure, cause=_cause(error, failure))
+    except Exception:  # noqa: BLE001 - whatever an answer holds, it must not silence us
+        what = f"AWS was asked, and gave no token: {type(error).__name__}"
+        return Failure(_TRANSIENT, "answer.unclassified", sentence(what))
+
+
+def _cause(error: BaseException, failure: Failure) -> str:
+    """Return what strikes other grants alike; see `Failure.cause`."""
+    if type(error).__name__ == "LaneError" and error.__cause__ is not None:
+        error = error.__cause__
+    names = {each.__name__ for each in type(error).__mro__}
+    if "ClientError" in names:
+        return "clock" if classify_client.is_clock(error) else ""
+    if failure.category is not _TRANSIENT or not names & {
+        "ConnectionError",
+        "HTTPClientError",
+        "AnswerError",
+    }:
+        return ""
+    if "AnswerError" in names:
+        return "network:foreign" if failure.code == "answer.foreign" else ""
+    if "ProxyConnectionError" in names:
+        return "network:proxy"
+    host = _host(error) or "aws"
+    return f"certificate:{host}" if "CERTIFICATE_VERIFY_FAILED" in str(error) else f"network:{host}"
+
+
+def _classified(error: BaseException, asker: Asker) -> Failure:
     refusal = getattr(error, "refusal", None)
     if type(error).__name__ == "LaneError" and error.__cause__ is not None:
         error = error.__cause__
@@ -45,7 +79,13 @@ def classify(error: BaseException, asker: Asker) -> Failure:
         if name in _ROWS:
             category, message, hint = _ROWS[name](error, asker)  # type: ignore[arg-type] # never BaseException alone
             code = getattr(error, "code", names[0]) if name == "AnswerError" else names[0]
-            return Failure(category, code, sentence(message), hint)
+            if name == "ProgramOverdueError":
+                return Failure(
+                    category, "fetch.overdue", sentence(message), hint,
+                    command=asker.login_command, awaits_person=True,
+                )  # fmt: skip
+            command = asker.login_command if hint == asker.login_hint else ""
+            return Failure(category, code, sentence(message), hint, command=command)
     what = f"Asking for {asker.name} failed unexpectedly: {names[0]}: {first_line(str(error))}"
     return Failure(_TRANSIENT, f"bug.{names[0]}", what)
 
@@ -134,9 +174,19 @@ def _retrieval(error: Exception, asker: Asker) -> tuple[Category, str, str]:
     return _CONFIG, f"{asker.name}: {first_line(said)}", asker.edit_hint
 
 
-def _connection(error: Exception, asker: Asker) -> tuple[Category, str, str]:
+def _overdue(error: Exception, asker: Asker) -> tuple[Category, str, str]:
+    seconds = getattr(error, "seconds", 0.0)
+    what = f"{asker.name} did not answer within {seconds:.3g} s: its credential_process may wait for a person"
+    return _LOGIN, what, asker.login_hint
+
+
+def _host(error: BaseException) -> str:
     url = str(getattr(error, "kwargs", {}).get("endpoint_url", ""))
-    host = url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    return url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+
+
+def _connection(error: Exception, asker: Asker) -> tuple[Category, str, str]:
+    host = _host(error)
     return _TRANSIENT, f"AWS could not be reached for {asker.name}{f': {host}' if host else ''}", ""
 
 
@@ -162,8 +212,11 @@ def _config_file(error: Exception, _asker: Asker) -> tuple[Category, str, str]:
 
 
 def _mfa(_error: Exception, asker: Asker) -> tuple[Category, str, str]:
-    what = f"{asker.name} needs an MFA code; what you get with one in a terminal serves here too"
-    return _LOGIN, what, f"aws sts get-caller-identity --profile {shlex.quote(asker.principal.profile)}"
+    standing = asker.standing
+    if not (standing.code_lasts or standing.is_configured):
+        command = f"aws sts get-caller-identity --profile {shlex.quote(asker.principal.profile)}"
+        return _LOGIN, f"{asker.name} needs an MFA code", enter_code(command).hint
+    return _LOGIN, f"{asker.name} needs an MFA code", asker.login_hint
 
 
 def _no_runtime(error: Exception, asker: Asker) -> tuple[Category, str, str]:
@@ -209,6 +262,7 @@ _ROWS: dict[str, Row] = {
     "ConfigParseError": _config_file,
     "UnknownCredentialError": _quoting(_EDIT),
     "CredentialRetrievalError": _retrieval,
+    "ProgramOverdueError": _overdue,
     "ProgramError": lambda error, asker: (
         _CONFIG,
         f"the credential_process of {asker.name} {first_line(str(error))}",

@@ -54,6 +54,16 @@ def classify(error: BaseException, asker: Asker) -> Failure:
     return Failure(category, said.code, sentence(message), hint)
 
 
+def is_clock(error: BaseException) -> bool:
+    """Return whether AWS refused a request for the time on it."""
+    return _tells_of_clock(_read(error))
+
+
+def _tells_of_clock(said: _Said) -> bool:
+    wrong = said.code in _WRONG_SIGNATURE and _CLOCK_WORDS.search(said.text) is not None
+    return wrong or said.code in _CLOCK
+
+
 def _read(error: BaseException) -> _Said:
     response: dict[str, Any] = getattr(error, "response", None) or {}
     inner, about = response.get("Error", {}), response.get("ResponseMetadata", {})
@@ -67,7 +77,7 @@ def _read(error: BaseException) -> _Said:
 
 
 def _judge(said: _Said, asker: Asker) -> tuple[Category, str, str]:
-    if said.code in _CLOCK or (said.code in _WRONG_SIGNATURE and _CLOCK_WORDS.search(said.text)):
+    if _tells_of_clock(said):
         hint = "Set it: timedatectl set-ntp true (macOS: sudo sntp -sS time.apple.com)"
         return (
             _CONFIG,

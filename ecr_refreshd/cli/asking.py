@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from ecr_refreshd.core import hosts
+from ecr_refreshd.core.remedies import ours
+from ecr_refreshd.core.remedies.service import restart_unit
 from ecr_refreshd.errors import ControlError, LockHeldError, NoServiceError, UsageError
 from ecr_refreshd.host import clock, control, places
 
@@ -68,8 +71,8 @@ def checked(answer: Mapping[str, Any]) -> Mapping[str, Any]:
     if "registries" not in answer:
         raise ControlError(
             "The running service is of another version.",
-            hint="systemctl --user restart ecr-refreshd",
-            command="systemctl --user restart ecr-refreshd",
+            hint=restart_unit("ecr-refreshd", of_user=True).command,
+            command=restart_unit("ecr-refreshd", of_user=True).command,
         )
     return answer
 
@@ -79,13 +82,14 @@ def unknown_host(unknown: Iterable[str], known: Iterable[str]) -> UsageError:
     names = list(known)
     lines = [f"ecr-refreshd does not keep {host}{did_you_mean(host, names)}" for host in unknown]
     if names:
-        words, command = "Nothing was changed. To see what is kept:", "ecr-refreshd status"
+        words, command = "Nothing was changed. To see what is kept:", ours.STATUS
     else:
-        words, command = "It keeps no registry yet. To name one in its settings:", "ecr-refreshd help init"
+        words, command = "It keeps no registry yet. To name one in its settings:", ours.INIT_HELP
     return UsageError("\n".join(lines), hint=f"{words} {command}", command=command)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return the end of a sentence that says a name is not known."""
-    near = difflib.get_close_matches(name, list(known), 1, 0.6)
+    # Hosts share so many letters that another account in another region is near by the usual measure.
+    near = difflib.get_close_matches(name, list(known), 1, 0.9 if hosts.parse(name) else 0.6)
     return f"; did you mean {near[0]}?" if near else "."

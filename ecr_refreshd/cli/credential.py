@@ -24,6 +24,7 @@ from ecr_refreshd.cli.words import advice_lines
 from ecr_refreshd.core import helperanswer, hosts
 from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.model import ABSENT, Entry, EntryKind, Refusal, expiry_hint
+from ecr_refreshd.core.remedies import ours
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.errors import ControlError, LockHeldError, RefreshdError, SinkError
@@ -62,7 +63,8 @@ _SOON = timedelta(seconds=5)
 _TOKEN_LIFE = timedelta(hours=12)
 _UNDATED_LIFE = timedelta(minutes=1)
 """Long enough for the command after a `docker login`."""
-_SEE_STATUS = ("ecr-refreshd status", "ecr-refreshd status")
+_INIT = ours.INIT_HELP
+_SEE_STATUS = (ours.STATUS, ours.STATUS)
 """Advice where none is known: the whole, and the command in it."""
 
 Words = tuple[int, str, str]
@@ -235,7 +237,8 @@ def _fetched(host: str) -> tuple[Mapping[str, Any], Secret | None]:
 def _why(host: str, answer: Mapping[str, Any]) -> str:
     """Return why a host has no answer, from what the service said of it."""
     if answer.get("error") == "unknown-host":
-        return f"{host} is no registry that ecr-refreshd keeps. Add it to config.toml: ecr-refreshd init"
+        hint = f"Name it in the settings: {_INIT}"
+        return _in_one_line(f"ecr-refreshd does not keep {host}.", hint, _INIT)
     for row in answer.get("registries", []):
         error = row["last_error"]
         if error:
@@ -256,7 +259,7 @@ def _store() -> Words:
         document = {key.lower(): value for key, value in json.loads(_request()).items()}
         server, user, password = (str(document.get(key, "")) for key in ("serverurl", "username", "secret"))
     except (ValueError, AttributeError):
-        return 1, "what is to be stored is no JSON object", ""
+        return 1, "the login to store is not a JSON object", ""
     if not server:
         return 1, "no credentials server URL", ""
     if not user:
@@ -283,7 +286,7 @@ def _erase() -> Words:
         return (
             0,
             "",
-            f"{host} stays logged in by ecr-refreshd. To have it left alone: ecr-refreshd pause {host}",
+            f"{host} stays logged in by ecr-refreshd. To have it left alone: {ours.pause(host)}",
         )
     return 0, "", ""
 

@@ -87,7 +87,10 @@ class ConfigFile:
         except FileNotFoundError:
             return None
         except OSError as exc:
-            raise ConfigError(f"{self.path}: cannot be read: {exc.strerror}") from exc
+            remedy = remedies.settings_unreadable(ownership.deepest(self.path), exc.errno or 0)
+            raise ConfigError(
+                f"{self.path}: cannot be read: {exc.strerror}", hint=remedy.hint, command=remedy.command
+            ) from exc
         try:
             self._check(descriptor)
             with os.fdopen(descriptor, "rb", closefd=False) as file:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
-from ecr_refreshd.core import logins
+from ecr_refreshd.core import logins, process_starts, shared_causes
 from ecr_refreshd.core.events import FetchFailed, FetchSucceeded, LoginsSeen
 from ecr_refreshd.core.model import Category, Failure, Instant
 from ecr_refreshd.core.schedule import alive, fraction, just_resumed, pause_after, pause_after_resume
@@ -39,31 +39,39 @@ def lane_of(plan: Plan, key: str) -> str:
     return plan.standing_of(key).lane
 
 
-def give_up_lost(state: State, now: Instant) -> State:
+def give_up_lost(state: State, now: Instant, plan: Plan) -> State:
     """Count fetches that will never be answered as failures.
 
     Of two hundred slow ones most wait for their turn: as long as others are answered, none of them is lost. Only
-    where more time has passed than all before it could take, was it forgotten.
+    where more time has passed than all before it could take, was it forgotten. A program may wait for a person.
     """
     waiting = sum(facts.fetching is not None for facts in state.grants.values())
     for key, facts in state.grants.items():
         if facts.fetching is None:
             continue
+        process = plan.standing_of(key).process
+        lost_after = FETCH_LOST + (process_starts.PERSON_TIMEOUT if process else _ZERO)
         since_any = now.boot - max(facts.fetching, state.answered or facts.fetching)
-        if since_any > FETCH_LOST or now.boot - facts.fetching > FETCH_LOST + _TURN * (waiting - 1):
+        if since_any > lost_after or now.boot - facts.fetching > lost_after + _TURN * (waiting - 1):
             lost = Failure(Category.TRANSIENT, "fetch.lost", "The process that asks AWS never answered.")
-            state = with_grant(state, key, _failed(facts, lost, now, pause=_ZERO))
+            pause = _ZERO
+            if plan.standing_of(key).process:
+                lost = replace(lost, awaits_person=True)
+                pause = process_starts.pause_after(lost, facts.tries + 1, pause)
+            state = with_grant(state, key, _failed(facts, lost, now, pause=pause))
     return state
 
 
 def fetched(state: State, event: FetchSucceeded, now: Instant, plan: Plan) -> State:
     """Take a new token; also one that comes after it was given up: it was asked for, and it is good."""
-    state = replace(state, answered=now.boot)
+    state = replace(state, answered=now.boot, granted=now.boot)
     facts = state.grant(event.grant)
     is_expected = facts.serial == event.serial and facts.fetching is not None
     if not is_expected and not _is_better(event, facts, now):
         return state
     under_way = None if is_expected else facts.fetching
+    if facts.failure is not None:
+        state = shared_causes.release(state, event.grant, facts.failure.cause, now)
     past = facts.past if facts.token is None else (facts.token.fingerprint, *facts.past)
     facts = GrantFacts(
         token=event.token,
@@ -108,26 +116,34 @@ def refused(state: State, event: FetchFailed, now: Instant, plan: Plan) -> State
         return state
     token = facts.token
     remaining = token.expires_at - now.wall if token is not None and alive(token, now) else _ZERO
+    cause, before = event.failure.cause, "" if facts.failure is None else facts.failure.cause
+    remaining = shared_causes.least_life(state, event.grant, cause, remaining, now)
     chance = fraction(plan.seed, event.grant, str(facts.serial))
     pause = pause_after(event.failure, facts.tries + 1, remaining, chance)
     if event.failure.category is Category.TRANSIENT and just_resumed(state.resumed, now):
         pause = pause_after_resume(facts.tries + 1, chance)
+    if plan.standing_of(event.grant).process:
+        pause = process_starts.pause_after(event.failure, facts.tries + 1, pause)
     changed = facts.changed
-    facts = _failed(facts, event.failure, now, pause=pause)
+    if not cause and event.failure.category in {Category.DENIED, Category.TRANSIENT}:
+        state = shared_causes.release(state, event.grant, before, now)  # AWS was reached
+    facts = _failed(facts, shared_causes.aged(event.failure, facts, state, now), now, pause=pause)
     if changed:
         facts = nudged(facts, now)
     lane = lane_of(plan, event.grant)
     if lane and event.failure.category is Category.LOGIN:
         login = logins.refused(state.logins.get(lane, LoginFacts()), now)
         state = replace(state, logins={**state.logins, lane: login})
-    return with_grant(state, event.grant, facts)
+    return shared_causes.share(with_grant(state, event.grant, facts), event.grant, before)
 
 
 def _failed(facts: GrantFacts, failure: Failure, now: Instant, *, pause: timedelta) -> GrantFacts:
+    goes_on = facts.failure is not None and facts.failure.cause == failure.cause
     return replace(
         facts,
         fetching=None,
         failure=replace(failure, at=now.wall),
+        failing_since=facts.failing_since if goes_on and facts.failing_since is not None else now.boot,
         tries=facts.tries + 1,
         retry_at=now.boot + pause,
         changed=False,
@@ -138,20 +154,36 @@ def _failed(facts: GrantFacts, failure: Failure, now: Instant, *, pause: timedel
 def files_changed(state: State, now: Instant, plan: Plan, *, shared: bool) -> State:
     """Try again what failed: all of it, or only what waits for credentials that a terminal obtains."""
     grants = {
-        key: nudged(facts, now) if not shared or _waits_for_terminal(facts, key, plan) else facts
+        key: nudged(facts, now)
+        if (not shared or _waits_for_terminal(facts, key, plan))
+        and not _ignores_change(facts, key, now, plan)
+        else facts
         for key, facts in state.grants.items()
     }
     return replace(state, grants=grants)
 
 
-def clock_set(state: State, now: Instant) -> State:
-    """Try again what failed, logins aside: AWS refuses requests of a clock that is off (aws.md 2.5)."""
-    grants = {
-        key: facts
-        if facts.failure is None or facts.failure.category is Category.LOGIN
-        else nudged(facts, now)
-        for key, facts in state.grants.items()
-    }
+def _ignores_change(facts: GrantFacts, key: str, now: Instant, plan: Plan) -> bool:
+    return bool(plan.standing_of(key).process) and process_starts.ignores_change(facts, now)
+
+
+def clock_set(state: State, now: Instant, plan: Plan, by: timedelta) -> State:
+    """Try again what failed: with a clock that is off AWS refuses requests, and logins seem to have ended.
+
+    Logins aside that the disk shows dead: those follow when it shows them alive again. Times of failures are set
+    right `by` as much as the clock was.
+    """
+    grants = {}
+    for key, facts in state.grants.items():
+        failure = facts.failure
+        if failure is not None:
+            failure = replace(failure, at=failure.at and failure.at + by)
+            is_dead = failure.category is Category.LOGIN and logins.is_dead(
+                state.logins.get(lane_of(plan, key))
+            )
+            stays = is_dead or failure.awaits_person
+            facts = replace(facts if stays else nudged(facts, now), failure=failure)  # noqa: PLW2901
+        grants[key] = facts
     return replace(state, grants=grants)
 
 
@@ -176,7 +208,8 @@ def logins_seen(state: State, event: LoginsSeen, now: Instant, plan: Plan) -> St
         # The very first look is no news: whoever signed in did so before this service knew of it.
         fresh = before is not None and logins.is_new(before, login, now)
         facts = logins.begun(known, login, now) if fresh else replace(known, seen=login)
-        changed = before is None or login.stamp != before.seen.stamp
+        revived = before is not None and not before.seen.alive  # the file came back, or the clock was set
+        changed = before is None or login.stamp != before.seen.stamp or revived
         state = replace(state, logins={**state.logins, lane: facts})
         if not changed or not login.alive:
             continue
@@ -201,12 +234,18 @@ def nudged(facts: GrantFacts, now: Instant) -> GrantFacts:
     return replace(facts, stirred=True, nudges=nudges, nudged_at=now.boot, retry_at=retry_at)
 
 
-def asked(state: State, keys: Iterable[str]) -> State:
+def asked(state: State, keys: Iterable[str], now: Instant, plan: Plan, *, by_person: bool) -> State:
     """Renew these grants as soon as may be, however fresh they are.
 
     The ladder of pauses begins anew: whoever tries while an administrator mends something must not put off the
-    service's own next try.
+    service's own next try. A script, or a client that pulls, starts no program that waits for a person.
     """
-    for key in keys:
+    keys = frozenset(keys)
+    held = (
+        frozenset()
+        if by_person
+        else process_starts.grants_to_hold(state, (*plan.by_grant(), *plan.spares()), plan, now)
+    )
+    for key in sorted(keys - held):
         state = with_grant(state, key, replace(state.grant(key), asked=True, tries=0))
     return state

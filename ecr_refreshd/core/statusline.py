@@ -34,7 +34,7 @@ def started_text(document: Document, now: datetime, zone: tzinfo) -> str:
         "no registry yet" if not rows else f"{len(rows):,} {'registry' if len(rows) == 1 else 'registries'}"
     )
     waiting = sum(row.get("phase") == "login-required" for row in rows)
-    renewing = sum(row.get("phase") == "renewing" for row in rows)
+    renewing = sum(row.get("phase") in {"renewing", "expired"} and not row.get("last_error") for row in rows)
     more = _next(rows, now, zone)
     if waiting:
         more = f", {waiting} {'needs' if waiting == 1 else 'need'} a sign-in"

@@ -81,7 +81,7 @@ def of(path: str | bytes | os.PathLike[str], environ: Mapping[str, str] = os.env
         mode=stat.S_IMODE(status.st_mode),
         is_read_only=_is_read_only(real),
         is_mount=_is_mount(real),
-        is_below_home=_is_below(real, status, user.home),
+        is_below_home=_is_below(real if is_folder else os.path.dirname(real), user.home),
     )
 
 
@@ -173,7 +173,7 @@ def _is_read_only(path: str) -> bool:
 
 def _is_mount(real: str) -> bool:
     """Return whether something is mounted right there: a file too (``docker -v file:file``)."""
-    if os.path.ismount(real):
+    if os.path.isdir(real) and os.path.ismount(real):  # of a file an overlay tells another device
         return True
     try:
         with open("/proc/self/mountinfo", "rb") as lines:
@@ -184,12 +184,13 @@ def _is_mount(real: str) -> bool:
     return escaped in points
 
 
-def _is_below(real: str, status: os.stat_result, home: str) -> bool:
+def _is_below(folder: str, home: str) -> bool:
+    """Return whether a folder is the home folder or below it; a file's own device says nothing in an overlay."""
     around = os.path.realpath(home) if home else "/"
-    if around == "/" or not (real + "/").startswith(around + "/"):
+    if around == "/" or not (folder + "/").startswith(around + "/"):
         return False
     try:
-        return status.st_dev == os.stat(around).st_dev
+        return os.stat(folder).st_dev == os.stat(around).st_dev
     except OSError:
         return False
 

@@ -1,9 +1,8 @@
-"""Many grants at once, of an AWS that is slow: each is asked for once, and no answer is thrown away (DESIGN 5)."""
+"""Many grants at once, of an AWS that is slow: each is asked for once, and no answer is thrown away."""
 
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
 
 from ecr_refreshd.aws.running import Limits
 from ecr_refreshd.core.events import FetchSucceeded

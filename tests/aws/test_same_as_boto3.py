@@ -15,9 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from ecr_refreshd.aws.partitions import regions
 from tests.aws.trees import ACCOUNT, HOSTS, Tree, grow
 from tests.needs import need
 from tests.world.aws import FakeAws
+from tests.world.services import Call
 
 TREES = int(os.environ.get("ECR_REFRESHD_TREES", "40"))
 BOTO3 = """
@@ -53,7 +55,7 @@ def run(tree: Tree, *argv: str) -> subprocess.CompletedProcess[str]:
 
 
 def by_boto3(tree: Tree) -> dict[str, str]:
-    """Return the tokens that boto3 gets: with no profile named in the code (""), and with each that is told to fit."""
+    """Return the tokens that boto3 gets: with no profile named, and with each whose account is told to fit."""
     done = run(tree, sys.executable, "-c", BOTO3, tree.region, json.dumps(tree.told))
     return json.loads(done.stdout)
 
@@ -67,8 +69,11 @@ def by_cli(tree: Tree, program: str) -> dict[str, str]:
 
 def by_us(tree: Tree) -> tuple[str, dict[str, object]]:
     """Return the token that stands in docker's file after one run, and the registry's row of `status`."""
-    for name, text in {".docker/config.json": json.dumps({"auths": {tree.host: {}}}),
-                       "config/ecr-refreshd/config.toml": '[docker]\nmode = "auths"\n[notify]\ndesktop = false\n'}.items():  # fmt: skip
+    files = {
+        ".docker/config.json": json.dumps({"auths": {tree.host: {}}}),
+        "config/ecr-refreshd/config.toml": '[docker]\nmode = "auths"\n[notify]\ndesktop = false\n',
+    }
+    for name, text in files.items():
         path = tree.home / name
         path.parent.mkdir(mode=0o700, parents=True)
         path.write_text(text)
@@ -82,19 +87,22 @@ def by_us(tree: Tree) -> tuple[str, dict[str, object]]:
 
 
 def accounts(tree: Tree, tokens: dict[str, str]) -> dict[str, str]:
-    return {name: tree.aws.judge(auth)["account"] for name, auth in tokens.items()}
+    """Return the accounts of these tokens, but for those that real AWS would not have given."""
+    judged = {name: tree.aws.judge(auth) for name, auth in tokens.items()}
+    foreign = {call.fingerprint for call in crossing(tree)}
+    return {name: each["account"] for name, each in judged.items() if each["fingerprint"] not in foreign}
 
 
-def crossed(tree: Tree) -> list[str]:
+def crossing(tree: Tree) -> list[Call]:
     """Return the calls in AWS's log that a key of another partition signed."""
-    regions = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
-    return [
-        f"{call.operation} in {call.region} by {call.access_key}"
-        for call in tree.aws.calls()
-        if call.access_key in tree.partitions
-        and tree.partitions[call.access_key]
-        != next((name for prefix, name in regions.items() if call.region.startswith(prefix)), "aws")
-    ]
+    partitions = dict(tree.partitions)
+    found = []
+    for call in tree.aws.calls():
+        if call.issued and call.operation.startswith("AssumeRole"):
+            partitions[call.issued] = call.arguments["RoleArn"].split(":")[1]
+        if partitions.get(call.access_key) not in {None, regions().get(call.region)}:
+            found.append(call)
+    return found
 
 
 def aws_cli() -> str:
@@ -106,7 +114,7 @@ def compared(tree: Tree, others: dict[str, str]) -> None:
     theirs = accounts(tree, others)
     tree.aws.clear_log()
     ours, row = by_us(tree)
-    assert crossed(tree) == []
+    assert [(call.operation, call.region, call.access_key) for call in crossing(tree)] == []
     if ACCOUNT not in theirs.values():
         return
     assert ours, f"boto3 and the CLI got {theirs}; this program: {row}"

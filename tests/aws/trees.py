@@ -99,14 +99,18 @@ def session(tree: Tree, name: str, account: str, partition: str) -> bool:
 
 def sso(tree: Tree, name: str, account: str, partition: str) -> bool:
     living = tree.rng.random() < 0.6
-    of_session = tree.rng.random() < 0.5
-    if of_session:
-        homes.sso_profile(
-            tree.home, _quoted(name), account, session=f"s-{partition}", **tree.place(partition)
-        )
+    sso_region, login = REGIONS[partition][-1], f"https://{partition}.awsapps.com/start"
+    where = {"sso_start_url": login, "sso_region": sso_region}
+    keys = {"sso_account_id": account, "sso_role_name": "Dev"}
+    if tree.rng.random() < 0.5:
+        login = f"s {partition}"
+        config = tree.home / ".aws/config"
+        if not (config.exists() and login in config.read_text()):
+            homes.section(config, f"sso-session '{login}'", where)
+        keys |= {"sso_session": login, **tree.place(partition)}
     else:
-        homes.legacy_sso_profile(tree.home, _quoted(name), account)
-    login = f"s-{partition}" if of_session else homes.START_URL
+        keys |= where
+    homes.profile(tree.home, _quoted(name), **keys)
     if living or not homes.token_file(tree.home, login).exists():
         homes.sso_login(tree.home, tree.aws, login, ttl=3000 if living else -60, refreshable=False)
     return True
@@ -192,7 +196,7 @@ def grow(seed: int, home: Path, aws: FakeAws) -> Tree:
         partition = tree.partition if rng.random() < 0.75 else rng.choice([*HOSTS])
         account = ACCOUNT if rng.random() < 0.6 else OTHER
         tells = rng.choice(KINDS)(tree, name, account, partition)
-        if tells and account == ACCOUNT:
+        if tells and account == ACCOUNT and partition == tree.partition:
             tree.told.append(name)
         elif not tells and account == OTHER:
             tree.untold.append(name)

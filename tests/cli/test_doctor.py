@@ -522,7 +522,7 @@ def test_the_page_puts_the_worst_first_and_commands_in_one_piece() -> None:
     findings = [finding(Severity.INFO), finding(Severity.ERROR, mend=mend)]
     text = page.as_text(findings, ["files"], ["it is well."], Look(None, False, True, None))
     assert text.splitlines() == [
-        "mended: it is well.",
+        "fixed: it is well.",
         "",
         "error: What was found. [some.key]",
         "  why: Why.",
@@ -533,7 +533,7 @@ def test_the_page_puts_the_worst_first_and_commands_in_one_piece() -> None:
         "  do: a command",
         "",
         "1 error, 1 remark. Looked at: files.",
-        "`ecr-refreshd doctor --fix` mends one of these.",
+        "`ecr-refreshd doctor --fix` fixes one of these.",
     ]
 
 

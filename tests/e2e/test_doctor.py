@@ -454,8 +454,12 @@ def test_a_read_only_file_system(patient: Patient) -> None:
     mount = f"mount --bind {path.parent} {path.parent} && mount -o remount,bind,ro {path.parent}"
 
     how = apart(patient, "-m", before=mount)["file.unwritable"]["how"]
-    command = how.partition("\n")[2].replace("sudo ", "").replace("remount,rw", "remount,bind,rw")
-    assert "file.unwritable" not in apart(patient, "-m", before=f"{mount} && {command}")
+    assert "name another file under files in [docker]" in how
+    assert "\n" not in how, "a mount that is read-only, as a Kubernetes secret's, cannot be changed"
+    patient.home.write_config(
+        f'{patient.setup}[docker]\nfiles = ["{patient.home.folder}/other/config.json"]\n'
+    )
+    assert "file.unwritable" not in apart(patient, "-m", before=mount)
 
 
 def test_a_link_that_is_not_followed(patient: Patient) -> None:
@@ -651,16 +655,34 @@ def test_a_service_that_does_not_find_a_program(patient: Patient) -> None:
     until(lambda: not differs(), "the service to take the new settings", 30)
 
 
-def test_nobody_would_hear_of_a_notice(patient: Patient) -> None:
+def test_a_desktop_without_notices_is_a_warning(patient: Patient) -> None:
     patient.home.config.unlink()
-    found = patient.finding("notify.no-desktop")
-    is_container = Path("/.dockerenv").exists() or "KUBERNETES_SERVICE_HOST" in os.environ
-    assert found["severity"] == ("info" if is_container else "warning")
+    found = patient.finding("notify.no-desktop", DISPLAY=":7")
+    assert found["severity"] == "warning"
     assert "no session bus" in found["what"]
     first, lines = found["how"].split("\n", 1)
     assert first == f"Add to {patient.home.folder}/.config/ecr-refreshd/config.toml:"
     patient.home.write_config(f"{lines}\n")
+    patient.gone("notify.no-desktop", DISPLAY=":7")
+
+
+def test_where_no_desktop_is_expected_none_is_missed(patient: Patient) -> None:
+    """A server or a container: at most a remark, and only if a person must sign in at times."""
+    patient.home.config.unlink()
+    patient.home.profile("default")
+    patient.put(auths={WEST: {"auth": token(9000)}})
     patient.gone("notify.no-desktop")
+
+    patient.home.write_config("[notify]\ndesktop = true\n")
+    assert patient.finding("notify.no-desktop")["severity"] == "warning"
+
+
+def test_a_login_of_a_person_on_a_server_is_a_remark(patient: Patient) -> None:
+    patient.home.config.unlink()
+    (patient.home.folder / ".aws").mkdir(exist_ok=True)
+    homes.sso_profile(patient.home.folder, "dev", WEST.partition(".")[0])
+    patient.put(auths={WEST: {"auth": token(9000)}})
+    assert patient.finding("notify.no-desktop")["severity"] == "info"
 
 
 def test_a_desktop_that_shows_notices_is_well_and_shown_none(patient: Patient, tmp_path: Path) -> None:
@@ -668,7 +690,7 @@ def test_a_desktop_that_shows_notices_is_well_and_shown_none(patient: Patient, t
     patient.home.config.unlink()
     with Desktop(tmp_path) as desktop:
         there = {**desktop.environment, "HOME": str(patient.home.folder), "PATH": patient.path}
-        patient.gone("notify.no-desktop", **there)
+        patient.gone("notify.no-desktop", DISPLAY=":7", **there)
         assert desktop.displayed() == 0
 
 
@@ -926,11 +948,14 @@ def test_a_file_that_nobody_may_change(patient: Patient, running: bool) -> None:
 @pytest.mark.parametrize("there", ["missing", "file"])
 def test_a_docker_config_that_is_no_folder(patient: Patient, there: str) -> None:
     folder = patient.home.folder / "elsewhere"
-    key = {"missing": "docker.config-folder", "file": "file.unwritable"}[there]
     if there == "file":
         folder.write_text("")
-    patient.type(patient.finding(key, str(folder), DOCKER_CONFIG=str(folder))["how"])
-    patient.gone(key, DOCKER_CONFIG=str(folder))
+    found = patient.finding("docker.config-folder", str(folder), DOCKER_CONFIG=str(folder))
+    command = found["how"].partition("\n")[2]
+    assert (
+        command == {"missing": "unset DOCKER_CONFIG", "file": f"export DOCKER_CONFIG={folder.parent}"}[there]
+    )
+    patient.gone("docker.config-folder", DOCKER_CONFIG=str(folder.parent) if there == "file" else "")
 
 
 @pytest.mark.parametrize("table", ["hooks", "notify"])

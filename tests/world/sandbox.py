@@ -1,7 +1,7 @@
 """A machine that a test may ruin: the whole system under an overlay, in a mount namespace of its own.
 
-What is run here as root really is root, and touches nothing outside: every change lies in the overlay's upper layer,
-so that all that a command has changed, anywhere, can be listed.
+What is run here as root really is root, and touches nothing outside: every change lies in the overlay's upper
+layer, so that all that a command has changed, anywhere, can be listed.
 """
 
 from __future__ import annotations
@@ -46,9 +46,8 @@ mkdir {base}/up {base}/work {base}/root
 mount -t overlay overlay -o lowerdir=/,upperdir={base}/up,workdir={base}/work {base}/root
 mount --rbind /proc {base}/root/proc
 mount --rbind /dev {base}/root/dev
-chroot {base}/root sleep 100000 &
-echo "$!"
-wait
+chroot {base}/root sh -c 'echo "$$"; exec sleep 100000'
+exit
 """
 
 Found = tuple[int, int, int, str]
@@ -96,8 +95,18 @@ class Sandbox:
     pid: int
     upper: Path
 
+    def __post_init__(self) -> None:
+        self._is_inside()
+
+    def _is_inside(self) -> None:
+        """Make sure that this is the overlay: whatever is done here is done to the real machine otherwise."""
+        root = Path(f"/proc/{self.pid}/root")
+        if os.path.samestat(root.stat(), Path("/").stat()) or root.stat().st_dev == Path("/").stat().st_dev:
+            raise RuntimeError("this is not the sandbox")
+
     def path(self, path: str) -> Path:
         """Return where the test finds a path of the machine. Links on the way lead out of it: use none."""
+        self._is_inside()
         return Path(f"/proc/{self.pid}/root{path}")
 
     def put(self, path: str, text: str = "", *, mode: int = 0o600, owner: int = DEV) -> None:
@@ -114,6 +123,7 @@ class Sandbox:
 
     def run(self, *argv: str, uid: int = DEV, folder: str = "/", within: float = 90, **environ: str) -> Done:
         """Run a program in it, as a user."""
+        self._is_inside()
         who = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"] if uid else []
         enter = ["nsenter", f"--target={self.pid}", "--mount", "--root", f"--wdns={folder}"]
         done = subprocess.run(
@@ -142,12 +152,14 @@ class Sandbox:
         for folder, folders, files in os.walk(self.upper):
             for name in (*folders, *files):
                 path = Path(folder) / name
+                if path.relative_to(self.upper).parts[:1] == ("tmp",):
+                    continue  # podman makes folders there to say its version
                 status = path.lstat()
                 content = ""
                 if stat.S_ISREG(status.st_mode):
                     content = hashlib.sha256(path.read_bytes()).hexdigest()
                 elif stat.S_ISLNK(status.st_mode):
-                    content = os.readlink(path)
+                    content = str(path.readlink())
                 key = "/" + str(path.relative_to(self.upper))
                 found[key] = (status.st_mode, status.st_uid, status.st_gid, content)
         return found
@@ -174,7 +186,7 @@ def sandbox() -> Iterator[Sandbox]:
         )
         try:
             assert holder.stdout is not None
-            pid = int(holder.stdout.readline())
+            pid = int(holder.stdout.readline())  # written by the process that is inside already
             made = Sandbox(pid, Path(f"/proc/{holder.pid}/root{base}/up"))
             _furnish(made)
             yield made
@@ -204,4 +216,5 @@ def _furnish(made: Sandbox) -> None:
     # The tests may lie where only root gets to.
     for folder in {*Path(sys.executable).parents, *Path(sys.executable).resolve().parents}:
         inside = made.path(str(folder))
-        inside.chmod(stat.S_IMODE(inside.stat().st_mode) | 0o055)
+        if inside.is_dir() or inside.is_file():
+            inside.chmod(stat.S_IMODE(inside.stat().st_mode) | 0o055)

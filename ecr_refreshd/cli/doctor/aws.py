@@ -18,6 +18,7 @@ from ecr_refreshd.cli.words import read_time, until
 from ecr_refreshd.core.events import FetchFailed
 from ecr_refreshd.core.model import Category, Failure, Login
 from ecr_refreshd.core.ports import Answer, FetchOrder
+from ecr_refreshd.core.remedies import ours
 from ecr_refreshd.core.state import Registry
 from ecr_refreshd.errors import ConfigError, RefreshdError
 from ecr_refreshd.host import clock, places
@@ -215,9 +216,11 @@ def _asked(scene: Scene) -> Iterator[tuple[str, Failure]]:
         return
     lock = InstanceLock(places.lock_folder())
     try:
-        # Beside a service that is just starting, two would refresh the same one-time token.
-        lock.acquire()
-    except RefreshdError:
+        # Beside a service that is just starting, two would refresh the same one-time token. Where there has been
+        # none, looking makes no folder.
+        if places.lock_folder().is_dir():
+            lock.acquire()
+    except (OSError, RefreshdError):
         return
     try:
         for key, failure in _answers(list(orders.values())[:_MOST_ASKED], scene):
@@ -258,11 +261,14 @@ _WHY = {
 }
 
 
+_IN_TIME = "Check the network, the VPN and HTTPS_PROXY; a service tries again by itself."
+
+
 def _of_failure(failure: Failure, hosts: list[str], scene: Scene) -> Finding:
     key, severity = _KEYS[failure.category]
     # What AWS denied or a file has wrong is tried again by itself after minutes or hours.
-    again = [f"ecr-refreshd refresh {' '.join(map(shlex.quote, hosts))}"] if scene.running else []
-    how = pasted.hinted(failure.hint.rstrip("."), *again) or "ecr-refreshd run --once"
+    again = [ours.refresh(*hosts)] if scene.running else []
+    how = pasted.hinted(failure.hint.rstrip("."), *again) or _IN_TIME
     return Finding(
         key,
         severity,

@@ -42,7 +42,7 @@ def home(scene: Scene) -> Iterator[Finding]:
         return
     yield Finding(
         "home.anothers",
-        Severity.WARNING,
+        Severity.WARNING if user.has_anothers_home else Severity.ERROR,
         user.home,
         f"HOME is {user.home}, which belongs to {user.home_owner}, and you are {user.who}.",
         f"The files, logins and service that are looked at here are those of {user.home_owner}."
@@ -63,7 +63,10 @@ def _fault(folder: Path) -> tuple[str, Remedy] | None:
             found
         )
     if not found.is_folder:
-        return f"{there} is a file, and a folder has to be there.", service.cannot_be_made(found)
+        return (
+            f"{there} is a file, and a folder has to be there.",
+            service.cannot_be_made(found, of_state=there == folder),
+        )
     if there != folder:
         if os.access(there, os.W_OK | os.X_OK):
             return None

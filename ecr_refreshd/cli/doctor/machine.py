@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from ecr_refreshd.aws import skew
-from ecr_refreshd.cli.doctor import pasted
 from ecr_refreshd.cli.doctor.finding import Finding, Severity
 from ecr_refreshd.cli.doctor.scene import Scene
 from ecr_refreshd.cli.doctor.trouble import inotify
 from ecr_refreshd.cli.words import span
 from ecr_refreshd.core import hosts
+from ecr_refreshd.core.remedies import service as remedies
 from ecr_refreshd.host import clock
 
 _NOTICED = timedelta(minutes=1)
@@ -40,10 +40,7 @@ def time(scene: Scene) -> Iterator[Finding]:
             where,
             f"{where} could not be asked for the time: {ahead}.",
             "Nothing can be renewed or pulled meanwhile; whether the clock is right cannot be told.",
-            pasted.steps(
-                "Look at the network, the VPN and HTTPS_PROXY; more is said by",
-                [f"curl -sI https://{where}/v2/"],
-            ),
+            remedies.ask_registry(where).page,
         )
     elif abs(ahead) >= _NOTICED:
         direction = "ahead of" if ahead > timedelta(0) else "behind"
@@ -67,11 +64,7 @@ def _who_tells_the_time(scene: Scene) -> str:
 
 
 def _set_clock(scene: Scene) -> str:
-    if sys.platform == "darwin":
-        return "sudo sntp -sS time.apple.com"
-    if _is_wsl(scene):
-        return "sudo hwclock -s"
-    return "sudo timedatectl set-ntp true"
+    return remedies.set_clock(macos=sys.platform == "darwin", wsl=_is_wsl(scene)).page
 
 
 def limits(scene: Scene) -> Iterator[Finding]:
@@ -130,10 +123,10 @@ def lingering(scene: Scene) -> Iterator[Finding]:
         Severity.WARNING if remote else Severity.INFO,
         name,
         f"The service runs in the session of {name}, and ends when {name} logs out.",
-        "Builds and cron jobs that run after that find tokens that nobody renews."
+        "Builds and cron jobs that run after that find expired tokens."
         if remote
         else "At a desktop that is as it should be: it starts again with the next login.",
-        "loginctl enable-linger",
+        remedies.linger().page,
     )
 
 
@@ -147,10 +140,7 @@ def windows(scene: Scene) -> Iterator[Finding]:
         "/etc/wsl.conf",
         "This WSL was started without systemd.",
         "No user service can run, so nothing starts ecr-refreshd by itself.",
-        pasted.steps(
-            "Switch it on, and let WSL start anew (this ends all that runs in it)",
-            [r"printf '[boot]\nsystemd=true\n' | sudo tee -a /etc/wsl.conf", "wsl.exe --shutdown"],
-        ),
+        remedies.start_systemd_in_wsl().page,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,9 @@ from ecr_refreshd.aws.profiles import places
 from ecr_refreshd.cli.doctor import pasted
 from ecr_refreshd.cli.doctor.finding import Finding, Severity
 from ecr_refreshd.cli.doctor.scene import Scene
+from ecr_refreshd.core.remedies import files as files_remedies
+from ecr_refreshd.core.remedies import service
+from ecr_refreshd.osutil import ownership
 
 _KINDS = ("profile", "sso-session", "services", "default", "plugins", "preview", "dpc", "toolkit")
 _OF_PROFILES = frozenset(
@@ -66,12 +68,8 @@ def files(scene: Scene) -> Iterator[Finding]:
 
 
 def _readable(path: str) -> str:
-    named = shlex.quote(path)
-    try:
-        mine = os.stat(path).st_uid == os.geteuid()  # noqa: PTH116 - a text, from a variable
-    except OSError:
-        return f"ls -ld {named}"
-    return f"chmod u+rw {named}" if mine else f"sudo chown {os.geteuid()} {named}"
+    otherwise = "set AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE to files of yours"
+    return files_remedies.given_back(ownership.deepest(path), otherwise=otherwise).page
 
 
 def _corrected(problem: str) -> str:
@@ -218,11 +216,8 @@ def _named_by(name: str, chosen_by: str, right: str, hosts: list[str], scene: Sc
 
 def _in_shell(variable: str, right: str) -> tuple[str, str]:
     if right == "NAME":
-        words = (
-            "Take it out where it is set too (~/.profile, .envrc), or name one that the second command shows"
-        )
-        commands = [f"unset {variable}", "aws configure list-profiles"]
+        remedy = service.unset_profile(variable)
     else:
-        words = "Correct it where it is set too (~/.profile, .envrc)"
-        commands = [f"export {variable}={shlex.quote(right)}"]
-    return f"{variable} of this shell", pasted.steps(words, commands)
+        words = "Correct it where it is set too (~/.profile, .envrc):"
+        remedy = service.set_variable(variable, right, words)
+    return f"{variable} of this shell", remedy.page
