@@ -7,11 +7,14 @@ each part is looked at before a working token is replaced by it.
 from __future__ import annotations
 
 import base64
+import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from ecr_refreshd.aws.frames import Granted
+
+_DATE = re.compile(r"[A-Za-z]{3}, \d{1,2} [A-Za-z]{3} \d{4} \d\d:\d\d:\d\d(?: (?:[A-Z]+|[+-]\d{4}))?")
 
 
 class AnswerError(Exception):
@@ -48,6 +51,8 @@ def granted(number: int, answer: dict[str, Any], account: str) -> Granted:
     data = answer["authorizationData"]
     if isinstance(data, list):
         data = data[0] if data else {}
+    if not isinstance(data, dict):
+        raise foreign()
     auth, end = data.get("authorizationToken"), data.get("expiresAt")
     if not auth:
         raise AnswerError("answer.empty", "AWS answered without an authorization token.")
@@ -88,8 +93,19 @@ def life_left(end: datetime) -> timedelta:
 
 def clock_lead(date: str) -> int:
     """Return how many minutes this machine's clock is ahead of an answer's Date header, 0 if unreadable."""
+    theirs = http_date(date)
+    return round((datetime.now(UTC) - theirs).total_seconds() / 60) if theirs else 0
+
+
+def http_date(text: str) -> datetime | None:
+    """Return the time that a Date header tells, in UTC; None if unreadable.
+
+    HTTP knows no time but GMT (RFC 9110, 5.6.7), so one without a zone, or with -0000, is that. A proxy may have
+    sent the header twice, which is then one text with a comma: the first counts.
+    """
+    found = _DATE.search(text)
     try:
-        theirs = parsedate_to_datetime(date)
-    except (ValueError, TypeError):
-        return 0
-    return round((datetime.now(UTC) - theirs).total_seconds() / 60)
+        moment = parsedate_to_datetime(found[0] if found else text)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
+        return None

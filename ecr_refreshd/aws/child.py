@@ -23,6 +23,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ecr_refreshd.aws.asker import Asker
+from ecr_refreshd.aws.circumstances import look
 from ecr_refreshd.aws.classify import classify
 from ecr_refreshd.aws.frames import (
     Ask,
@@ -39,6 +40,7 @@ from ecr_refreshd.aws.frames import (
     read_request,
 )
 from ecr_refreshd.core.model import Category, Failure, Grant
+from ecr_refreshd.core.remedies import aws as remedies
 
 if TYPE_CHECKING:
     from ecr_refreshd.aws.refreshing import Refreshes
@@ -135,13 +137,14 @@ class Child:
         lane = _Lane(self._tasks, ask.standing.lane)
         self._say(Started(numbers))
         here.ran = False
+        here.metadata = {}
         here.running = lambda what: self._say(Waits(numbers, what))
         try:
             access = self._sessions.access(ask, lane.leave)
         except Exception as error:  # noqa: BLE001 - KeyError, EOFError, OSError, RuntimeError: all real (aws.md 2.5)
+            about = {"ran_program": here.ran, "metadata": here.metadata, **look(error, ask.principal.profile)}
             for number, grant in ask.grants.items():
-                asker = _asker(ask, grant, ran_program=here.ran, profiles=_profiles(error))
-                self._say(Failed(number, classify(error, asker)))
+                self._say(Failed(number, classify(error, _asker(ask, grant, **about))))
             return
         finally:
             lane.leave()
@@ -158,19 +161,12 @@ class Child:
         try:
             self._say(self._sessions.token(number, grant, access))
         except Exception as error:  # noqa: BLE001 - as above
-            self._say(Failed(number, classify(error, _asker(ask, grant, method=access.method))))
+            about = {"method": access.method, **look(error, ask.principal.profile)}
+            self._say(Failed(number, classify(error, _asker(ask, grant, **about))))
 
 
 def _asker(ask: Ask, grant: Grant, **more: object) -> Asker:
     return Asker(ask.principal, ask.standing, grant.service, grant.region, **more)  # type: ignore[arg-type] # by name
-
-
-def _profiles(error: Exception) -> tuple[str, ...]:
-    if type(error).__name__ != "ProfileNotFound":
-        return ()
-    from ecr_refreshd.aws.profiles import Profiles  # noqa: PLC0415 - needed for one text
-
-    return tuple(Profiles.load(os.environ).profiles)
 
 
 class Wire:
@@ -211,11 +207,12 @@ def harden() -> None:
 
 def _load() -> tuple[type[Sessions], type[Refreshes]]:
     """Import boto3: a fifth of a second that nobody else pays."""
-    from ecr_refreshd.aws import cli_login, programs  # noqa: PLC0415 - see above
+    from ecr_refreshd.aws import cli_login, metadata, programs  # noqa: PLC0415 - see above
     from ecr_refreshd.aws.refreshing import Refreshes  # noqa: PLC0415 - see above
     from ecr_refreshd.aws.sessions import Sessions  # noqa: PLC0415 - see above
 
     programs.install()
+    metadata.install()
     cli_login.install()
     return Sessions, Refreshes
 
@@ -226,8 +223,8 @@ def serve(wire: Wire) -> None:
         sessions, refreshes = _load()
     except Exception as error:  # noqa: BLE001 - an installation can be broken in any way
         what = f"The process that asks AWS does not start: {type(error).__name__}: {error}."
-        hint = "Install ecr-refreshd again, and start the service anew."
-        wire.say(Broken(Failure(Category.CONFIG, "child.broken", what, hint)))
+        helps = remedies.reinstall()
+        wire.say(Broken(Failure(Category.CONFIG, "child.broken", what, helps.hint, command=helps.command)))
         return
     requests = wire.requests()
     begin = next(requests, None)

@@ -17,6 +17,8 @@ from ecr_refreshd.aws import ambient, ini
 from ecr_refreshd.aws.partitions import regions
 from ecr_refreshd.core.hosts import RegistryHost
 from ecr_refreshd.core.model import Category, Choice, ChosenBy, Failure, Principal, Standing
+from ecr_refreshd.core.remedies import Remedy
+from ecr_refreshd.core.remedies import aws as remedies
 
 _ARN = re.compile(r"arn:(?P<partition>[a-z0-9-]+):[a-z0-9-]+:[a-z0-9-]*:(?P<account>[0-9]{12}):")
 _LISTED = 8
@@ -91,14 +93,14 @@ class Profiles:
         profiles: by name, in the order of the files.
         sessions: the ``[sso-session NAME]`` sections.
         environ: the environment that the AWS child will have.
-        problems: why files could not be read, a sentence each.
+        problems: why files could not be read.
         system: where the kernel describes the machine.
     """
 
     profiles: Mapping[str, Profile]
     sessions: Mapping[str, Mapping[str, str]]
     environ: Mapping[str, str] = field(repr=False)
-    problems: tuple[str, ...] = ()
+    problems: tuple[ini.Problem, ...] = ()
     system: Path = Path("/sys")
 
     @classmethod
@@ -177,18 +179,29 @@ class Profiles:
         return []
 
     def nobody_for(self, host: RegistryHost) -> Failure:
-        """Return why nobody could serve a registry, with what there is instead."""
+        """Return why nobody could serve a registry: what is wrong in the files, else what there is instead."""
+        if self.problems:
+            first = self.problems[0]
+            said = " ".join(problem.message for problem in self.problems)
+            return _blocked("aws.files", f"{said} Profiles of {host.name} cannot be told.", first.remedy)
+        if wrong := self._mistake_about(host):
+            what = f"No profile for account {host.account}: {wrong.message}"
+            return _blocked("profile.mistake", what, wrong.remedy)
         listed = [f"{name} ({p.account or 'account unknown'})" for name, p in self.profiles.items()]
         more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
         known = f"Profiles: {', '.join(listed[:_LISTED])}{more}." if listed else "There are no AWS profiles."
         what = f"No profile for account {host.account}" if host.account else "No AWS profile"
-        return Failure(
-            Category.CONFIG,
-            "profile.none",
-            " ".join([f"{what}: nobody to ask about {host.name}.", known, *self.problems]),
-            hint=f'Name one in config.toml: profile = "NAME" under the [[registry]] with host = "{host.name}"; '
-            "or make one: aws configure sso",
-        )
+        what = f"{what}: nobody to ask about {host.name}. {known}"
+        return _blocked("profile.none", what, remedies.name_profile_for(host.name))
+
+    def _mistake_about(self, host: RegistryHost) -> ini.Problem | None:
+        """Return what stands wrong in the files and may be why no profile of this account was found."""
+        from ecr_refreshd.aws import mistakes  # noqa: PLC0415 - it reads profiles, and is needed for this text only
+
+        found = mistakes.everywhere(self)
+        fitting = [each.problem for each in found if host.account and each.account == host.account]
+        hidden = [each.problem for each in found if each.hides_account and not each.account]
+        return next(iter([*fitting, *hidden]), None)
 
     # -- what can be said of a principal --------------------------------------------------------------------
 
@@ -231,6 +244,10 @@ class Profiles:
         if other not in self.profiles or other in seen:
             return standing
         return self._begins_at(self.origin(other).profile, {*seen, other})
+
+
+def _blocked(code: str, what: str, remedy: Remedy) -> Failure:
+    return Failure(Category.CONFIG, code, what, remedy.hint, command=remedy.command)
 
 
 def _standing_of(profile: Profile) -> Standing:

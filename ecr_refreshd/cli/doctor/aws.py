@@ -18,6 +18,7 @@ from ecr_refreshd.cli.words import read_time, until
 from ecr_refreshd.core.events import FetchFailed
 from ecr_refreshd.core.model import Category, Failure, Login
 from ecr_refreshd.core.ports import Answer, FetchOrder
+from ecr_refreshd.core.remedies import Remedy
 from ecr_refreshd.core.state import Registry
 from ecr_refreshd.errors import ConfigError, RefreshdError
 from ecr_refreshd.host import clock, places
@@ -35,7 +36,7 @@ def settings(scene: Scene) -> Iterator[Finding]:
     if scene.refused is not None:
         yield _refused(scene.refused, scene)
     for registry in scene.registries.values():
-        if registry.blocked is not None:
+        if registry.blocked is not None and registry.blocked.code != "aws.files":  # said by `profiles.files`
             yield _of_failure(registry.blocked, [registry.host], scene)
 
 
@@ -200,7 +201,7 @@ def _blocked(scene: Scene) -> set[str]:
 
 def _failure(error: Mapping[str, Any]) -> Failure:
     texts = (str(error["code"]), str(error["message"]), str(error.get("hint") or ""))
-    return Failure(Category(error["category"]), *texts)
+    return Failure(Category(error["category"]), *texts, command=str(error.get("command") or ""))
 
 
 def _asked(scene: Scene) -> Iterator[tuple[str, Failure]]:
@@ -262,7 +263,8 @@ def _of_failure(failure: Failure, hosts: list[str], scene: Scene) -> Finding:
     key, severity = _KEYS[failure.category]
     # What AWS denied or a file has wrong is tried again by itself after minutes or hours.
     again = [f"ecr-refreshd refresh {' '.join(map(shlex.quote, hosts))}"] if scene.running else []
-    how = pasted.hinted(failure.hint.rstrip("."), *again) or "ecr-refreshd run --once"
+    remedy = Remedy(failure.hint.removesuffix(failure.command).strip(), failure.command)
+    how = pasted.advised(remedy, *again) or "ecr-refreshd run --once"
     return Finding(
         key,
         severity,

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from datetime import timedelta
 
-from ecr_refreshd.aws import skew
+from ecr_refreshd.aws import skew, trust
 from ecr_refreshd.cli.doctor import pasted
 from ecr_refreshd.cli.doctor.finding import Finding, Severity
 from ecr_refreshd.cli.doctor.scene import Scene
@@ -31,7 +31,7 @@ def time(scene: Scene) -> Iterator[Finding]:
     url = _who_tells_the_time(scene)
     if not url or scene.refused is not None:  # they may name a proxy, and whom to ask
         return
-    ahead = skew.ahead(url, scene.environ, clock.SystemClock())
+    ahead = skew.ahead(url, _trusted(scene), clock.SystemClock())
     if isinstance(ahead, str):
         where = hosts.bare(url)
         yield Finding(
@@ -55,6 +55,15 @@ def time(scene: Scene) -> Iterator[Finding]:
             "AWS refuses what is signed with a clock that is five minutes wrong.",
             _set_clock(scene),
         )
+
+
+def _trusted(scene: Scene) -> set[str]:
+    """Return the files of certificates that AWS programs trust here, those of the profiles too."""
+    known = {} if scene.aws is None else getattr(scene.aws.profiles, "profiles", {})
+    grants = [registry.grant for registry in scene.registries.values() if registry.grant is not None]
+    named = {name for grant in grants if (name := grant.principal.profile) in known}
+    bundles = {trust.bundle_of(keys, scene.environ) for keys in ({}, *(known[name].keys for name in named))}
+    return bundles - {""}
 
 
 def _who_tells_the_time(scene: Scene) -> str:
