@@ -53,12 +53,12 @@ def _reason(error: BaseException) -> str:
     names = {kind.__name__ for each in _causes(error) for kind in type(each).__mro__}
     if names & {"gaierror", "NameResolutionError"}:
         return "its name cannot be resolved (DNS)"
-    if "ConnectTimeoutError" in names:
-        return "no connection within 5 s"
-    if "ReadTimeoutError" in names:
-        return "no answer within 10 s"
     reasons = (each.strerror for each in _causes(error) if isinstance(each, OSError) and each.strerror)
-    return next(reasons, "")
+    if reason := next(reasons, ""):
+        return reason
+    # urllib3's error for a refused connection is one of its timeouts, too.
+    late = {"ConnectTimeoutError": "no connection within 5 s", "ReadTimeoutError": "no answer within 10 s"}
+    return next((words for name, words in late.items() if name in names), "")
 
 
 def _connection(error: BaseException, asker: Asker) -> Judged:

@@ -11,7 +11,7 @@ from typing import Any
 
 import botocore.credentials
 import botocore.utils
-from botocore.exceptions import ConnectTimeoutError, HTTPClientError, ReadTimeoutError
+from botocore.exceptions import BotoCoreError, ReadTimeoutError
 
 from ecr_refreshd.aws.programs import here
 from ecr_refreshd.aws.redact import first_line
@@ -35,7 +35,7 @@ class _Recording:
         except ReadTimeoutError:
             here.metadata[step] = "timeout"
             raise
-        except (ConnectTimeoutError, HTTPClientError):
+        except BotoCoreError:
             here.metadata[step] = "connection"
             raise
         here.metadata[step] = str(response.status_code)

@@ -92,6 +92,10 @@ class _Files:
         return self.config, 0, f"[profile {profile}]"
 
 
+def _at(path: str, line: int) -> str:
+    return f"{path}, line {line}:" if line else f"{path}:"
+
+
 def on_the_way(profiles: Profiles, name: str) -> Problem | None:
     """Return what stands wrong in the profiles by which one gets its credentials; None if nothing is known to.
 
@@ -176,7 +180,7 @@ def _right_title(title: str, keys: Mapping[str, str]) -> tuple[str, str] | None:
 
 def _unread(path: str, title: str, name: str, right: str, keys: Mapping[str, str], files: _Files) -> Mistake:
     line = files.lines[path].get((title, ""), 0)
-    what = f"{path} has a section [{title}] (line {line}) that no AWS program reads; it has to be {right}."
+    what = f"{_at(path, line)} no AWS program reads a section [{title}]; it has to be {right}."
     helps = remedies.rename_title(os.path.realpath(path), line, right)
     is_profile = not right.startswith(("[sso-session", "[services"))
     return Mistake(
@@ -226,7 +230,7 @@ def _plain(value: str) -> str:
 def _wrong_value(profile: str, key: str, value: str, plain: str, files: _Files) -> Problem:
     path, line, _ = files.place(profile, key)
     shown = f' is "{value[:_LISTED_WORDS]}"' if key in _SHOWN else " has quotes or a comment around it"
-    what = f"{key} in line {line} of {path}{shown}"
+    what = f"{_at(path, line)} {key}{shown}"
     if key in _ACCOUNT_KEYS:
         digits = re.sub(r"[^0-9]", "", plain)
         right = digits if len(digits) == 12 else ""
@@ -248,12 +252,12 @@ def _references(profile: Profile, files: _Files) -> Iterator[Problem]:
     sources = {"source_profile", "credential_source", "web_identity_token_file"}
     if "role_arn" in keys and not sources & keys.keys():
         path, line, _ = files.place(profile.name, "role_arn")
-        named = f'profile "{profile.name}" (line {line} of {path})'
+        named = f'{_at(path, line)} profile "{profile.name}"'
         if any(key.startswith("sso_") for key in keys):
             what = f"{named} has role_arn beside sso_ keys, and AWS programs then use neither."
             yield Problem(what, remedies.separate_sso_profile(profile.name, path))
         elif not profile.has_keys:
-            what = f"{named} has role_arn, and names nobody who assumes the role."
+            what = f"{named} has role_arn, and neither source_profile nor credential_source."
             yield Problem(what, remedies.add_source_profile(profile.name, path))
     source = keys.get("source_profile", "")
     if profile.assumes and source and source not in files.profiles.profiles and _plain(source) == source:
@@ -267,7 +271,7 @@ def _missing(profile: str, key: str, name: str, known: Mapping[str, object], fil
     """Return the words for a name that no section has: a title that nobody reads, or a slip of the pen."""
     kind = "profile" if key == "source_profile" else "sso-session"
     path, line, _ = files.place(profile, key)
-    what = f'{key} in line {line} of {path} names "{name}", and there is no [{kind} {quoted_name(name)}]'
+    what = f'{_at(path, line)} {key} names "{name}", and there is no [{kind} {quoted_name(name)}]'
     if unread := next((each for each in _titles(files) if each.profile == name), None):
         return Problem(f"{what}: {unread.problem.message}", unread.problem.remedy)
     near = difflib.get_close_matches(name, list(known), 1, 0.6)
@@ -287,7 +291,7 @@ def _of_session(profile: Profile, session: str, files: _Files) -> Iterator[Probl
         if own is not None and shared is not None and own != shared:
             path, line, title = files.place(profile.name, key)
             what = (
-                f"{key} in line {line} of {path} is {own}, and the [sso-session {quoted_name(session)}] that "
+                f"{_at(path, line)} {key} is {own}, and the [sso-session {quoted_name(session)}] that "
                 f'profile "{profile.name}" uses says {shared}.'
             )
             yield Problem(what, remedies.delete_line(os.path.realpath(path), line, key, title))
@@ -305,7 +309,7 @@ def _program(profile: Profile, files: _Files, *, certain: bool) -> Iterator[Prob
         words = []
         if line_of:
             path, line, _ = files.place(profile.name, "credential_process")
-            what = f"credential_process in line {line} of {path} has a quote that is not closed."
+            what = f"{_at(path, line)} credential_process has a quote that is not closed."
             yield Problem(what, remedies.correct_value("credential_process", line, path, "close the quote"))
     if not words or (words[0].rpartition("/")[2] in _SHELLS and "-c" in words[1:3]):
         return
@@ -314,7 +318,7 @@ def _program(profile: Profile, files: _Files, *, certain: bool) -> Iterator[Prob
     unexpanded = next((w for w in words if w == "~" or w.startswith("~/") or _VARIABLE.search(w)), "")
     operator = next((word for word in words[1:] if _OPERATOR.fullmatch(word)), "")
     path, line, _ = files.place(profile.name, "credential_process")
-    place = f"credential_process in line {line} of {path}"
+    place = f"{_at(path, line)} credential_process"
     if unexpanded:
         sign = "~" if unexpanded.startswith("~") else "variables"
         what = f"{place} names {unexpanded}, and AWS programs do not expand {sign} there."

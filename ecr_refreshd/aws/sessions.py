@@ -21,7 +21,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.configprovider import ConstantProvider
-from botocore.exceptions import LoginTokenLoadError, NoCredentialsError, ParamValidationError
+from botocore.exceptions import NoCredentialsError, ParamValidationError
 from botocore.utils import JSONFileCache
 
 from ecr_refreshd import __version__
@@ -51,9 +51,7 @@ _LOGIN_ERRORS = frozenset({
 })  # fmt: skip
 _RACED = frozenset({"TokenRetrievalError", "LoginRefreshRequired"})
 """What whoever lost a race for a one-time refresh token gets."""
-_NAMELESS = (
-    TypeError, ValueError, KeyError, AttributeError, OverflowError, ParamValidationError, LoginTokenLoadError,
-)  # fmt: skip
+_NAMELESS = (TypeError, ValueError, KeyError, AttributeError, OverflowError, ParamValidationError)
 """What botocore raises when a token file holds values of the wrong kind."""
 _CACHED = frozenset({"AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"})
 _TORN = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")

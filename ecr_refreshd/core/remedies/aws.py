@@ -137,7 +137,8 @@ def save_as_utf8(path: str, encoding: str) -> Remedy:
     if not encoding:
         return Remedy(f"{words}.")
     named, copy = shlex.quote(path), shlex.quote(f"{path}.bak")
-    return Remedy(f"{words}:", f"cp -p {named} {copy} && iconv -f {encoding} -t UTF-8 {copy} > {named}")
+    convert = f"iconv -f {encoding} -t UTF-8 {copy} > {named}"
+    return Remedy(f"{words}:", f"cp -p {named} {copy} && {{ {convert} || cp -p {copy} {named}; }}")
 
 
 def show_permissions(path: str) -> Remedy:
@@ -169,6 +170,8 @@ def rename_title(path: str, line: int, title: str) -> Remedy:
         line: the title's.
         title: the right one, with its brackets.
     """
+    if not line:
+        return Remedy(f"Write {title} in {path}.")
     escaped = title.replace("\\", r"\\").replace("/", r"\/").replace("&", r"\&")
     # Up to the last bracket, as the parser of these files takes it; what stands behind it stays.
     script = shlex.quote(f"{line}s/^\\[.*\\]/{escaped}/")
@@ -190,7 +193,8 @@ def rewrite_value(path: str, line: int, key: str, value: str) -> Remedy:
 
 def correct_value(key: str, line: int, path: str, right: str) -> Remedy:
     """Return what a value has to be, in words."""
-    return Remedy(f"Correct {key} in line {line} of {path}: {right}.")
+    place = f"line {line} of {path}" if line else path
+    return Remedy(f"Correct {key} in {place}: {right}.")
 
 
 def delete_line(path: str, line: int, key: str, title: str) -> Remedy:
@@ -202,6 +206,8 @@ def delete_line(path: str, line: int, key: str, title: str) -> Remedy:
         key: what is left over.
         title: the section's, with its brackets.
     """
+    if not line:
+        return Remedy(f"Delete the line {key} from {title} in {path}.")
     command = f"sed -i.bak {line}d {shlex.quote(path)}"
     return Remedy(f"Delete the line {key} from {title}:", command)
 
