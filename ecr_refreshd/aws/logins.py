@@ -69,7 +69,7 @@ def sso(content: bytes, *, legacy: bool) -> Found:
     document = _document(content)
     if document is None:
         return Found(torn=True)
-    if sso_fault(document):
+    if not all(isinstance(document.get(key), str) for key in ("accessToken", "expiresAt")):
         return NONE  # as botocore has it: such a file is no token
     expires_at = moment(document["expiresAt"])
     stamp = _stamp(*(str(document.get(key, "")) for key in ("accessToken", "refreshToken", "expiresAt")))
@@ -90,9 +90,9 @@ def aws_login(content: bytes) -> Found:
     document = _document(content)
     if document is None:
         return Found(torn=True)
-    if login_fault(document):
+    keys = document.get("accessToken")
+    if any(key not in document for key in _NEEDED_OF_LOGIN) or not isinstance(keys, dict):
         return NONE
-    keys = document["accessToken"]
     identity = str(document.get("idToken") or "")
     stamp = _stamp(identity) if identity else _stamp(str(document["refreshToken"]))
     signed_in = _issued(identity)
@@ -113,10 +113,10 @@ def fault(content: bytes, lane: str) -> str:
         return "it is not JSON"
     if not isinstance(document, dict):
         return "it is no JSON object"
-    return sso_fault(document) if lane.startswith("sso:") else login_fault(document)
+    return _sso_fault(document) if lane.startswith("sso:") else _login_fault(document)
 
 
-def sso_fault(document: Mapping[str, Any]) -> str:
+def _sso_fault(document: Mapping[str, Any]) -> str:
     """Return why botocore cannot use the token of an SSO session, in words; "" if it can try."""
     for key in ("accessToken", "expiresAt"):
         if not isinstance(document.get(key), str):
@@ -129,7 +129,7 @@ def sso_fault(document: Mapping[str, Any]) -> str:
     return next((f"its {key} is no text" for key in wrong), "")
 
 
-def login_fault(document: Mapping[str, Any]) -> str:
+def _login_fault(document: Mapping[str, Any]) -> str:
     """Return why botocore cannot use the file of an `aws login`, in words; "" if it can try."""
     missing = [key for key in _NEEDED_OF_LOGIN if key not in document]
     keys = document.get("accessToken")

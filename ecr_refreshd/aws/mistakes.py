@@ -43,7 +43,7 @@ _SHOWN = frozenset(_MATTERING) - {
 }
 _QUOTED = re.compile(r"""(["'])(.*)\1""")
 _COMMENT = re.compile(r"\s+[#;].*")
-_PLAIN = re.compile(r"[\w./:@=+,-]+", re.ASCII)
+_PLAIN = re.compile(r"[\w./:@=+,#~?%-]+", re.ASCII)
 _SHELLS = frozenset({"sh", "bash", "zsh", "dash", "ksh", "fish"})
 _OPERATOR = re.compile(r"(\d*|&)[<>].*|\|{1,2}|&{1,2}|;")
 _VARIABLE = re.compile(r"\$(?:\w|\{|\()|`")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from ecr_refreshd.aws.frames import FrameError, Granted
 from ecr_refreshd.aws.running import Job
 from ecr_refreshd.core.model import Category, Failure, Instant, Token, fingerprint
+from ecr_refreshd.core.remedies import aws as remedies
 from ecr_refreshd.core.secret import Secret
 
 STOPPED = Failure(Category.TRANSIENT, "fetch.stopped", "The service is ending, so AWS is not asked any more.")
@@ -34,7 +35,6 @@ def overdue(job: Job, seconds: float) -> Failure:
     what = f"{who[0].upper()}{who[1:]} did not answer within {seconds:.2g} s"
     if job.waits:
         return Failure(
-            Category.TRANSIENT, "fetch.overdue", f"{what}: {job.waits} hangs.",
-            hint="Run it in a terminal: it may wait for a window, a key or a code.",
+            Category.TRANSIENT, "fetch.overdue", f"{what}: {job.waits} hangs.", remedies.run_program().hint,
         )  # fmt: skip
     return passing("fetch.overdue", f"{what}.")

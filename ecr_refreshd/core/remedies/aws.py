@@ -138,7 +138,7 @@ def save_as_utf8(path: str, encoding: str) -> Remedy:
         return Remedy(f"{words}.")
     named, copy = shlex.quote(path), shlex.quote(f"{path}.bak")
     convert = f"iconv -f {encoding} -t UTF-8 {copy} > {named}"
-    return Remedy(f"{words}:", f"cp -p {named} {copy} && {{ {convert} || cp -p {copy} {named}; }}")
+    return Remedy(f"{words}:", f"cp -p {named} {copy} && ({convert} || cp -p {copy} {named})")
 
 
 def show_permissions(path: str) -> Remedy:
@@ -185,7 +185,7 @@ def rewrite_value(path: str, line: int, key: str, value: str) -> Remedy:
         path: the real file, since sed replaces a symbolic link by a file.
         line: the value's, on which nothing else stands.
         key: its key.
-        value: the right one, of letters, digits and ``-_./:@=+,`` only.
+        value: the right one, of letters, digits and ``-_./:@=+,#~?%`` only.
     """
     script = shlex.quote(f"{line}s|[:=].*|= {value}|")
     return Remedy(f"Write {key} = {value} there:", f"sed -i.bak {script} {shlex.quote(path)}")
