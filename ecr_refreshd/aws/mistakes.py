@@ -180,7 +180,7 @@ def _right_title(title: str, keys: Mapping[str, str]) -> tuple[str, str] | None:
 
 def _unread(path: str, title: str, name: str, right: str, keys: Mapping[str, str], files: _Files) -> Mistake:
     line = files.lines[path].get((title, ""), 0)
-    what = f"{_at(path, line)} no AWS program reads a section [{title}]; it has to be {right}."
+    what = f"{path} has a section [{title}] (line {line}) that no AWS program reads; it has to be {right}."
     helps = remedies.rename_title(os.path.realpath(path), line, right)
     is_profile = not right.startswith(("[sso-session", "[services"))
     return Mistake(

@@ -151,7 +151,7 @@ def test_a_value_with_quotes_or_a_comment_is_named(files, line: str, right: str 
         f"[profile dev]\n{ROLE}web_identity_token_file = /t\n",
         f"[profile dev]\n{ROLE}source_profile = dev\naws_access_key_id = A\n",
         "[profile dev]\nregion = us-west-2 # here\n",
-        "[services s]\necr =\n  endpoint_url = http://x\n[plugins]\ncli_legacy_plugin_path = x\n[toolkit]\nx = 1\n",
+        "[services s]\necr =\n  endpoint_url = http://x\n[plugins]\ncli_legacy_plugin_path = x\n",
     ],
 )  # fmt: skip
 def test_what_works_is_no_mistake(files, text: str) -> None:

@@ -24,6 +24,7 @@ from ecr_refreshd.cli.doctor import (
     notices,
     profiles,
     service,
+    tools,
     trouble,
 )
 from ecr_refreshd.cli.doctor.finding import Finding, Severity, exit_code
@@ -41,15 +42,15 @@ CHECKS: tuple[tuple[str, tuple[Check, ...]], ...] = (
         "the service",
         (service.presence, folders.closed, service.environment, trouble.trouble, machine.lingering),
     ),
-    ("settings and AWS profiles", (aws.settings, profiles.files, profiles.absent, entries.none_kept)),
-    ("logins", (aws.logins,)),
+    ("settings and AWS profiles", (profiles.files, aws.settings, profiles.absent, entries.none_kept)),
+    ("logins", (tools.credentials, tools.sign_in, aws.logins)),
     ("docker's and podman's files", (disk.access, disk.named_folder, disk.exposure, disk.mounts)),
     ("their entries", (entries.broken, entries.hidden, entries.dead, entries.variable)),
     ("credential helpers", (helpers.programs,)),
     ("notices", (notices.ways, notices.hook)),
     ("this machine", (machine.limits, machine.time, machine.windows)),
     ("AWS", (aws.refusals,)),
-    ("clients", (clients.clients,)),
+    ("clients", (tools.pullers, clients.clients)),
 )
 """What is looked at, by the name people are told."""
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ecr_refreshd.aws.fetcher import Fetcher
+from ecr_refreshd.cli import awscli
 from ecr_refreshd.cli.doctor import pasted, profiles
 from ecr_refreshd.cli.doctor.finding import Finding, Severity
 from ecr_refreshd.cli.doctor.scene import Scene
@@ -19,6 +20,7 @@ from ecr_refreshd.core.events import FetchFailed
 from ecr_refreshd.core.model import Category, Failure, Login
 from ecr_refreshd.core.ports import Answer, FetchOrder
 from ecr_refreshd.core.remedies import Remedy
+from ecr_refreshd.core.remedies import aws as remedies
 from ecr_refreshd.core.state import Registry
 from ecr_refreshd.errors import ConfigError, RefreshdError
 from ecr_refreshd.host import clock, places
@@ -131,7 +133,7 @@ def _ended(login: Login, registries: list[Registry], scene: Scene) -> Finding:
         if missing
         else f"The AWS login of {_whose(registries)} has ended.",
         why,
-        registries[0].standing.login_command or "Sign in again in the way you did before.",
+        _sign_in(registries[0], scene),
         hosts=frozenset(hosts),
     )
 
@@ -143,8 +145,17 @@ def _ends_soon(at: datetime, registries: list[Registry], scene: Scene) -> Findin
         _whose(registries),
         f"The AWS login of {_whose(registries)} ends at {until(at, scene.now, clock.LocalZone())}.",
         "Tokens renewed shortly before it live on for hours; after that somebody has to sign in.",
-        registries[0].standing.login_command or "Sign in again in the way you did before.",
+        _sign_in(registries[0], scene),
     )
+
+
+def _sign_in(registry: Registry, scene: Scene) -> str:
+    """Return how a person signs in: by the AWS CLI, which has to be installed first where it is missing."""
+    command = registry.standing.login_command
+    hindered = awscli.hindrance(command, scene.shell)
+    if hindered is not None:
+        return pasted.steps(f"Install the AWS CLI version 2 first ({hindered.hint}), then", [command])
+    return pasted.advised(remedies.sign_in(command))
 
 
 def _ends(hosts: list[str], scene: Scene) -> dict[str, datetime]:
@@ -175,6 +186,8 @@ def refusals(scene: Scene) -> Iterator[Finding]:
         key = (failure.code, failure.message, failure.hint)
         failed.setdefault(key, (failure, []))[1].append(host)
     for failure, hosts in failed.values():
+        if failure.code == "ConfigParseError" and profiles.has_problems(scene):
+            continue  # said by `profiles.files`
         if failure.category is Category.LOGIN and _told_by_login(hosts, scene):
             continue
         yield _of_failure(failure, hosts, scene)
@@ -205,32 +218,49 @@ def _failure(error: Mapping[str, Any]) -> Failure:
 
 
 def _asked(scene: Scene) -> Iterator[tuple[str, Failure]]:
-    """Ask AWS for each grant once, as a service would, and throw the tokens away."""
-    hosts: dict[str, list[str]] = {}
-    orders: dict[str, FetchOrder] = {}
-    for registry in scene.registries.values():
-        if registry.grant is not None and scene.alive(registry.standing):
-            hosts.setdefault(registry.grant.key, []).append(registry.host)
-            orders[registry.grant.key] = FetchOrder(registry.grant, len(orders), registry.standing)
-    if not orders:
-        return
+    """Ask AWS for each grant once, as a service would, and throw the tokens away.
+
+    A service goes on to the next candidate where one is denied, so a registry fails only if all of its fail.
+    """
     lock = InstanceLock(places.lock_folder())
+    answers: dict[str, Failure | None] = {}
+    registries = scene.registries
+    if not _untried(registries, answers, scene):
+        return
     try:
         # Beside a service that is just starting, two would refresh the same one-time token.
         lock.acquire()
     except RefreshdError:
         return
     try:
-        for key, failure in _answers(list(orders.values())[:_MOST_ASKED], scene):
-            yield from ((host, failure) for host in hosts[key])
+        end = clock.now().boot + _ASKS_WITHIN
+        while orders := _untried(registries, answers, scene)[: _MOST_ASKED - len(answers)]:
+            answers.update({order.grant.key: None for order in orders})
+            answers.update(_answers(orders, scene, end))
+            denied = {key for key, each in answers.items() if each and each.category is Category.DENIED}
+            registries = scene.planned(denied)
     finally:
         lock.release()
+    for registry in registries.values():
+        failure = answers.get(registry.grant.key) if registry.grant is not None else None
+        if failure is not None:
+            yield registry.host, failure
 
 
-def _answers(orders: list[FetchOrder], scene: Scene) -> Iterator[tuple[str, Failure]]:
+def _untried(
+    registries: Mapping[str, Registry], answers: Mapping[str, object], scene: Scene
+) -> list[FetchOrder]:
+    orders: dict[str, FetchOrder] = {}
+    for registry in registries.values():
+        grant = registry.grant
+        if grant is not None and grant.key not in answers and scene.alive(registry.standing):
+            orders.setdefault(grant.key, FetchOrder(grant, len(answers) + len(orders), registry.standing))
+    return list(orders.values())
+
+
+def _answers(orders: list[FetchOrder], scene: Scene, end: timedelta) -> Iterator[tuple[str, Failure]]:
     said: queue.SimpleQueue[Answer] = queue.SimpleQueue()
     fetcher = Fetcher(said.put, scene.environ, clock.SystemClock())
-    end = clock.now().boot + _ASKS_WITHIN
     try:
         fetcher.fetch(orders)
         for _ in orders:

@@ -38,10 +38,10 @@ def time(scene: Scene) -> Iterator[Finding]:
             "aws.offline",
             Severity.INFO,
             where,
-            f"{where} could not be asked for the time: {ahead}.",
-            "Nothing can be renewed or pulled meanwhile; whether the clock is right cannot be told.",
+            f"{where} cannot be reached: {ahead}.",
+            "Pulls from it fail while that lasts, and whether the clock is right cannot be told.",
             pasted.steps(
-                "Look at the network, the VPN and HTTPS_PROXY; more is said by",
+                "Check the network, the VPN and HTTPS_PROXY; the same connection is tried by",
                 [f"curl -sI https://{where}/v2/"],
             ),
         )

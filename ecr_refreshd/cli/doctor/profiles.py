@@ -100,6 +100,11 @@ def _problems(scene: Scene) -> tuple[Problem, ...]:
     return () if scene.aws is None else getattr(scene.aws.profiles, "problems", ())
 
 
+def has_problems(scene: Scene) -> bool:
+    """Return whether an AWS file cannot be read, which `files` says."""
+    return bool(_problems(scene))
+
+
 def _unread(scene: Scene) -> dict[str, mistakes.Mistake]:
     """Return the sections that no AWS program reads, by the name of the profile that they were meant to be."""
     if scene.aws is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -114,6 +114,22 @@ class Scene:
     def rows(self) -> list[Mapping[str, Any]]:
         """The registries of the status document."""
         return list(self.document["registries"])
+
+    def planned(self, denied: Collection[str]) -> Mapping[str, Registry]:
+        """Return what is kept where these grants, by their keys, are denied: by the next candidate of each."""
+        if self.aws is None:
+            return self.registries
+        made = plan.make(
+            self.settings,
+            file_plans(self.settings, self.environ),
+            list(self.registries),
+            self.aws.profiles,
+            regions(),
+            seed="",
+            zone=clock.LocalZone(),
+            denied=denied,
+        )
+        return {host: each for host, each in made.registries.items() if host in self.registries}
 
     def serves(self, host: str) -> bool:
         """Return whether a registry is kept, by the service that runs or by one that would."""

@@ -35,6 +35,19 @@ def install_login_runtime() -> Remedy:
     )
 
 
+def first_profile(*, has_cli: bool) -> Remedy:
+    """Return how a machine without any AWS credentials gets some.
+
+    Args:
+        has_cli: an AWS CLI is on the PATH.
+    """
+    if has_cli:
+        return Remedy(command="aws configure sso")
+    return Remedy(
+        "Install the AWS CLI version 2, then run `aws configure sso`; or write ~/.aws/config by hand."
+    )
+
+
 # -- profiles --------------------------------------------------------------------------------------------------
 
 
@@ -138,7 +151,7 @@ def save_as_utf8(path: str, encoding: str) -> Remedy:
         return Remedy(f"{words}.")
     named, copy = shlex.quote(path), shlex.quote(f"{path}.bak")
     convert = f"iconv -f {encoding} -t UTF-8 {copy} > {named}"
-    return Remedy(f"{words}:", f"cp -p {named} {copy} && ({convert} || cp -p {copy} {named})")
+    return Remedy(f"{words}:", f"cp -p {named} {copy} && {{ {convert} || cp -p {copy} {named}; }}")
 
 
 def show_permissions(path: str) -> Remedy:
@@ -381,6 +394,11 @@ def set_clock(system: str) -> Remedy:
 def reinstall() -> Remedy:
     """Return what helps when the process that asks AWS cannot be loaded."""
     return Remedy("Install ecr-refreshd again, then restart the service.")
+
+
+def raise_memory_limit() -> Remedy:
+    """Return what helps when a process was killed for the memory limit of its control group."""
+    return Remedy("Raise the limit to 96 MiB or more (Kubernetes: resources.limits.memory: 96Mi).")
 
 
 def wait_for_file() -> Remedy:
