@@ -226,6 +226,7 @@ def serve(wire: Wire) -> None:
         helps = remedies.reinstall()
         wire.say(Broken(Failure(Category.CONFIG, "child.broken", what, helps.hint, command=helps.command)))
         return
+    _be_silent()
     requests = wire.requests()
     begin = next(requests, None)
     if not isinstance(begin, Begin):
@@ -242,6 +243,13 @@ def serve(wire: Wire) -> None:
     refreshing.settle(GRACE)
     if os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
+
+
+def _be_silent() -> None:
+    """Print nothing from now on: until here, stderr told why this process could not be loaded."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
 
 
 def _leave(refreshing: Refreshes) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from ecr_refreshd.aws import memorylimit
 from ecr_refreshd.aws.frames import FrameError, Granted
-from ecr_refreshd.aws.running import Job
+from ecr_refreshd.aws.running import Job, Running
 from ecr_refreshd.core.model import Category, Failure, Instant, Token, fingerprint
 from ecr_refreshd.core.remedies import aws as remedies
 from ecr_refreshd.core.secret import Secret
@@ -16,6 +17,18 @@ STOPPED = Failure(Category.TRANSIENT, "fetch.stopped", "The service is ending, s
 def passing(code: str, what: str) -> Failure:
     """Return a failure that time alone may mend."""
     return Failure(Category.TRANSIENT, code, what)
+
+
+def died(child: Running) -> Failure:
+    """Return the failure of what a child left unanswered when it ended."""
+    what = f"The process that asks AWS ended without an answer: {child.fate}"
+    if not (child.was_killed and memorylimit.kills() > child.oom_kills):
+        return passing("child.died", f"{what.rstrip('.')}.")
+    size = memorylimit.limit() >> 20
+    around = (
+        f"its memory limit of {size} MiB is too small" if size else "the memory limit around it is too small"
+    )
+    return Failure(Category.TRANSIENT, "child.died", f"{what}: {around}.", remedies.raise_memory_limit().hint)
 
 
 def token(said: Granted, now: Instant) -> Token:
