@@ -7,11 +7,17 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from ecr_refreshd.aws.partitions import regions
+from ecr_refreshd.core import hosts
 from ecr_refreshd.errors import ControlError, LockHeldError, NoServiceError, UsageError
 from ecr_refreshd.host import clock, control, places
 
 _STARTS_WITHIN = timedelta(seconds=60)
 _ASK_AGAIN = timedelta(milliseconds=200)
+
+_LABELS = 4
+"""Of a private registry's name up to its region: ACCOUNT.dkr.ecr.REGION."""
+_NEAR = 0.75
 
 _Answer = TypeVar("_Answer")
 
@@ -75,12 +81,36 @@ def checked(answer: Mapping[str, Any]) -> Mapping[str, Any]:
 def unknown_host(unknown: Iterable[str], known: Iterable[str]) -> UsageError:
     """Return the error that names the nearest known host for each that nobody knows."""
     names = list(known)
-    lines = [f"{host} is no registry that is kept{did_you_mean(host, names)}" for host in unknown]
+    lines = [
+        f"{host} is no registry that is kept{did_you_mean(host, _slips_of(host, names))}" for host in unknown
+    ]
     return UsageError(
         "\n".join(lines),
         hint="`ecr-refreshd status` lists them; nothing was done. To have another kept, name it "
         "in the settings; see ecr-refreshd init --help",
     )
+
+
+def _slips_of(host: str, known: Iterable[str]) -> list[str]:
+    """Return the hosts for which a misspelt one may stand: another account's or region's is no misspelling."""
+    asked = hosts.parse(host)
+    exists = asked is not None and regions().get(asked.region) in asked.partitions
+    labels = hosts.bare(host).split(".")
+    fitting = []
+    for name in known:
+        other = hosts.parse(name)
+        if other is None or other.account is None or len(labels) < _LABELS:
+            fitting.append(name)
+        elif exists and asked is not None:
+            if (other.account, other.region) == (asked.account, asked.region):
+                fitting.append(name)
+        elif _is_near(labels[0], other.account) and _is_near(labels[3], other.region):
+            fitting.append(name)
+    return fitting
+
+
+def _is_near(one: str, other: str) -> bool:
+    return difflib.SequenceMatcher(None, one, other).ratio() >= _NEAR
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
