@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from ecr_refreshd.core import decisions, machine, memory, narrate, report
+from ecr_refreshd.core import decisions, fallback, machine, memory, narrate, report
 from ecr_refreshd.core.events import CredentialsChanged, Event, LoginsSeen, SignInAsked, Ticked
-from ecr_refreshd.core.model import Category, Instant
+from ecr_refreshd.core.model import Category, Complaint, Instant
 from ecr_refreshd.core.ports import Parts, Surroundings
 from ecr_refreshd.core.schedule import alive
 from ecr_refreshd.core.secret import Secret
@@ -23,6 +23,7 @@ from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.state import Plan, State
 from ecr_refreshd.core.wishes import Wishes
 from ecr_refreshd.lanes import Lanes
+from ecr_refreshd.servicestatus import ServiceStatus
 from ecr_refreshd.surroundings import Configuration, Outlook
 from ecr_refreshd.waits import Wait, Waits
 
@@ -87,6 +88,7 @@ class Service:
             memory.adopted(remembered),
             memory.seed(remembered) or seed,
             parts.zone,
+            dropped=memory.dropped(remembered),
         )
         now = parts.clock.now()
         self._started = now.wall
@@ -94,7 +96,7 @@ class Service:
         self._plan = Plan()
         self._lanes = Lanes(lambda path: parts.lane(path, self._queue.put))
         self._waits = Waits()
-        self._degraded: tuple[str, ...] = ()
+        self._degraded: tuple[Complaint, ...] = ()
         self._watched: frozenset[str] = frozenset()
         self._save_at: timedelta | None = None
         self._saved_at = now.boot - _SAVE_PAUSE
@@ -103,6 +105,7 @@ class Service:
         self._ticks = 0
         self._alarm_at: datetime | None = None
         self._exit: int | None = None
+        self._status = ServiceStatus(parts)
         self._alarms = parts.alarms(lambda: self._queue.put(Ticked()))
         self._fetcher = parts.fetcher(self._queue.put)
         self._watcher = parts.watcher(lambda path: self._queue.put(_Changed(path)))
@@ -124,28 +127,27 @@ class Service:
         """Tell the loop what has happened, or what somebody wants."""
         self._queue.put(event)
 
-    def note(self, event: str, message: str) -> None:
-        """Have something noted in the log."""
-        self._parts.log.info(event, message=message)
+    def note(self, event: str, message: str, command: str) -> None:
+        """Log something, and the command that helps."""
+        self._parts.log.info(event, message=message, command=command)
 
     def document(self) -> report.Document:
         """Return the status document. State and plan are frozen, so any thread may read them."""
         now = self._parts.clock.now()
-        degraded = tuple(
-            text for text in (*self._degraded, self._configuration.trouble, self._stuck(now)) if text
-        )
+        complaints = (*self._degraded, self._configuration.trouble, self._stalled(now))
+        degraded = tuple(each for each in complaints if each is not None)
         about = report.About(os.getpid(), self._version, self._started, degraded)
         return report.document(self._state, self._plan, now, about)
 
     def hangs(self) -> bool:
         """Return whether the loop has missed several ticks; it has, too, at the end of a suspend."""
-        return bool(self._stuck(self._parts.clock.now()))
+        return self._stalled(self._parts.clock.now()) is not None
 
-    def _stuck(self, now: Instant) -> str:
+    def _stalled(self, now: Instant) -> Complaint | None:
         silent = now.boot - self._turned
         if silent < TICK * _TURNS_MISSED:
-            return ""
-        return f"The service has not come round for {int(silent.total_seconds())} s; something hangs."
+            return None
+        return Complaint("service.stalled", f"Main loop stalled for {int(silent.total_seconds())} s.")
 
     def wait(self, wait: Wait, timeout: float) -> bool:
         """Wait until somebody's hosts are settled; False if that takes longer than `timeout` seconds."""
@@ -169,9 +171,12 @@ class Service:
 
     def run(self, until: Wait | None = None, at_most: timedelta = _ONCE_AT_MOST) -> int:
         """Serve until stopped, or until somebody's hosts are settled, so long at most; returns the exit code."""
-        deadline = None if until is None else self._parts.clock.now().boot + at_most
+        now = self._parts.clock.now()
+        deadline = None if until is None else now.boot + at_most
         self.begin()
-        if until is not None:
+        if until is None:
+            self._status.begin(now)
+        else:
             self._queue.put(until)
         try:
             while self._exit is None:
@@ -182,12 +187,15 @@ class Service:
                     break
         finally:
             self._end()
+        if until is None:
+            self._parts.log.info("service.stopped")
         return self._exit or 0
 
     def begin(self) -> None:
         """Start the workers and look at everything once."""
         self._alarms.start()
         self._replan()
+        self._pass_over(self._parts.clock.now())
         seen = LoginsSeen(self._outlook.logins)
         self._state = machine.absorb(self._state, seen, self._parts.clock.now(), self._plan)
         self._parts.supervise("READY=1")
@@ -220,6 +228,8 @@ class Service:
         if ticks:
             self.tick_due = now.boot + TICK
         events = [event for item in items for event in self._take(item)]
+        if self._configuration.is_due(now.boot):
+            events += self._reload()
         self._outlook.look_if_due(now.boot)
         if any(isinstance(event, Ticked) for event in events):
             self._alarm_at = None  # it has rung
@@ -228,6 +238,7 @@ class Service:
         before = self._state
         for event in events:
             self._state = machine.absorb(self._state, event, now, self._plan)
+        self._pass_over(now)
         for asked in self._waits.events(self._state, now, self._plan):
             self._state = machine.absorb(self._state, asked, now, self._plan)
         self._state, decided = machine.step(self._state, Ticked(), now, self._plan)
@@ -287,6 +298,8 @@ class Service:
         self._ticks += 1
         anyway = self._ticks % _LOOK_ANYWAY == 0
         self._lanes.look(self._state, all_of_them=bool(self._degraded) or anyway)
+        if anyway:
+            self._status.send(self.document(), self._parts.clock.now())
         failures = [facts.failure for facts in self._state.grants.values() if facts.failure is not None]
         stuck = any(failure.category is not Category.TRANSIENT for failure in failures)
         if self._degraded or anyway or stuck or self._outlook.torn:
@@ -308,7 +321,9 @@ class Service:
     def _looked_around(self, seen: Surroundings) -> list[Event]:
         """Return what has changed around the service; that files were touched says nothing."""
         before, events = self._outlook.take(seen, self._parts.clock.now().boot)
-        if seen.config != before.config:
+        if seen.config != before.config and not seen.config:
+            self._configuration.vanished(self._parts.clock.now().boot)
+        elif seen.config != before.config:
             events = [*self._reload(), *events]
         if seen.aws.profiles != before.aws.profiles or seen.aws.files != before.aws.files:
             self._wishes.reread(seen.aws.profiles)
@@ -322,7 +337,7 @@ class Service:
         if settings is not None:
             if settings != self._wishes.settings:
                 self._lanes.drop()  # the settings also say how a file is written
-            self._wishes.settings = settings
+            self._wishes.configure(settings)
             self._herald.configure(settings.notify, settings.hooks)
             self._outlook.look()
             self._replan()
@@ -333,8 +348,15 @@ class Service:
         self._plan = self._wishes.plan(self._parts.files(self._wishes.settings))
         self._lanes.arrange(self._plan)
 
+    def _pass_over(self, now: Instant) -> None:
+        """Let the next principal serve where one has failed, and the first where it works again."""
+        if self._wishes.pass_over(fallback.passed_over(self._state, self._plan, now)):
+            self._replan()
+
     def _after(self, before: State, now: Instant) -> None:
         """Set the alarm, watch where the files are now, tell who waits, and remember."""
+        if self._status.is_due(self._state, self._plan, now):
+            self._status.introduce(self.document(), now)
         for remark in narrate.remarks(before, self._state, self._plan, now):
             getattr(self._parts.log, remark.level)(remark.event, **remark.fields)
         folders = self._outlook.folders | self._lanes.folders
@@ -349,7 +371,7 @@ class Service:
         self._set_alarm(now)
 
     def _set_alarm(self, now: Instant) -> None:
-        moments = [at for at in (self._outlook.due, self._save_at) if at is not None]
+        moments = [at for at in (self._outlook.due, self._configuration.due, self._save_at) if at is not None]
         alarms = [now.wall + (at - now.boot) for at in moments]
         if self._state.wake_at is not None:
             alarms.append(self._state.wake_at)
@@ -361,15 +383,17 @@ class Service:
         self._save_at = None
         self._saved_at = self._parts.clock.now().boot
         try:
-            self._parts.save(
-                memory.remember(self._state, self._plan, tuple(self._wishes.adopted), self.document())
-            )
+            document = self.document()
+            if self._exit is None:
+                self._status.send(document, self._parts.clock.now())
+            adopted, dropped = tuple(self._wishes.adopted), self._wishes.dropped
+            self._parts.save(memory.remember(self._state, self._plan, adopted, document, dropped=dropped))
         except OSError as error:
             self._parts.log.warning("memory.not_saved", message=error.strerror or type(error).__name__)
 
     def _end(self) -> None:
         """Stop everything, in bounded time: systemd and launchd kill what lingers."""
-        self._parts.supervise("STOPPING=1")
+        self._parts.supervise("STOPPING=1\nSTATUS=stopping")
         until = self._parts.clock.now().boot + _LANES_END
         for item in self.drain():
             if isinstance(item, Wait):

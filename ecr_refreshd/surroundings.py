@@ -10,8 +10,9 @@ from datetime import timedelta
 from pathlib import PurePath
 
 from ecr_refreshd.core.events import CredentialsChanged, Event, LoginsSeen
-from ecr_refreshd.core.model import Login
+from ecr_refreshd.core.model import Complaint, Login
 from ecr_refreshd.core.ports import Log, Lookout, Parts, Surroundings
+from ecr_refreshd.core.report import CONFIG_INVALID
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.errors import ConfigError
 
@@ -62,14 +63,13 @@ class Outlook:
         """Look soon."""
         self._lookout.look()
 
-    def trouble(self, tick: timedelta) -> tuple[str, ...]:
-        """Return a sentence about a look that takes longer than a tick, or came to nothing."""
+    def trouble(self, tick: timedelta) -> tuple[Complaint, ...]:
+        """Return a complaint about a look that takes longer than a tick, or came to nothing."""
         hangs = self._lookout.overdue()
         if hangs > tick:
-            return (
-                f"Looking at the AWS files has taken {int(hangs.total_seconds())} s; their disk may hang.",
-            )
-        return (self._lookout.trouble,) if self._lookout.trouble else ()
+            text = f"Looking at the AWS files has taken {int(hangs.total_seconds())} s; their disk may hang."
+            return (Complaint("aws.hangs", text),)
+        return (Complaint("aws.unreadable", self._lookout.trouble),) if self._lookout.trouble else ()
 
     @property
     def torn(self) -> bool:
@@ -93,40 +93,50 @@ class Outlook:
         self._lookout.stop()
 
 
-OLD_SETTINGS = "The old settings stay in force"
-"""By this one knows the complaint about the configuration among all that is degraded."""
+_STAYS_AWAY = timedelta(seconds=1)
+_OLD_SETTINGS = "The old settings stay in force"
 
 
-def _refused(error: ConfigError) -> str:
+def _refused(error: ConfigError) -> Complaint:
     """Return what is said of settings that cannot be used, however many mistakes there are."""
     first, *others = error.message.splitlines() or [""]
     more = f" and {len(others)} more" if others else ""
-    return (
-        f"{first.rstrip('.')}{more}. {OLD_SETTINGS}, and after a restart nothing would be kept: "
-        "ecr-refreshd config check"
-    )
+    message = f"{first.rstrip('.')}{more}. {_OLD_SETTINGS}, and after a restart nothing would be kept."
+    return Complaint(CONFIG_INVALID, message, "ecr-refreshd config check")
 
 
 class Configuration:
     """The configuration in force, and why a newer one is not.
 
     Attributes:
-        trouble: a sentence about a file that cannot be used, "" if the newest is in force.
+        trouble: a complaint about a file that cannot be used, None if the newest is in force.
+        due: suspend-counting time at which to read a file that has vanished: many programs save by removing the
+            file and making it anew. None if it has not.
     """
 
     def __init__(self, read: Callable[[], Settings], log: Log) -> None:
         self._read = read
         self._log = log
-        self.trouble = ""
+        self.trouble: Complaint | None = None
+        self.due: timedelta | None = None
+
+    def vanished(self, boot: timedelta) -> None:
+        """Read it again in a second; if it stays away, the defaults hold."""
+        self.due = boot + _STAYS_AWAY
+
+    def is_due(self, boot: timedelta) -> bool:
+        """Return whether a vanished file is to be read now."""
+        return self.due is not None and boot >= self.due
 
     def again(self) -> Settings | None:
         """Read it again; None if the old settings have to stay in force."""
+        self.due = None
         try:
             settings = self._read()
         except ConfigError as error:
             self.trouble = _refused(error)
-            self._log.warning("config.refused", message=error.message, hint=f"{OLD_SETTINGS}.")
+            self._log.warning("config.refused", message=error.message, hint=f"{_OLD_SETTINGS}.")
             return None
-        self.trouble = ""
+        self.trouble = None
         self._log.info("config.reloaded")
         return settings

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from ecr_refreshd.core import ensuring, settle
+from ecr_refreshd.core import ensuring, fallback, settle
 from ecr_refreshd.core.events import RefreshAsked
 from ecr_refreshd.core.model import Instant
 from ecr_refreshd.core.state import Plan, State
@@ -73,6 +73,8 @@ class Wait:
         if self.answer:
             return ensuring.answered(state, self._hosts(plan), self.min_ttl or timedelta(0), plan, now)
         settled = settle.settled(state, now, plan, self._hosts(plan))
+        if self.refresh and settled:
+            settled = not fallback.is_asked(state, self._hosts(plan), plan)
         if self.min_ttl is None or not settled:
             return settled
         lacking = ensuring.lacking(state, self._hosts(plan), self.min_ttl, plan, now)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,7 +42,13 @@ TOGETHER = {
 }
 """What stays with one process, by the beginning of a test's name."""
 
-EARLY = ("e2e/test_watcher_traps.py", "core/test_promises.py", "sinks/test_crash.py", "aws/test_instants.py")
+EARLY = (
+    "test_demo.py",
+    "e2e/test_watcher_traps.py",
+    "core/test_promises.py",
+    "sinks/test_crash.py",
+    "aws/test_instants.py",
+)
 """What takes long, besides those: whoever began it last would be waited for."""
 
 
@@ -57,6 +64,27 @@ def turn(item: pytest.Item) -> int:
     if with_whom == "alone":
         return 2
     return 0 if with_whom != item.nodeid or item.nodeid.removeprefix("tests/").startswith(EARLY) else 1
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say what was skipped as a whole, and why, so that a wall of ``s`` alarms nobody and hides nothing."""
+    stats = terminalreporter.stats
+    reasons = Counter(
+        str(report.longrepr[2]).removeprefix("Skipped: ") for report in stats.get("skipped", ())
+    )
+    skipped = reasons.total()
+    if not skipped:
+        return
+    ran = sum(len(stats.get(outcome, ())) for outcome in ("passed", "failed", "error", "xfailed"))
+    share = f"{skipped} of {skipped + ran} tests were skipped ({100 * skipped // (skipped + ran)} %)"
+    if os.environ.get("CI") == "true":
+        why = "they need clients that CI does not build"
+    else:
+        why = "they need root, Debian packages or clients that this machine lacks; .ci/run installs and runs them"
+    terminalreporter.section("skipped")
+    terminalreporter.write_line(f"{share}: {why}. Most of them:")
+    for reason, count in reasons.most_common(8):
+        terminalreporter.write_line(f"  {count:5} {reason}")
 
 
 def is_one_of_several(config: pytest.Config) -> bool:

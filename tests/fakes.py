@@ -12,7 +12,7 @@ from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.dockerconfig import Config, put_auths, read
 from ecr_refreshd.core.events import FetchFailed, FetchSucceeded
 from ecr_refreshd.core.jsontext import JsonError
-from ecr_refreshd.core.model import Category, Failure, Instant, Token, View, fingerprint
+from ecr_refreshd.core.model import Category, Complaint, Failure, Instant, Token, View, fingerprint
 from ecr_refreshd.core.ports import Clock, FetchOrder, Post
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.errors import SinkError, SinkUnparsable
@@ -129,7 +129,7 @@ class FakeWatcher:
 
     def __init__(self, changed: Callable[[str], None]) -> None:
         self.watched: frozenset[str] = frozenset()
-        self.degraded: tuple[str, ...] = ()
+        self.degraded: tuple[Complaint, ...] = ()
         self.silent = False
         self._changed = changed
         self._unseen: set[str] = set()
@@ -146,7 +146,7 @@ class FakeWatcher:
         else:
             self._changed(path)
 
-    def check(self) -> tuple[str, ...]:
+    def check(self) -> tuple[Complaint, ...]:
         unseen, self._unseen = self._unseen, set()
         for folder in sorted(unseen & self.watched):
             self._changed(folder)

@@ -23,6 +23,7 @@ from ecr_refreshd.core.events import (
     SinkFailed,
     SinkSeen,
 )
+from ecr_refreshd.core.hosts import RegistryHost
 from ecr_refreshd.core.model import (
     ABSENT,
     Category,
@@ -196,9 +197,11 @@ class HandProfiles:
 
     standings: dict[str, Standing] = field(default_factory=dict)
     offered: tuple[Choice, ...] = (Choice(Principal("dev"), ChosenBy.ENVIRONMENT),)
+    unknown: frozenset[str] = frozenset()
+    """Hosts that no profile fits."""
 
-    def choices(self, host: object) -> Sequence[Choice]:
-        return self.offered
+    def choices(self, host: RegistryHost) -> Sequence[Choice]:
+        return () if host.name in self.unknown else self.offered
 
     def standing(self, principal: Principal) -> Standing:
         return self.standings.get(principal.profile, Standing())

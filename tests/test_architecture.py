@@ -34,7 +34,7 @@ IMPURE = {
 }
 
 # The loop's room has no folder of its own.
-LOOP = ("daemon", "lanes", "surroundings", "waits")
+LOOP = ("daemon", "lanes", "servicestatus", "surroundings", "waits")
 
 # room -> {what it may not import: why}
 FORBIDDEN = {
@@ -47,7 +47,7 @@ FORBIDDEN = {
     },
     "ecr_refreshd.osutil": {
         f"ecr_refreshd.{room}": "it serves every adapter, and knows nothing of what they are about"
-        for room in ("core", "aws", "sinks", "notify", "host", *LOOP, "cli")
+        for room in ("aws", "sinks", "notify", "host", *LOOP, "cli")
     },
     **{
         f"ecr_refreshd.{module}": {

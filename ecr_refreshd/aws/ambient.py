@@ -8,23 +8,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
+_EMPTY: Mapping[str, str] = MappingProxyType({})
 _DMI = ("devices/virtual/dmi/id/sys_vendor", "devices/virtual/dmi/id/bios_vendor")
 
 
-def exists(environ: Mapping[str, str], system: Path = Path("/sys")) -> bool:
+def exists(
+    environ: Mapping[str, str], system: Path = Path("/sys"), scope: Mapping[str, str] = _EMPTY
+) -> bool:
     """Return whether asking the ambient chain makes sense here.
 
     Args:
         environ: the environment that the AWS child will have.
         system: where the kernel describes the machine.
+        scope: the keys of the profile whose region and endpoints it uses.
     """
+    return has_keys(environ) or has_web_identity(environ) or gives_machine_role(environ, system, scope)
+
+
+def has_web_identity(environ: Mapping[str, str]) -> bool:
+    """Return whether the environment names a token and the role that it is traded for (IRSA)."""
+    return bool(environ.get("AWS_WEB_IDENTITY_TOKEN_FILE") and environ.get("AWS_ROLE_ARN"))
+
+
+def gives_machine_role(
+    environ: Mapping[str, str], system: Path = Path("/sys"), scope: Mapping[str, str] = _EMPTY
+) -> bool:
+    """Return whether a container's or an instance's credentials may be there to be asked for."""
     return (
-        has_keys(environ)
-        or bool(environ.get("AWS_WEB_IDENTITY_TOKEN_FILE") and environ.get("AWS_ROLE_ARN"))
-        or "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI" in environ
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI" in environ
         or "AWS_CONTAINER_CREDENTIALS_FULL_URI" in environ
-        or _has_metadata(environ, system)
+        or _has_metadata(environ, system, scope)
     )
 
 
@@ -39,10 +54,11 @@ def has_session_keys(environ: Mapping[str, str]) -> bool:
     return has_keys(environ) and bool(token)
 
 
-def _has_metadata(environ: Mapping[str, str], system: Path) -> bool:
+def _has_metadata(environ: Mapping[str, str], system: Path, scope: Mapping[str, str]) -> bool:
     if environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
         return False
-    return bool(environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT")) or is_instance(system)
+    named = environ.get("AWS_EC2_METADATA_SERVICE_ENDPOINT") or scope.get("ec2_metadata_service_endpoint")
+    return bool(named) or is_instance(system)
 
 
 def is_instance(system: Path = Path("/sys")) -> bool:

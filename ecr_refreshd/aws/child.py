@@ -26,6 +26,7 @@ from ecr_refreshd.aws.asker import Asker
 from ecr_refreshd.aws.circumstances import look
 from ecr_refreshd.aws.classify import classify
 from ecr_refreshd.aws.frames import (
+    AT_ONCE,
     Ask,
     Begin,
     Broken,
@@ -46,8 +47,6 @@ if TYPE_CHECKING:
     from ecr_refreshd.aws.refreshing import Refreshes
     from ecr_refreshd.aws.sessions import Access, Sessions
 
-AT_ONCE = 8
-"""Principals asked for at the same time."""
 GRACE = 3.0
 """Seconds that the refresh of a login may still take when this process is to end."""
 _MEMORY = 512 << 20

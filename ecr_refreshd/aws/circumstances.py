@@ -9,6 +9,7 @@ import os
 from typing import Any
 
 from ecr_refreshd.aws import mistakes, trust
+from ecr_refreshd.aws.ambient import gives_machine_role
 from ecr_refreshd.aws.profiles import Profiles
 
 
@@ -30,6 +31,8 @@ def _look(error: BaseException, profile: str) -> dict[str, Any]:
     profiles = Profiles.load(os.environ)
     if type(error).__name__ == "ProfileNotFound":
         found["profiles"] = tuple(profiles.profiles)
+    if type(error).__name__ == "NoCredentialsError":
+        found["has_machine_role"] = gives_machine_role(os.environ)
     if profile:
         found["mistake"] = mistakes.on_the_way(profiles, profile)
     if type(error).__name__ == "SSLError":

@@ -114,7 +114,9 @@ def _no_credentials(_error: BaseException, asker: Asker) -> Judged:
     if asker.ambient:
         # A metadata service may not be up yet when we are, or just not answer (aws.md 2.5, reliability).
         what = "Neither the environment, nor a container, nor the instance gives credentials"
-        return _TRANSIENT, what, remedies.name_profile()
+        return _TRANSIENT, what, remedies.profile_meant()
+    if asker.has_machine_role:
+        return _TRANSIENT, f"{asker.name} has no credentials, and this machine gives none yet", Remedy()
     what = f"There are no credentials for {asker.name}"
     return _CONFIG, what, remedies.show_sources(asker.principal.profile)
 

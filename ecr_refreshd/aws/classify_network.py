@@ -21,6 +21,7 @@ TUNNEL = re.compile(r"Tunnel connection failed: (?P<status>\d{3})(?P<reason>[ \w
 """What Python says when a proxy refuses CONNECT (http.client, urllib3)."""
 _PAGE = re.compile(r" from container metadata: .*", re.DOTALL)
 """Behind it botocore quotes what it got: a page of HTML, as likely as not."""
+_MACHINES = {"Ec2InstanceMetadata": "the EC2 instance", "EcsContainer": "the container"}
 _LATE = "timeout"
 _INSTANCE = "Ec2InstanceMetadata"
 
@@ -110,11 +111,12 @@ def surroundings(provider: str, said: str, asker: Asker) -> Judged:
     if asker.ambient or provider in {"container-role", "iam-role"}:
         what = first_line(_PAGE.sub("", said)).removeprefix("Error retrieving metadata: ")
         return _TRANSIENT, f"the metadata service gave {asker.name} no credentials: {what}", Remedy()
-    if provider in {"Environment", _INSTANCE, "EcsContainer"}:
+    if provider in _MACHINES:
+        what = f"{_MACHINES[provider]} gave {asker.name} no credentials (credential_source)"
+        return _TRANSIENT, what, Remedy()
+    if provider == "Environment":
         what = f"{asker.name} takes its credentials from {provider} (credential_source), and there are none"
-        # A container's or an instance's service may just not be there yet (DESIGN 5).
-        category = _CONFIG if provider == "Environment" else _TRANSIENT
-        return category, what, asker.correction if category is _CONFIG else Remedy()
+        return _CONFIG, what, asker.correction
     return _CONFIG, f"{asker.name}: {first_line(said)}", asker.correction
 
 

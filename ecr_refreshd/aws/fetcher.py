@@ -2,8 +2,10 @@
 
 Rules (DESIGN 5, "The AWS child"): at most two children work at a time; all grants of one lane go through one, and
 through none while another that had the lane still lives; a grant that is overdue ends its child, and what else
-that child had to do goes to a fresh one at once; a grant that hung has a child to itself next time. Every order
-is answered, once. With nothing to do, the thread sleeps without a timeout.
+that child had to do goes to a fresh one at once; a grant that hung has a child to itself next time. A child gets
+no more than it can begin at once, and nothing that it could not end in its time: nothing begun is thrown
+away. Every order is answered, once; a token that comes after its order was given up is passed on as well. With
+nothing to do, the thread sleeps without a timeout.
 """
 
 from __future__ import annotations
@@ -17,7 +19,18 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ecr_refreshd.aws import outcomes
-from ecr_refreshd.aws.frames import Begin, Broken, Failed, FrameError, Granted, Refused, Said, Started, Waits
+from ecr_refreshd.aws.frames import (
+    AT_ONCE,
+    Begin,
+    Broken,
+    Failed,
+    FrameError,
+    Granted,
+    Refused,
+    Said,
+    Started,
+    Waits,
+)
 from ecr_refreshd.aws.listening import Ears
 from ecr_refreshd.aws.placing import place
 from ecr_refreshd.aws.running import Job, Limits, Running
@@ -124,6 +137,7 @@ class Fetcher:
                 for child in ears.listen(self._children, patience):
                     self._promised = self._promise(0.0)
                     self._hear(child)
+                self._place()  # before a child that has nothing more to do is sent away
                 self._look_after()
             except Exception as error:  # noqa: BLE001 - a mistake here must not leave orders without an answer
                 self._start_over(error)
@@ -153,8 +167,9 @@ class Fetcher:
                 self._fail(job, outcomes.passing("child.start", what))
 
     def _start(self, *, alone: bool) -> Running:
-        alarm = int(self._limits.child + self._limits.grace) + 5
-        child = Running(self._environ, Begin(alarm, tuple(self._refused)), alone=alone)
+        # The last that it was given may have had to wait for each other, if they share a login.
+        alarm = int(self._limits.child + AT_ONCE * self._limits.grant + self._limits.grace) + 5
+        child = Running(self._environ, Begin(alarm, tuple(self._refused)), self._limits, alone=alone)
         self._children.append(child)
         return child
 
@@ -165,7 +180,7 @@ class Fetcher:
         for child in self._children:
             if child.closed or child.ending:
                 return _POLL
-            moments.append(child.kill_at or child.born + self._limits.child)
+            moments.append(child.kill_at or child.end_at)
             moments.extend(job.deadline for job in child.jobs.values() if job.deadline is not None)
         return max(0.0, min(moments) - now) if moments else None
 
@@ -196,7 +211,7 @@ class Fetcher:
                         job.waits = what
             case Granted(number):
                 # Also from a child that is ending: a token is a token, whoever was to ask for it next.
-                if job := self._open.get(number):
+                if job := self._open.get(number) or child.undone.get(number):
                     self._succeed(job, said)
             case Failed(number, failure):
                 if job := child.jobs.get(number):
@@ -217,7 +232,7 @@ class Fetcher:
                 self._bury(child)
             elif not child.ending:
                 deadlines = [job.deadline for job in child.jobs.values() if job.deadline is not None]
-                if min(deadlines, default=now + 1) <= now or now - child.born >= self._limits.child:
+                if min(deadlines, default=now + 1) <= now or now >= child.end_at:
                     self._give_up(child, now)
                 elif not child.jobs and not child.leaving:
                     child.leave()

@@ -18,6 +18,9 @@ from ecr_refreshd.core.model import Category, Failure, Grant, Principal, Standin
 LONGEST = 256 * 1024
 """Bytes. ECR's tokens are 2 to 5 kB (aws.md 4)."""
 
+AT_ONCE = 8
+"""Principals for which one child asks at the same time."""
+
 Frame = dict[str, Any]
 
 

@@ -16,7 +16,8 @@ from functools import cached_property
 
 from ecr_refreshd.aws import ini
 from ecr_refreshd.aws.ini import Problem
-from ecr_refreshd.aws.profiles import Profile, Profiles, places
+from ecr_refreshd.aws.profile import Profile
+from ecr_refreshd.aws.profiles import Profiles, places
 from ecr_refreshd.core.remedies import aws as remedies
 
 _KINDS = ("profile", "sso-session", "services", "default", "plugins", "preview", "dpc", "toolkit")

@@ -1,5 +1,6 @@
 """Which child gets which jobs: at most two children, lanes kept together, jobs that hung kept apart.
 
+A child gets no more principals than it works on at a time: what waits in it would be lost with it.
 Children that were told to end do not count as two of two, so that nobody waits for them but their own lanes.
 """
 
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 
+from ecr_refreshd.aws.frames import AT_ONCE
 from ecr_refreshd.aws.running import Job, Running
 
 MOST_CHILDREN = 2
@@ -32,14 +34,13 @@ def place(
         child = _child_for(jobs[0], children, start, oldest)
         if child is None:
             continue
-        for group in _grouped(jobs, lambda job: job.order.grant.principal):
-            child.ask(group)
+        child.ask(jobs)
         for job in jobs:
             waiting.remove(job)
 
 
 def _units(waiting: Sequence[Job]) -> list[list[Job]]:
-    """Return what must stay together: a lane, a principal, or a job that hung before.
+    """Return what must stay together: a principal's, or a job that hung before.
 
     Those come last, and before them whoever may run a program, which competes with all that begins after it.
     """
@@ -47,7 +48,7 @@ def _units(waiting: Sequence[Job]) -> list[list[Job]]:
     def key(job: Job) -> Hashable:
         if job.alone:
             return job.number
-        return job.lane or job.order.grant.principal
+        return job.order.grant.principal
 
     return _grouped(sorted(waiting, key=lambda job: (job.alone, job.may_run)), key)
 
@@ -63,7 +64,9 @@ def _child_for(
     job: Job, children: Sequence[Running], start: Callable[..., Running], oldest: float
 ) -> Running | None:
     def takes_more(child: Running) -> bool:
-        return not (child.ending or child.leaving or child.closed or child.alone) and child.born > oldest
+        if child.ending or child.leaving or child.closed or child.alone:
+            return False
+        return child.born > oldest and _load(child) < AT_ONCE
 
     if job.lane:
         for child in children:

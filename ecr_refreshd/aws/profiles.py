@@ -6,7 +6,6 @@ merely to find something out). The order in which a profile's sources count is b
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,61 +13,11 @@ from itertools import pairwise
 from pathlib import Path
 
 from ecr_refreshd.aws import ambient, ini
-from ecr_refreshd.aws.partitions import regions
+from ecr_refreshd.aws.candidates import Candidates
+from ecr_refreshd.aws.profile import Profile
 from ecr_refreshd.core.hosts import RegistryHost
-from ecr_refreshd.core.model import Category, Choice, ChosenBy, Failure, Principal, Standing
+from ecr_refreshd.core.model import Category, Choice, Failure, Principal, Standing
 from ecr_refreshd.core.remedies import Remedy
-from ecr_refreshd.core.remedies import aws as remedies
-
-_ARN = re.compile(r"arn:(?P<partition>[a-z0-9-]+):[a-z0-9-]+:[a-z0-9-]*:(?P<account>[0-9]{12}):")
-_LISTED = 8
-"""Profiles that a message names; people have hundreds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """One profile: its keys of both files together, those of the credentials file winning."""
-
-    name: str
-    keys: Mapping[str, str] = field(repr=False)
-
-    @property
-    def account(self) -> str:
-        """Return the account its credentials end up in; "" if only AWS could tell."""
-        for key in ("role_arn", "sso_account_id", "aws_account_id", "login_session"):
-            value = self.keys.get(key, "")
-            found = _ARN.match(value)
-            if found or value.isdigit():
-                return found["account"] if found else value
-        return ""
-
-    @property
-    def region(self) -> str:
-        """Return the region it names, "" if none."""
-        return self.keys.get("region", "")
-
-    @property
-    def partition(self) -> str:
-        """Return the partition its credentials belong to; "" if only AWS could tell."""
-        for key in ("role_arn", "login_session"):
-            if found := _ARN.match(self.keys.get(key, "")):
-                return found["partition"]
-        return regions().get(self.region or self.keys.get("sso_region", ""), "")
-
-    @property
-    def assumes(self) -> bool:
-        """Return whether it trades other credentials for a role (web identity trades a file, not credentials)."""
-        return "role_arn" in self.keys and "web_identity_token_file" not in self.keys
-
-    @property
-    def has_keys(self) -> bool:
-        """Return whether keys stand in it."""
-        return "aws_access_key_id" in self.keys or "aws_secret_access_key" in self.keys
-
-    @property
-    def has_session_keys(self) -> bool:
-        """Return whether these keys end some day, so that somebody must put others there."""
-        return self.has_keys and any(k in self.keys for k in ("aws_session_token", "aws_security_token"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,55 +77,8 @@ class Profiles:
     # -- who could serve a registry -------------------------------------------------------------------------
 
     def choices(self, host: RegistryHost) -> tuple[Choice, ...]:
-        """Return who could serve a registry, best first (DESIGN 4, "Which principal"); empty if nobody.
-
-        Those behind the first are for when AWS denies the first.
-        """
-        named = self.environ.get("AWS_DEFAULT_PROFILE") or self.environ.get("AWS_PROFILE") or ""
-        found = [Choice(Principal(named), ChosenBy.ENVIRONMENT)] if self._may_serve(named, host) else []
-        found.extend(self._of_account(host) if host.account else self._public(found))
-        if not found and self._may_serve("default", host):
-            found.append(Choice(Principal("default"), ChosenBy.DEFAULT))
-        if not found and ambient.exists(self.environ, self.system):
-            found.append(Choice(Principal(""), ChosenBy.AMBIENT))
-        if not found and "default" in self.profiles and host.account:
-            found.append(Choice(Principal("default"), ChosenBy.DEFAULT))  # across accounts, as a last resort
-        if not found and named and named not in self.profiles:
-            # A profile that is named and is not there is a mistake to be told, not to be passed over.
-            found.append(Choice(Principal(named), ChosenBy.ENVIRONMENT))
-        distinct: dict[Principal, Choice] = {}
-        for choice in found:
-            distinct.setdefault(choice.principal, choice)
-        return tuple(distinct.values())
-
-    def _may_serve(self, name: str, host: RegistryHost) -> bool:
-        """Return whether a profile's account fits or cannot be told; credentials never cross partitions."""
-        profile = self.profiles.get(name)
-        if profile is None or profile.partition not in {"", regions().get(host.region)}:
-            return False
-        return host.account is None or profile.account in {"", host.account}
-
-    def _of_account(self, host: RegistryHost) -> list[Choice]:
-        fitting = [
-            profile
-            for profile in self.profiles.values()
-            if profile.account == host.account and self._may_serve(profile.name, host)
-        ]
-        fitting.sort(key=lambda profile: profile.region != host.region)  # stable: else the order of the file
-        return [Choice(Principal(profile.name), ChosenBy.ACCOUNT) for profile in fitting]
-
-    def _public(self, found: list[Choice]) -> list[Choice]:
-        """Return who could serve the public registry, for which any account of the partition will do."""
-        if found:
-            return []
-        if self._may_serve("default", _ANY):
-            return [Choice(Principal("default"), ChosenBy.DEFAULT)]
-        for profile in self.profiles.values():
-            base = self.origin(profile.name).profile
-            runs = base is None or "credential_process" in base.keys
-            if not runs and self._may_serve(profile.name, _ANY):
-                return [Choice(Principal(profile.name), ChosenBy.DEFAULT)]
-        return []
+        """Return who could serve a registry, best first (`Candidates.of`)."""
+        return self._candidates().of(host)
 
     def nobody_for(self, host: RegistryHost) -> Failure:
         """Return why nobody could serve a registry: what is wrong in the files, else what there is instead."""
@@ -185,14 +87,9 @@ class Profiles:
             said = " ".join(problem.message for problem in self.problems)
             return _blocked("aws.files", f"{said} Profiles of {host.name} cannot be told.", first.remedy)
         if wrong := self._mistake_about(host):
-            what = f"No profile for account {host.account}: {wrong.message}"
+            what = f"No AWS profile for account {host.account}: {wrong.message}"
             return _blocked("profile.mistake", what, wrong.remedy)
-        listed = [f"{name} ({p.account or 'account unknown'})" for name, p in self.profiles.items()]
-        more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
-        known = f"Profiles: {', '.join(listed[:_LISTED])}{more}." if listed else "There are no AWS profiles."
-        what = f"No profile for account {host.account}" if host.account else "No AWS profile"
-        what = f"{what}: nobody to ask about {host.name}. {known}"
-        return _blocked("profile.none", what, remedies.name_profile_for(host.name))
+        return self._candidates().nobody_for(host)
 
     def _mistake_about(self, host: RegistryHost) -> ini.Problem | None:
         """Return what stands wrong in the files and may be why no profile of this account was found."""
@@ -202,6 +99,13 @@ class Profiles:
         fitting = [each.problem for each in found if host.account and each.account == host.account]
         hidden = [each.problem for each in found if each.hides_account and not each.account]
         return next(iter([*fitting, *hidden]), None)
+
+    def _candidates(self) -> Candidates:
+        return Candidates(self.profiles, self.environ, self.system, self._runs_program)
+
+    def _runs_program(self, name: str) -> bool:
+        base = self.origin(name).profile
+        return base is None or "credential_process" in base.keys
 
     # -- what can be said of a principal --------------------------------------------------------------------
 
@@ -287,9 +191,6 @@ def exported(command: str) -> str:
         if word == "--profile" or word.startswith("--profile="):
             return after if word == "--profile" else word.partition("=")[2]
     return "default"
-
-
-_ANY = RegistryHost("public.ecr.aws", "ecr-public", None, "us-east-1", ("aws",))
 
 
 def folder(environ: Mapping[str, str]) -> str:

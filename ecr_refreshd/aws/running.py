@@ -49,7 +49,7 @@ class Limits:
 
     Attributes:
         grant: from when somebody works on it to its answer.
-        child: the life of a child.
+        child: the life of a child, unless what it is asking for just then takes a little longer.
         grace: for a login that is just being renewed, when its child has to end.
     """
 
@@ -97,14 +97,17 @@ class Running:
         jobs: what it has been asked and not answered, by number.
         alone: it serves one job only, one that hung before.
         born: monotonic seconds.
+        undone: what it had not answered when it was told to end; what of it comes all the same is still good.
         ending: it has been told to end; `kill_at` is when it is killed. Its lanes stay its own until it is dead.
         leaving: it has nothing more to do, and was told so.
     """
 
-    def __init__(self, environ: Mapping[str, str], begin: Begin, *, alone: bool) -> None:
+    def __init__(self, environ: Mapping[str, str], begin: Begin, limits: Limits, *, alone: bool) -> None:
         """Start it. Raises OSError."""
         self.alone = alone
+        self._limits = limits
         self.jobs: dict[int, Job] = {}
+        self.undone: dict[int, Job] = {}
         self.born = time.monotonic()
         self.ending = False
         self.leaving = False
@@ -160,6 +163,12 @@ class Running:
         grants = {job.number: job.order.grant for job in jobs}
         self._send(Ask(first.grant.principal, first.standing, grants).frame())
 
+    @property
+    def end_at(self) -> float:
+        """Return when it must have ended (monotonic seconds): what it has begun is not thrown away."""
+        begun = (job.deadline for job in self.jobs.values() if job.deadline is not None)
+        return max(self.born + self._limits.child, *begun, 0.0)
+
     def _send(self, frame: frames.Frame) -> None:
         self._unsent += frames.line(frame)
         self.write()
@@ -196,12 +205,12 @@ class Running:
 
     def end(self, grace: float) -> list[Job]:
         """Make it end, `grace` seconds from now at the latest; returns the jobs it leaves undone."""
-        undone, self._lanes, self.jobs = list(self.jobs.values()), set(self.lanes), {}
+        self.undone, self._lanes, self.jobs = self.jobs, set(self.lanes), {}
         self.ending = True
         self.kill_at = time.monotonic() + grace
         with suppress(ProcessLookupError):
             self._process.terminate()
-        return undone
+        return list(self.undone.values())
 
     def is_gone(self, now: float) -> bool:
         """Return whether it is dead and reaped; kills what is overdue."""

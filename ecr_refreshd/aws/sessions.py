@@ -25,7 +25,7 @@ from botocore.exceptions import NoCredentialsError, ParamValidationError
 from botocore.utils import JSONFileCache
 
 from ecr_refreshd import __version__
-from ecr_refreshd.aws import answers, logins
+from ecr_refreshd.aws import answers, logins, provider_chain
 from ecr_refreshd.aws.files import token_file
 from ecr_refreshd.aws.frames import Ask, Granted
 from ecr_refreshd.aws.programs import has_zone, here
@@ -40,11 +40,6 @@ _LIMITS = Config(
     user_agent_extra=f"ecr-refreshd/{__version__}",
 )
 """Seconds. As the session's default they reach the sso, sso-oidc and sts clients within, too (aws.md 3.4)."""
-_SURROUNDINGS = ("container-role", "iam-role")
-_FROM_FILES = (
-    "assume-role", "sso", "shared-credentials-file", "login", "custom-process", "config-file", "boto-config",
-    "ec2-credentials-file",
-)  # fmt: skip
 _LOGIN_ERRORS = frozenset({
     "SSOTokenLoadError", "TokenRetrievalError", "UnauthorizedSSOTokenError", "LoginTokenLoadError",
     "LoginRefreshRequired", "LoginError", "DamagedLoginError",
@@ -192,15 +187,16 @@ class Sessions:
             if profile:
                 core.set_config_variable("profile", profile)
             else:
-                # AWS_PROFILE would choose a profile, and the keys in the environment would lose to it.
-                core.get_component("config_store").set_config_provider("profile", ConstantProvider(None))
+                # Not an instance variable, with which the keys in the environment would lose to that profile.
+                scope = ConstantProvider(provider_chain.scope_of(core))
+                core.get_component("config_store").set_config_provider("profile", scope)
             if self._loader is None:
                 self._loader = core.get_component("data_loader")
             core.register_component("data_loader", self._loader)
             core.set_default_client_config(_LIMITS)
             if core.get_config_variable("region") is None:
                 core.set_config_variable("region", _region(next(iter(ask.grants.values()))))
-            _keep_quiet(core.get_component("credential_provider"), ambient=not profile)
+            _keep_quiet(core, ambient=not profile)
             watch = Watch(core, self._refreshes, has_token)
             session = boto3.Session(botocore_session=core)
             self._loader.search_paths[:] = dict.fromkeys(
@@ -237,10 +233,11 @@ class Sessions:
         return answers.granted(number, client.get_authorization_token(), access.account)
 
 
-def _keep_quiet(chain: Any, *, ambient: bool) -> None:
+def _keep_quiet(core: Any, *, ambient: bool) -> None:
     """Leave in the chain of providers only what was asked for, and nothing that asks a person."""
-    for name in _FROM_FILES if ambient else _SURROUNDINGS:
-        chain.remove(name)  # credential_source = Ec2InstanceMetadata keeps a provider of its own
+    chain = core.get_component("credential_provider")
+    for name in provider_chain.unwanted(core, ambient=ambient):
+        chain.remove(name)
     if not ambient:
         roles = chain.get_provider("assume-role")
         roles.cache = _TerminalCache()

@@ -11,8 +11,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from ecr_refreshd.cli.arguments import read_arguments
-from ecr_refreshd.errors import ConfigError, RefreshdError
+from ecr_refreshd.cli.commandline import read_arguments
+from ecr_refreshd.cli.show import show_error
+from ecr_refreshd.errors import RefreshdError
 
 INTERRUPTED = 130
 
@@ -25,14 +26,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(importlib.import_module("ecr_refreshd.cli.credential").main(given[1:]))
     try:
         arguments = read_arguments(given)
-    except SystemExit as asked:  # argparse has said it all: --help, --version or a usage error
-        return asked.code if isinstance(asked.code, int) else 2
-    try:
-        run = getattr(importlib.import_module(arguments.module), arguments.function)
-        code = int(run(arguments))
+        module, function = arguments.module or "ecr_refreshd.cli.manual", arguments.function or "begin"
+        code = int(getattr(importlib.import_module(module), function)(arguments))
         sys.stdout.flush()
+    except SystemExit as asked:  # argparse has shown what was asked for: --help or --version
+        return asked.code if isinstance(asked.code, int) else 2
     except RefreshdError as error:
-        _tell(error)
+        show_error(error)
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -42,11 +42,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return code
-
-
-def _tell(error: RefreshdError) -> None:
-    # The problems of a config file begin with path:line, as editors expect it.
-    prefix = "" if isinstance(error, ConfigError) else "ecr-refreshd: "
-    print(f"{prefix}{error.message}", file=sys.stderr)
-    if error.hint:
-        print(error.hint, file=sys.stderr)

@@ -1,30 +1,38 @@
-"""What can be typed: the commands, their options and their examples.
-
-The global options work before and after the command. Every ``--help`` ends with examples.
-"""
+"""The commands that can be typed: their options, examples and exit codes, as their help shows them."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
-from ecr_refreshd import __version__
+LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("auto", "console", "json", "journald")
+DEFAULT_MIN_TTL = "2h"
+"""Longer than nearly every build, and shorter than what is left of a token at its renewal (4 h at least)."""
 
-_LOG_LEVELS = ("debug", "info", "warning", "error")
-_LOG_FORMATS = ("auto", "console", "json", "journald")
+Pairs = tuple[tuple[str, str], ...]
 
 
 class Command(NamedTuple):
-    """One command: `module` is imported and its `function` called when it was typed; `more` is for its help."""
+    """One command: `module` is imported and its `function` called when it was typed.
+
+    Attributes:
+        usage: what follows the command's name.
+        examples: what can be typed, and what that does.
+        more: paragraphs for its help, of at most 80 columns.
+        exits: exit codes, and what each means.
+    """
 
     name: str
     help: str
     module: str
     function: str
-    examples: tuple[tuple[str, str], ...]
+    usage: str
+    examples: Pairs
     add: Callable[[argparse.ArgumentParser], object] = lambda _parser: None
     more: str = ""
+    exits: Pairs = ()
 
 
 def _run_options(parser: argparse.ArgumentParser) -> None:
@@ -32,49 +40,70 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _status_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="for scripts: one JSON document, times in UTC")
+    parser.add_argument("--json", action="store_true", help="print one JSON document, times in UTC")
     parser.add_argument("--watch", action="store_true", help="stay, and show every change; Ctrl-C ends it")
 
 
 def _refresh_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("hosts", nargs="*", metavar="HOST", help="a registry's host; none named means all")
+    parser.add_argument("hosts", nargs="*", metavar="HOST", help="a registry; none named means all")
 
 
 def _ensure_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("hosts", nargs="+", metavar="HOST", help="a registry's host")
+    parser.add_argument("hosts", nargs="+", metavar="HOST", help="a registry")
     parser.add_argument(
-        "--min-ttl", required=True, metavar="TIME", help="the life each must have, such as 2h or 90m"
+        "--min-ttl",
+        default=DEFAULT_MIN_TTL,
+        metavar="TIME",
+        help="how long each token must still be valid, such as 30m or 4h (default: %(default)s)",
     )
-    parser.add_argument("--timeout", default="60s", metavar="TIME", help="how long to wait for it (60s)")
+    parser.add_argument(
+        "--timeout", default="60s", metavar="TIME", help="how long to wait for it (default: %(default)s)"
+    )
 
 
 def _login_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("profile", nargs="?", metavar="PROFILE", help="an AWS profile, or an sso-session")
+    parser.add_argument("profile", nargs="?", metavar="PROFILE", help="an AWS profile or an sso-session")
 
 
 def _explain_options(parser: argparse.ArgumentParser) -> None:
     _host_option(parser)
-    parser.add_argument("--json", action="store_true", help="for scripts: one JSON document, times in UTC")
+    parser.add_argument("--json", action="store_true", help="print one JSON document, times in UTC")
 
 
 def _init_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scan", metavar="DIR", help="also look for images in the files of this folder")
-    parser.add_argument("--write", action="store_true", help="put it where the service looks for it")
+    parser.add_argument("--write", action="store_true", help="write it to the service's settings file")
 
 
 def _doctor_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="for scripts: one JSON document")
-    parser.add_argument("--fix", action="store_true", help="mend what can be mended safely, then look again")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("--fix", action="store_true", help="fix what can be fixed safely, then check again")
 
 
 def _pause_options(parser: argparse.ArgumentParser) -> None:
     _host_option(parser)
-    parser.add_argument("--for", dest="length", metavar="TIME", help="such as 2h or 30m; else until resume")
+    parser.add_argument(
+        "--for", dest="length", metavar="TIME", help="such as 2h or 30m (default: until resume)"
+    )
 
 
 def _host_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("host", metavar="HOST", help="a registry's host")
+    parser.add_argument("host", metavar="HOST", help="a registry")
 
+
+def _topic_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("topic", nargs="*", metavar="COMMAND", help="a command; none named means all of them")
+
+
+_HOST = "724013829182.dkr.ecr.us-west-2.amazonaws.com"
+_USAGE_EXIT = ("2", "usage or configuration error")
+_HOST_EXIT = ("2", "usage or configuration error, unknown HOST")
+_OVERALL_EXITS = (
+    ("0", "every registry has a valid token where its clients read it"),
+    ("1", "no registry has a valid token"),
+    ("3", "a registry waits for a person to sign in"),
+    ("4", "degraded: something else is not as it should be"),
+)
 
 COMMANDS = (
     Command(
@@ -82,65 +111,78 @@ COMMANDS = (
         "keep every registry's login fresh, in the foreground",
         "ecr_refreshd.cli.run",
         "run",
+        "[--once]",
         (
             ("ecr-refreshd run", "what systemd, launchd and a sidecar start"),
-            ("ecr-refreshd run --once", "for CI: fetch what is not fresh, write it, exit"),
-            ("ecr-refreshd --config ./ecr.toml run --log-level debug", "with other settings"),
+            ("ecr-refreshd run --once && docker pull IMAGE", "in CI: fetch, write, exit"),
+            ("ecr-refreshd run --config ./ecr.toml --log-level debug", "with other settings"),
         ),
         _run_options,
+        exits=(
+            ("0", "stopped; with --once: every registry is fresh"),
+            ("1, 3, 4", "with --once: as of `ecr-refreshd status`"),
+            _USAGE_EXIT,
+            ("75", "another service runs for this user (never with --once)"),
+        ),
     ),
     Command(
         "status",
-        "every registry: how fresh it is, what comes next, what went wrong",
+        "show every registry: token, next renewal, errors",
         "ecr_refreshd.cli.status",
         "status",
+        "[--json] [--watch]",
         (
-            ("ecr-refreshd status", "for people"),
-            ("ecr-refreshd status --watch", "live, redrawn in place"),
-            ("ecr-refreshd status --json | jq -r .overall", "for scripts"),
-            ("ecr-refreshd status --watch --json", "one document a line, whenever something has changed"),
+            ("ecr-refreshd status", "one look"),
+            ("ecr-refreshd status --watch", "stay, and redraw when something changes"),
+            ("ecr-refreshd status --json | jq -r .overall", "one word for a script"),
+            ("ecr-refreshd status --watch --json", "one JSON document a line for each change"),
         ),
         _status_options,
+        exits=(*_OVERALL_EXITS, ("5", "no service is running; shows what the last one remembered")),
     ),
     Command(
         "refresh",
-        "renew now, and overwrite what others wrote",
+        "renew tokens now, and overwrite what other programs wrote",
         "ecr_refreshd.cli.refresh",
         "refresh",
+        "[HOST...]",
         (
             ("ecr-refreshd refresh", "all registries"),
-            ("ecr-refreshd refresh 724013829182.dkr.ecr.us-west-2.amazonaws.com", "one of them"),
+            (f"ecr-refreshd refresh {_HOST}", "one of them"),
         ),
         _refresh_options,
+        exits=(_OVERALL_EXITS[0], _OVERALL_EXITS[1], _HOST_EXIT, *_OVERALL_EXITS[2:]),
     ),
     Command(
         "ensure",
-        "wait until registries have a token that lives long enough",
+        "wait until registries have a token that is valid long enough",
         "ecr_refreshd.cli.ensure",
         "ensure",
+        "HOST... [--min-ttl TIME] [--timeout TIME]",
         (
-            (
-                "ecr-refreshd ensure 724013829182.dkr.ecr.us-west-2.amazonaws.com --min-ttl 2h && docker build .",
-                "before a long build",
-            ),
-            ("ecr-refreshd ensure public.ecr.aws --min-ttl 30m --timeout 2m", "with more patience"),
+            (f"ecr-refreshd ensure {_HOST}", "before a build: at least 2 h left"),
+            ("ecr-refreshd ensure public.ecr.aws --min-ttl 30m --timeout 2m", "wait up to 2 min"),
         ),
         _ensure_options,
         """\
-Returns once each host's token has at least that much life in every file it
-belongs in; renews what has less. With no service running it does so itself.
-
-exit codes: 0 each has it; 2 no such host, or no token lives that long;
-3 a person has to sign in; 1 or 4 it could not be had (none is valid; some are).""",
+Returns once each token is valid for at least that long in every file it belongs
+in, and renews what is not. With no service running it does so itself.""",
+        exits=(
+            ("0", "each token is valid that long"),
+            ("1, 4", "it could not be had: no registry has a valid token, or some have"),
+            ("2", "usage or configuration error, unknown HOST, no token is valid that long"),
+            ("3", "a person has to sign in"),
+        ),
     ),
     Command(
         "login",
-        "sign in to AWS again, and have everything fresh",
+        "sign in to AWS again, then renew",
         "ecr_refreshd.cli.login",
         "login",
+        "[PROFILE]",
         (
             ("ecr-refreshd login", "everything that a registry waits for, one after another"),
-            ("ecr-refreshd login dev", "the login behind this profile, whether or not it has ended"),
+            ("ecr-refreshd login dev", "the login behind this profile, even if it has not ended"),
         ),
         _login_options,
         """\
@@ -149,17 +191,24 @@ with MFA `aws sts get-caller-identity`. Without PROFILE it signs in where a
 registry waits for it or a login is about to end; if none does, it says so and
 opens nothing. A sign-in in any other way is noticed too, such as over ssh with
 `aws sso login --use-device-code`.""",
+        exits=(
+            ("0", "signed in and renewed, or nothing waits for a sign-in"),
+            ("1", "a sign-in did not succeed, or no registry has a valid token"),
+            ("2", "usage or configuration error, unknown PROFILE"),
+            ("3, 4", "as of `ecr-refreshd status`"),
+        ),
     ),
     Command(
         "explain",
-        "which file, key, helper and token each client would use, and whether that works",
+        "show which login each client uses, and whether it works",
         "ecr_refreshd.cli.explain",
         "explain",
+        "HOST [--json]",
         (
-            ("ecr-refreshd explain 724013829182.dkr.ecr.us-west-2.amazonaws.com", "for people"),
+            (f"ecr-refreshd explain {_HOST}", "every client"),
             (
-                "ecr-refreshd explain --json public.ecr.aws | jq '.clients[] | select(.works != \"yes\")'",
-                "for scripts",
+                "ecr-refreshd explain public.ecr.aws --json | jq '.clients[].works'",
+                "for a script",
             ),
         ),
         _explain_options,
@@ -167,76 +216,101 @@ opens nothing. A sign-in in any other way is noticed too, such as over ssh with
 Explains docker, compose, buildx, podman, buildah, skopeo, crane, ko, kaniko,
 docker-py, nerdctl, oras, helm, the kubelet, testcontainers and `sudo docker`.
 Run it in the environment of the client: its variables and PATH decide.
-Credential helpers are asked; no secret is shown.
-
-exit codes: 0 every client found on PATH works; 4 some do not; 1 none does;
-2 HOST is no ECR registry.""",
+Credential helpers are asked; no secret is shown.""",
+        exits=(
+            ("0", "every client found on PATH works"),
+            ("1", "none does"),
+            ("2", "HOST is no ECR registry"),
+            ("4", "some do not"),
+        ),
     ),
     Command(
         "doctor",
-        "check everything; say what is wrong, why it matters and how to mend it",
+        "check everything: what is wrong, why it matters, how to fix it",
         "ecr_refreshd.cli.doctor",
         "doctor",
+        "[--json] [--fix]",
         (
-            ("ecr-refreshd doctor", "for people"),
-            ("ecr-refreshd doctor --fix", "narrow modes, and take dead lines of ours out of docker's file"),
-            (
-                "ecr-refreshd doctor --json | jq -r '.findings[] | .key + \" \" + .subject'",
-                "for scripts",
-            ),
+            ("ecr-refreshd doctor", "check, and change nothing"),
+            ("ecr-refreshd doctor --fix", "narrow file modes, remove dead helper lines of ours"),
+            ("ecr-refreshd doctor --json | jq -r '.findings[].key'", "for a script"),
         ),
         _doctor_options,
         """\
-Looks at the service and its environment, settings, profiles, logins, docker's
-and podman's files, credential helpers, notices, clock and limits. With no
-service running it also asks AWS for a token of each profile, and throws it
-away. Run it in the shell in which docker fails: its variables and PATH decide.
-Nothing is changed without --fix, and no secret is shown.
-
-exit codes: 0 nothing is wrong; 4 only warnings; 1 something does not work.""",
+Checks the service and its environment, settings, profiles, logins, docker's and
+podman's files, credential helpers, notices, clock and limits. With no service
+running it also asks AWS for a token of each profile, and throws it away. Run it
+in the shell in which docker fails: its variables and PATH decide. Nothing is
+changed without --fix, and no secret is shown.""",
+        exits=(("0", "nothing is wrong"), ("1", "something does not work"), ("4", "only warnings")),
     ),
     Command(
         "init",
         "find registries and profiles, and propose a configuration",
         "ecr_refreshd.cli.init",
         "init",
+        "[--scan DIR] [--write]",
         (
-            ("ecr-refreshd init", "what stands in docker's and podman's files"),
+            ("ecr-refreshd init", "from the logins in docker's and podman's files"),
             (
                 "ecr-refreshd init --scan ~/src > config.toml",
-                "and in Dockerfiles, compose files and workflows",
+                "also from Dockerfiles, compose files, workflows",
             ),
-            ("ecr-refreshd init --scan . --write", "into place; a file that is there is never overwritten"),
+            ("ecr-refreshd init --scan . --write", "into place; an existing file is never overwritten"),
         ),
         _init_options,
         """\
-Asks neither AWS nor a credential_process: profiles are matched by the accounts
-in ~/.aws/config. The configuration goes to stdout, remarks to stderr.""",
+No configuration is needed for registries that are in docker's or podman's
+files. Asks neither AWS nor a credential_process: profiles are matched by the
+accounts in ~/.aws/config. The configuration goes to stdout, remarks to stderr.""",
+        exits=(
+            ("0", "printed, or written"),
+            ("1", "no registry found for --write, or the file cannot be written"),
+            ("2", "usage error, or the file exists"),
+        ),
     ),
     Command(
         "pause",
         "leave a registry alone for a while",
         "ecr_refreshd.cli.pause",
         "pause",
+        "HOST [--for TIME]",
         (
-            ("ecr-refreshd pause 724013829182.dkr.ecr.us-west-2.amazonaws.com --for 2h", "for two hours"),
-            (
-                "ecr-refreshd pause 724013829182.dkr.ecr.us-west-2.amazonaws.com",
-                "until `ecr-refreshd resume`, over restarts too",
-            ),
+            (f"ecr-refreshd pause {_HOST} --for 2h", "for two hours"),
+            (f"ecr-refreshd pause {_HOST}", "until `ecr-refreshd resume`, over restarts too"),
         ),
         _pause_options,
         """\
-No renewal, no heal and no removal: what stands in the files stays as you leave
-it. Kept over restarts; works with no service running.""",
+While paused, its token is not renewed and its login in the files is neither
+restored nor removed. Kept over restarts; works with no service running.""",
+        exits=(("0", "paused"), ("1", "it could not be done"), _HOST_EXIT),
     ),
     Command(
         "resume",
-        "serve a paused registry again",
+        "keep a paused registry fresh again",
         "ecr_refreshd.cli.pause",
         "resume",
-        (("ecr-refreshd resume 724013829182.dkr.ecr.us-west-2.amazonaws.com", "ends its pause"),),
+        "HOST",
+        ((f"ecr-refreshd resume {_HOST}", "ends its pause"),),
         _host_option,
+        exits=(("0", "resumed"), ("1", "it could not be done"), _HOST_EXIT),
+    ),
+    Command(
+        "help",
+        "show this page, or the help of a command",
+        "ecr_refreshd.cli.manual",
+        "show_help",
+        "[COMMAND]",
+        (("ecr-refreshd help ensure", "the same as `ecr-refreshd ensure --help`"),),
+        _topic_option,
+    ),
+    Command(
+        "version",
+        "show the version",
+        "ecr_refreshd.cli.manual",
+        "show_version",
+        "",
+        (("ecr-refreshd version", "the same as `ecr-refreshd --version`"),),
     ),
 )
 
@@ -246,99 +320,22 @@ CONFIG_COMMANDS = (
         "find every problem of the configuration at once",
         "ecr_refreshd.cli.config",
         "check",
+        "",
         (
-            ("ecr-refreshd config check", "exit code 0: good, 2: problems"),
+            ("ecr-refreshd config check", "the configuration in force"),
             ("ecr-refreshd config check --config ./ecr.toml", "a file that is not in force yet"),
         ),
+        exits=(("0", "no problem"), ("2", "problems, each with its line")),
     ),
     Command(
         "show",
         "print the effective settings, and where each comes from",
         "ecr_refreshd.cli.config",
         "show",
+        "",
         (("ecr-refreshd config show", "as TOML: default, or the file and line"),),
+        exits=(("0", "printed"), ("2", "the configuration has problems")),
     ),
 )
 
-
-def read_arguments(argv: Sequence[str]) -> argparse.Namespace:
-    """Return the arguments; `module` and `function` name the command.
-
-    Raises:
-        SystemExit: 0 after ``--help`` or ``--version``, 2 after telling a usage error.
-    """
-    # The global options have no defaults of their own: a command's parser would put them over what was
-    # typed before the command.
-    unset = argparse.Namespace(config=None, log_level=None, log_format=None)
-    return _parser().parse_args(argv, unset)
-
-
-def _parser() -> argparse.ArgumentParser:
-    shared = _global_options()
-    parser = _new_parser(
-        argparse.ArgumentParser,
-        "ecr-refreshd",
-        shared,
-        "Keeps the logins of Amazon ECR registries fresh, so that no pull ever waits for one.",
-        (COMMANDS[0].examples[0], COMMANDS[1].examples[0], CONFIG_COMMANDS[0].examples[0]),
-    )
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        _add(commands.add_parser, command, shared)
-    config = _new_parser(
-        commands.add_parser,
-        "config",
-        shared,
-        "Check or show the configuration.",
-        tuple(example for command in CONFIG_COMMANDS for example in command.examples[:1]),
-        help="check or show the configuration",
-    )
-    subcommands = config.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in CONFIG_COMMANDS:
-        _add(subcommands.add_parser, command, shared)
-    return parser
-
-
-def _global_options() -> argparse.ArgumentParser:
-    shared = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS, allow_abbrev=False)
-    options = shared.add_argument_group("global options, before or after the command")
-    options.add_argument("--config", metavar="PATH", help="settings file in place of the usual one")
-    options.add_argument("--log-level", metavar="LEVEL", choices=_LOG_LEVELS, help=", ".join(_LOG_LEVELS))
-    options.add_argument("--log-format", metavar="FORM", choices=_LOG_FORMATS, help=", ".join(_LOG_FORMATS))
-    options.add_argument(
-        "--version", action="version", version=f"ecr-refreshd {__version__}", help="show the version"
-    )
-    options.add_argument("--help", action="help", help="show this text")
-    return shared
-
-
-def _add(
-    make: Callable[..., argparse.ArgumentParser], command: Command, shared: argparse.ArgumentParser
-) -> None:
-    sentence = command.help[0].upper() + command.help[1:] + "."
-    if command.more:
-        sentence += f"\n\n{command.more}"
-    parser = _new_parser(make, command.name, shared, sentence, command.examples, help=command.help)
-    command.add(parser)
-    parser.set_defaults(module=command.module, function=command.function)
-
-
-def _new_parser(
-    make: Callable[..., argparse.ArgumentParser],
-    name: str,
-    shared: argparse.ArgumentParser,
-    description: str,
-    examples: tuple[tuple[str, str], ...],
-    **more: str,
-) -> argparse.ArgumentParser:
-    told = "\n".join(f"  {typed}\n      {meaning}" for typed, meaning in examples)
-    return make(
-        name,
-        parents=[shared],
-        description=description,
-        epilog=f"examples:\n{told}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        add_help=False,
-        allow_abbrev=False,
-        **more,
-    )
+CONFIG_HELP = "check or show the configuration"

@@ -73,7 +73,9 @@ def checked(answer: Mapping[str, Any]) -> Mapping[str, Any]:
         raise unknown_host(answer["hosts"], answer["known"])
     if "registries" not in answer:
         raise ControlError(
-            "The running service is of another version.", hint="systemctl --user restart ecr-refreshd"
+            "The running service is of another version.",
+            hint="systemctl --user restart ecr-refreshd",
+            command="systemctl --user restart ecr-refreshd",
         )
     return answer
 
@@ -82,13 +84,13 @@ def unknown_host(unknown: Iterable[str], known: Iterable[str]) -> UsageError:
     """Return the error that names the nearest known host for each that nobody knows."""
     names = list(known)
     lines = [
-        f"{host} is no registry that is kept{did_you_mean(host, _slips_of(host, names))}" for host in unknown
+        f"ecr-refreshd does not keep {host}{did_you_mean(host, _slips_of(host, names))}" for host in unknown
     ]
-    return UsageError(
-        "\n".join(lines),
-        hint="`ecr-refreshd status` lists them; nothing was done. To have another kept, name it "
-        "in the settings; see ecr-refreshd init --help",
-    )
+    if names:
+        words, command = "Nothing was changed. To see what is kept:", "ecr-refreshd status"
+    else:
+        words, command = "It keeps no registry yet. To name one in its settings:", "ecr-refreshd help init"
+    return UsageError("\n".join(lines), hint=f"{words} {command}", command=command)
 
 
 def _slips_of(host: str, known: Iterable[str]) -> list[str]:

@@ -11,7 +11,7 @@ from ecr_refreshd.aws.fetcher import Fetcher
 from ecr_refreshd.aws.files import AwsFiles
 from ecr_refreshd.aws.partitions import regions
 from ecr_refreshd.aws.probing import Prober
-from ecr_refreshd.cli.kept import dialect, file_plans
+from ecr_refreshd.cli.kept import dialect, file_plans, is_needed, runs_programs
 from ecr_refreshd.core.events import Event, FetchSucceeded
 from ecr_refreshd.core.ports import Answer, Log, Parts, Post, Surroundings
 from ecr_refreshd.core.routing import Mode
@@ -119,8 +119,12 @@ class Assembly:
             docker.file_mode,
             dialect(path),
             cast("Mode", docker.mode),
+            runs_programs=runs_programs(path),
+            is_needed=is_needed(path),
         )
-        return Lane(sink, post)
+        lane = Lane(sink, post)
+        sink.on_change = lane.look
+        return lane
 
     def _save(self, memory: Mapping[str, Any]) -> None:
         statefile.write(places.state_file(), memory)

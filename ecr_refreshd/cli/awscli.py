@@ -21,10 +21,9 @@ from ecr_refreshd.errors import RefreshdError
 _VERSION = re.compile(r"aws-cli/(?P<major>[0-9]+)\.(?P<minor>[0-9]+)")
 _NEEDED = {"sso": (2, 0), "login": (2, 32)}
 """First word after `aws` -> the version that knows it; everything else every version does."""
+_COMMAND = "brew install awscli" if sys.platform == "darwin" else ""
 _INSTALL = (
-    "brew install awscli"
-    if sys.platform == "darwin"
-    else "https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
+    _COMMAND or "To install it: https://docs.aws.amazon.com/cli/latest/userguide/getting-started-install.html"
 )
 _ENDED = {
     253: "its settings do not allow this sign-in",
@@ -55,14 +54,17 @@ def sign_in(command: str, environ: Mapping[str, str]) -> None:
         with subprocess.Popen([program, *argv[1:]], env=dict(environ)) as cli:
             code = _wait(cli)
     except OSError as exc:
-        raise RefreshdError(f"{program}: cannot be run: {exc.strerror}", hint=_INSTALL) from exc
+        raise RefreshdError(
+            f"{program}: cannot be run: {exc.strerror}", hint=_INSTALL, command=_COMMAND
+        ) from exc
     if code in {130, -2}:
         raise KeyboardInterrupt
     if code:
         why = f": {_ENDED[code]}" if code in _ENDED else ""
         raise RefreshdError(
-            f"The sign-in did not succeed (exit code {code}{why}). Tokens that live go on to work.",
+            f"The sign-in did not succeed (exit code {code}{why}). Valid tokens continue to work.",
             hint=command,
+            command=command,
         )
 
 
@@ -104,8 +106,9 @@ def _program(argv: list[str], environ: Mapping[str, str]) -> str:
     if program is None:
         raise RefreshdError(
             f"`{shlex.join(argv)}` signs in, but there is no AWS CLI on the PATH. "
-            "Where there is one, run it; the service notices.",
+            "Install it, or run that where there is one with the same files: the service notices.",
             hint=_INSTALL,
+            command=_COMMAND,
         )
     needed = _NEEDED.get(argv[1])
     version = _version(program, environ) if needed else None
@@ -114,6 +117,7 @@ def _program(argv: list[str], environ: Mapping[str, str]) -> str:
             f"{program} is the AWS CLI {version[0]}.{version[1]}, and `{shlex.join(argv)}` needs version "
             f"{needed[0]}.{needed[1]} or newer.",
             hint=_INSTALL,
+            command=_COMMAND,
         )
     return program
 

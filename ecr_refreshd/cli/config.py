@@ -65,11 +65,11 @@ def _tables(settings: Settings) -> dict[str, dict[str, str]]:
     sessions = {name: duration_text(each) for name, each in notify.sso_session_duration.items()}
     variables = {name: _without_password(each) for name, each in settings.environment.set.items()}
     return {
-        "discover": {"adopt": _text(settings.discover.adopt), "ignore": _list(settings.discover.ignore)},
+        "discover": {"adopt": _flag(settings.discover.adopt), "ignore": _list(settings.discover.ignore)},
         "docker": {
             "files": _list(settings.docker.files),
             "mode": _text(settings.docker.mode),
-            "file_mode": _text(f"{settings.docker.file_mode:04o}"),
+            "file_mode": _text("keep" if (mode := settings.docker.file_mode) is None else f"{mode:04o}"),
         },
         "renew": _renew(settings.renew),
         "probe": {"when": _text(settings.probe.when)},
@@ -78,7 +78,7 @@ def _tables(settings: Settings) -> dict[str, dict[str, str]]:
             "on_foreign": _text(settings.heal.on_foreign),
         },
         "notify": {
-            "desktop": "true" if notify.desktop else "false",
+            "desktop": _flag(notify.desktop),
             "command": _list(notify.command),
             "webhook": _text(notify.webhook.shown if notify.webhook else ""),
             "warn_before": _text(duration_text(notify.warn_before)),
@@ -121,6 +121,10 @@ def _renew(renew: Renew) -> dict[str, str]:
         "unattended": _text(window_text(renew.unattended)),
         "startup_splay": _text(duration_text(renew.startup_splay)),
     }
+
+
+def _flag(value: bool) -> str:  # noqa: FBT001 - its only argument
+    return "true" if value else "false"
 
 
 def _text(value: str) -> str:

@@ -18,8 +18,9 @@ from typing import Any
 
 from ecr_refreshd import __version__
 from ecr_refreshd.cli import asking, unattended
-from ecr_refreshd.cli.arguments import read_arguments
+from ecr_refreshd.cli.commandline import read_arguments
 from ecr_refreshd.cli.settings import ConfigFile
+from ecr_refreshd.cli.words import advice_lines
 from ecr_refreshd.core import helperanswer, hosts
 from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.model import ABSENT, Entry, EntryKind, Refusal, expiry_hint
@@ -32,6 +33,22 @@ from ecr_refreshd.sinks.helperfolder import HelperFolder
 
 NAME = "docker-credential-ecr-refreshd"
 _USAGE = f"Usage: {NAME} <store|get|erase|list|version>"
+_HELP = f"""\
+{_USAGE}
+
+The credential helper of ecr-refreshd. docker, podman and other clients run it;
+they name it in config.json: "credHelpers": {{"HOST": "ecr-refreshd"}}
+
+  get      reads a host on stdin, prints its login as JSON
+  list     prints the hosts that can be served now
+  store    reads a login as JSON on stdin; for registries that are kept
+  erase    reads a host on stdin; what a logout means: ecr-refreshd help pause
+  version  prints the version
+
+example:
+  echo public.ecr.aws | {NAME} get
+
+All of ecr-refreshd: ecr-refreshd help"""
 _MOST = 1 << 20
 """Bytes of a request; docker's own are a few thousand at most."""
 _SERVICE_TAKES = 20.0
@@ -45,6 +62,8 @@ _SOON = timedelta(seconds=5)
 _TOKEN_LIFE = timedelta(hours=12)
 _UNDATED_LIFE = timedelta(minutes=1)
 """Long enough for the command after a `docker login`."""
+_SEE_STATUS = ("ecr-refreshd status", "ecr-refreshd status")
+"""Advice where none is known: the whole, and the command in it."""
 
 Words = tuple[int, str, str]
 """Exit code, stdout, stderr."""
@@ -59,6 +78,7 @@ def main(argv: Sequence[str]) -> int:
         "erase": _erase,
         "list": _list,
         **dict.fromkeys(("version", "--version", "-v"), _version),
+        **dict.fromkeys(("help", "--help", "-h"), _help),
     }
     if len(argv) != 1:
         return _say((1, _USAGE, ""))
@@ -67,9 +87,9 @@ def main(argv: Sequence[str]) -> int:
     try:
         words = verbs[verb]()
     except RefreshdError as error:
-        words = _failed(verb, f"{error.message} {error.hint}")
+        words = _failed(verb, _in_one_line(error.message, error.hint, error.command))
     except Exception as error:  # noqa: BLE001 - any other text on stdout costs old builders every registry's login
-        words = _failed(verb, f"an unforeseen error ({type(error).__name__}). See: ecr-refreshd status")
+        words = _failed(verb, _in_one_line(f"an unforeseen error ({type(error).__name__}).", *_SEE_STATUS))
     return _say(words)
 
 
@@ -98,6 +118,10 @@ def _failed(verb: str, why: str) -> Words:
 
 def _version() -> Words:
     return 0, f"{NAME} (ecr-refreshd) {__version__}", ""
+
+
+def _help() -> Words:
+    return 0, _HELP, ""
 
 
 def _request() -> str:
@@ -158,7 +182,7 @@ def _trouble(host: str) -> str:
     try:
         _folder().answer(host)
     except SinkError as error:
-        return f"{error.message} {error.hint}"
+        return _in_one_line(error.message, error.hint, error.command)
     return ""
 
 
@@ -215,10 +239,16 @@ def _why(host: str, answer: Mapping[str, Any]) -> str:
     for row in answer.get("registries", []):
         error = row["last_error"]
         if error:
-            return (
-                f"{host} has no valid token: {error['message']} -> {error['hint'] or 'ecr-refreshd status'}"
-            )
-    return f"{host} has no valid token yet. See: ecr-refreshd status"
+            advice = (error["hint"], error.get("command")) if error["hint"] else _SEE_STATUS
+            return _in_one_line(f"{host} has no valid token: {error['message']}", *advice)
+    return _in_one_line(f"{host} has no valid token yet.", *_SEE_STATUS)
+
+
+def _in_one_line(message: str, hint: str, command: str | None) -> str:
+    """Return what happened and what to do, as stderr has it: a client shows one line."""
+    encoding = "ascii" if sys.stderr is None else sys.stderr.encoding
+    arrow = "→" if encoding.lower().startswith("utf") else "->"
+    return " ".join([message, *advice_lines(hint, command, arrow)])
 
 
 def _store() -> Words:

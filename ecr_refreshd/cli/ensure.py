@@ -12,7 +12,7 @@ from typing import Any
 from ecr_refreshd.cli import asking
 from ecr_refreshd.cli.lengths import length
 from ecr_refreshd.cli.patience import patience
-from ecr_refreshd.cli.show import look, say
+from ecr_refreshd.cli.show import look, say, say_with_advice
 from ecr_refreshd.cli.status import EXIT_CODES
 from ecr_refreshd.cli.words import read_time, span, until
 from ecr_refreshd.core import hosts
@@ -47,9 +47,12 @@ def ensure(args: argparse.Namespace) -> int:
         if row not in short:
             say(_well(row, least, now))
         elif row["host"] in beyond:
-            say(f"{row['host']}: its tokens live {_life(row)}, and --min-ttl asks for more.", sys.stderr)
+            say(
+                f"{row['host']}: its tokens are valid for {_life(row)}, and --min-ttl asks for more.",
+                sys.stderr,
+            )
         else:
-            say(_why(row, least, limit, now), sys.stderr)
+            say_with_advice(*_why(row, least, limit, now))
     return _exit_code(answer["overall"], short, beyond)
 
 
@@ -86,8 +89,10 @@ def _left(row: Row, now: datetime) -> timedelta:
 def _well(row: Row, least: timedelta, now: datetime) -> str:
     foreign = [sink["path"] for sink in row["sinks"] if sink["state"] == "foreign"]
     if foreign:  # its end is not told, only that it is late enough
-        return f"{row['host']}: good for {span(least)} at least, by somebody else's login in {foreign[0]}"
-    return f"{row['host']}: fresh for {span(_left(row, now))}"
+        return (
+            f"{row['host']}: valid for at least {span(least)}, as another program wrote it into {foreign[0]}"
+        )
+    return f"{row['host']}: valid for {span(_left(row, now))}"
 
 
 def _has(row: Row, least: timedelta, now: datetime) -> bool:
@@ -105,13 +110,13 @@ def _life(row: Row) -> str:
     return span(life + _ROUNDED if life > timedelta(hours=1) else life)
 
 
-def _why(row: Row, least: timedelta, limit: timedelta, now: datetime) -> str:
+def _why(row: Row, least: timedelta, limit: timedelta, now: datetime) -> tuple[str, str, str | None]:
+    """Return why a host has not the life that was asked for, the advice, and the command in it."""
     left = _left(row, now)
     broken = [sink["path"] for sink in row["sinks"] if _is_broken(sink)]
     works = f"pulls work for {span(left)} more" if left and not broken else "pulls fail"
-    cause, command = _cause(row, least, limit, now, look().zone)
-    told = f"{row['host']}: {row['phase']}, {works}: {cause}"
-    return f"{told}\n  -> {command}"
+    cause, hint, command = _cause(row, least, limit, now, look().zone)
+    return f"{row['host']}: {row['phase']}, {works}: {cause}", hint, command
 
 
 def _is_broken(sink: Row) -> bool:
@@ -119,24 +124,32 @@ def _is_broken(sink: Row) -> bool:
     return sink["state"] in {"unparsable", "missing"} or not sink.get("works", True)
 
 
-def _cause(row: Row, least: timedelta, limit: timedelta, now: datetime, zone: tzinfo) -> tuple[str, str]:
-    """Return why a host has not the life that was asked for, and what to run."""
+def _cause(
+    row: Row, least: timedelta, limit: timedelta, now: datetime, zone: tzinfo
+) -> tuple[str, str, str | None]:
+    """Return the cause alone, the advice, and the command in it."""
     if row["phase"] == "paused":
         end = read_time(row["paused_until"])
-        lasts = f"until {until(end, now, zone)}" if end else "until somebody ends it"
-        return f"it is paused {lasts}", f"ecr-refreshd resume {row['host']}"
+        lasts = f"until {until(end, now, zone)}" if end else "until it is resumed"
+        return f"it is paused {lasts}", *_run(f"ecr-refreshd resume {row['host']}")
     error = row["last_error"]
     if error:
-        return error["message"], error["hint"] or "ecr-refreshd status"
+        advice = (error["hint"], error.get("command")) if error["hint"] else _run("ecr-refreshd status")
+        return error["message"], *advice
     for sink in row["sinks"]:
         if sink["state"] != "written":
             detail = f" ({sink['detail']})" if sink["detail"] else ""
             mendable = sink["state"] in {"foreign", "contested", "missing"}
             command = f"ecr-refreshd refresh {row['host']}" if mendable else "ecr-refreshd doctor"
-            return f"{sink['path']}: {sink['state']}{detail}", command
+            return f"{sink['path']}: {sink['state']}{detail}", *_run(command)
     if not row["sinks"]:
-        return "no file carries its token", "ecr-refreshd status"
-    return f"{span(least)} could not be had within {span(limit)}", "ecr-refreshd status"
+        return "its token is in no file", *_run("ecr-refreshd status")
+    return f"{span(least)} could not be had within {span(limit)}", *_run("ecr-refreshd status")
+
+
+def _run(command: str) -> tuple[str, str]:
+    """Return advice that is a command and nothing else."""
+    return command, command
 
 
 def _exit_code(overall: str, short: list[Row], beyond: list[str]) -> int:

@@ -28,12 +28,13 @@ from ecr_refreshd.cli.words import read_time
 from ecr_refreshd.core import dockerconfig, hosts, memory
 from ecr_refreshd.core.clients.families import FAMILIES, Family
 from ecr_refreshd.core.clients.judging import Known
-from ecr_refreshd.core.clients.world import Credential, HelperAnswer, Unreadable, World
+from ecr_refreshd.core.clients.world import Credential, HelperAnswer, HelperList, Unreadable, World
 from ecr_refreshd.core.jsontext import JsonError
 from ecr_refreshd.core.model import EntryKind
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.errors import ConfigError, NoServiceError, UsageError
 from ecr_refreshd.host import clock, control, places, plainfile, statefile
+from ecr_refreshd.sinks.ailments import Trouble
 from ecr_refreshd.sinks.program import SECONDS, Found, NotFound, StoreProgram
 
 _SCHEME = re.compile(r"[a-z+-]+://", re.IGNORECASE)
@@ -94,6 +95,18 @@ def gathered(environ: Mapping[str, str]) -> World:
             silent[suffix] = answer
         return answer
 
+    def stored(suffix: str) -> HelperList:
+        if suffix in silent:
+            return HelperList(error=silent[suffix].error)
+        began = time.monotonic()
+        answer = StoreProgram(suffix, environ).list_()
+        if not isinstance(answer, Trouble):
+            return HelperList(tuple(answer))
+        error = answer.text.rstrip(".")
+        if time.monotonic() - began >= SECONDS:
+            silent[suffix] = HelperAnswer(error=error)
+        return HelperList(error=error)
+
     def which(program: str) -> bool:
         return shutil.which(program, path=environ.get("PATH", os.defpath)) is not None
 
@@ -105,6 +118,7 @@ def gathered(environ: Mapping[str, str]) -> World:
         read=cache(_read),
         names=cache(_names),
         ask=ask,
+        stored=cache(stored),
         which=which,
         version=cache(lambda program: _version(program, environ)),
     )
@@ -224,17 +238,11 @@ def _to_come(host: str, settings: Settings, config: Path, *, running: bool) -> K
     plans = file_plans(settings, environ)
     files = frozenset(each.path for each in plans if each.role in {"named", "default"})
     kept = any(host in {each.host, *each.aliases} for each in settings.registries)
-    first = settings.discover.adopt == "auto" and not settings.registries
-    adopts = first or settings.discover.adopt == "always"
     stands = any(host in _ecr_hosts(each.path) for each in plans)
     lines = [f"Add to {config}:", "[[registry]]", f'host = "{host}"']
-    if first:
-        lines.append(
-            '# from then on only what is named is kept; both, with adopt = "always" under [discover]'
-        )
     if not running:
         lines.append("# and then: ecr-refreshd run")
-    to_keep = "ecr-refreshd run" if adopts and stands and not running else "\n".join(lines)
+    to_keep = "ecr-refreshd run" if settings.discover.adopt and stands and not running else "\n".join(lines)
     return Known(kept, files=files, settings=str(config), mode=settings.docker.mode, to_keep=to_keep)
 
 

@@ -5,23 +5,26 @@ from __future__ import annotations
 import argparse
 import errno
 import os
-import shlex
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ecr_refreshd.aws.partitions import regions
 from ecr_refreshd.aws.profiles import Profiles
+from ecr_refreshd.cli.kept import other_files
 from ecr_refreshd.cli.patience import patience
 from ecr_refreshd.cli.settings import ConfigFile
-from ecr_refreshd.cli.show import say
+from ecr_refreshd.cli.show import say, say_with_advice
+from ecr_refreshd.cli.words import counted
 from ecr_refreshd.core import dockerconfig, hosts, imagenames, placeholders
 from ecr_refreshd.core.draft import Candidate, draft
 from ecr_refreshd.core.jsontext import JsonError
-from ecr_refreshd.core.model import ChosenBy
+from ecr_refreshd.core.model import Choice, ChosenBy
+from ecr_refreshd.core.remedies import service
 from ecr_refreshd.errors import RefreshdError, UsageError
 from ecr_refreshd.host import places, plainfile
+from ecr_refreshd.osutil import ownership
 
 _SKIPPED = frozenset(
     {".git", ".hg", ".svn", "node_modules", "vendor", ".venv", "venv", "__pycache__", ".tox", ".terraform"}
@@ -46,6 +49,7 @@ class _Found:
         unresolved: where names with variables stand.
         looked: how many files.
         remarks: sentences about what was passed over.
+        in_docker: the registries that docker's and podman's files name.
     """
 
     registries: dict[str, list[str]] = field(default_factory=dict)
@@ -53,6 +57,7 @@ class _Found:
     unresolved: list[str] = field(default_factory=list)
     looked: int = 0
     remarks: list[str] = field(default_factory=list)
+    in_docker: set[str] = field(default_factory=set)
 
     def add(self, host: str, place: str, *, commented: bool = False) -> None:
         """Take note of a registry."""
@@ -79,41 +84,43 @@ def init(args: argparse.Namespace) -> int:
     """
     target = ConfigFile.chosen(args).path
     if args.write and os.path.lexists(target):
+        instead = service.replace_settings(str(target))
         raise UsageError(
-            f"{target} is there already, and is not overwritten.",
-            hint=f"Compare with what `ecr-refreshd init` prints, or move it away: {_away(target)}",
+            f"{target} exists, and is not overwritten.", hint=instead.hint, command=instead.command
         )
     found = _Found()
     _in_docker_files(found)
     if args.scan is not None:
         folder = Path(args.scan)
         if not folder.is_dir():
-            raise UsageError(f"{folder} is no folder.", hint="ecr-refreshd init --scan .")
+            raise UsageError(
+                f"{folder} is not a folder.",
+                hint="ecr-refreshd init --scan .",
+                command="ecr-refreshd init --scan .",
+            )
         with patience(f"looking for images in {folder}"):
             _in_tree(folder, found)
     if args.write and not found.registries:
         raise RefreshdError(
             "No ECR registry was found, so nothing was written.",
-            hint="ecr-refreshd init --scan DIR --write, with a folder of Dockerfiles or compose files",
+            hint="Name a folder of Dockerfiles or compose files: ecr-refreshd init --scan . --write",
+            command="ecr-refreshd init --scan . --write",
         )
     text = draft(_candidates(found), found.unresolved, found.only_commented())
-    for remark in [*found.remarks, *_summary(found, scanned=args.scan is not None)]:
+    for remark in found.remarks:
         say(remark, sys.stderr)
+    _say_summary(found, args.scan)
     if args.write:
         _write(target, text)
-        say(f"{target} is written. Check it, then: ecr-refreshd run")
-    else:
-        sys.stdout.write(text)
+    sys.stdout.write(text)
+    if args.write:
+        begin = service.start()
+        say_with_advice(f"\nWrote {target}; a running service uses it at once.", begin.hint, begin.command)
     return 0
 
 
-def _away(path: Path) -> str:
-    """Return the command that moves a file away."""
-    return f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.old')}"
-
-
 def _in_docker_files(found: _Found) -> None:
-    for path in (places.docker_config(), *places.containers_auth_files()):
+    for path in (places.docker_config(), *other_files()):
         try:
             reading = dockerconfig.read(plainfile.read(path)[0], ())
         except FileNotFoundError:
@@ -124,6 +131,7 @@ def _in_docker_files(found: _Found) -> None:
             continue
         for host in reading.ecr_hosts:
             found.add(host, str(path))
+            found.in_docker.add(host)
 
 
 def _in_tree(folder: Path, found: _Found) -> None:
@@ -184,13 +192,16 @@ def _worth_reading(folder: Path, found: _Found) -> Iterator[Path]:
 
 def _candidates(found: _Found) -> list[Candidate]:
     profiles, known = Profiles.load(os.environ), regions()
+    # Keys of this shell are not the service's: it is never given any.
+    without_keys = {name: value for name, value in os.environ.items() if name != "AWS_ACCESS_KEY_ID"}
+    lasting = replace(profiles, environ=without_keys)
     candidates = []
     for name, where in found.registries.items():
         host = hosts.parse(name)
         if host is None:
             continue
         partition = known.get(host.region, "")
-        choices = profiles.choices(host)
+        choices = lasting.choices(host) or profiles.choices(host)
         best = choices[0] if choices else None
         candidates.append(
             Candidate(
@@ -198,20 +209,41 @@ def _candidates(found: _Found) -> list[Candidate]:
                 tuple(where),
                 None if best is None else best.principal.profile,
                 ChosenBy.ACCOUNT if best is None else best.chosen_by,
-                tuple(c.principal.profile for c in choices[1:] if c.chosen_by is ChosenBy.ACCOUNT),
+                tuple(c.principal.profile for c in choices[1:] if c.fits and c.principal.profile),
                 partition if partition in host.partitions else "",
+                "" if best is None else _reason(best),
             )
         )
     return candidates
 
 
-def _summary(found: _Found, *, scanned: bool) -> Sequence[str]:
-    where = f"docker's and podman's files{f', and {found.looked:,} files of the tree' if scanned else ''}"
-    if found.registries:
-        count = "1 registry" if len(found.registries) == 1 else f"{len(found.registries)} registries"
-        return [f"{count} found in {where}."]
-    more = "" if scanned else " To look into Dockerfiles and compose files: ecr-refreshd init --scan DIR"
-    return [f"No ECR registry was found in {where}.{more}"]
+def _reason(choice: Choice) -> str:
+    """Return why a profile is proposed, where the rule that chose it does not say all."""
+    if choice.other_account:
+        return "of another account; registries can be opened to it"
+    return f"{choice.variable} names it" if choice.variable else ""
+
+
+def _say_summary(found: _Found, scanned: str | None) -> None:
+    """Say how many registries were found, and in which kind of file."""
+    docker, tree = "docker's and podman's files", f"{counted(found.looked, 'file')} of {scanned}"
+    total = counted(len(found.registries), "registry", "registries")
+    if not found.registries:
+        where = docker if scanned is None else f"{docker}, and none in {tree}"
+        scan = "" if scanned is not None else "ecr-refreshd init --scan ."
+        words = "" if scanned is not None else f"To search Dockerfiles and compose files: {scan}"
+        say_with_advice(f"No ECR registry found in {where}.", words, scan)
+    elif scanned is None:
+        say(f"{total} found in {docker}.", sys.stderr)
+    else:
+        in_tree = sum(bool(set(where) - _docker_files()) for where in found.registries.values())
+        parts = [(len(found.in_docker), docker), (in_tree, tree)]
+        told = ", ".join(f"{number or 'none'} in {where}" for number, where in parts)
+        say(f"{total} found: {told}.", sys.stderr)
+
+
+def _docker_files() -> set[str]:
+    return {str(path) for path in (places.docker_config(), *places.containers_auth_files())}
 
 
 def _write(path: Path, text: str) -> None:
@@ -222,8 +254,9 @@ def _write(path: Path, text: str) -> None:
             )  # elsewhere the folder is somebody's own, with modes of its own
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            ownership.inherit(descriptor, str(path.parent))
             file.write(text)
     except FileExistsError as error:
-        raise UsageError(f"{path} is there already, and is not overwritten.") from error
+        raise UsageError(f"{path} exists, and is not overwritten.") from error
     except OSError as error:
         raise RefreshdError(f"{path} could not be written: {error.strerror}.") from error

@@ -29,8 +29,26 @@ def file_plans(settings: Settings, environ: Mapping[str, str] = os.environ) -> t
     default = str(places.docker_config(environ))
     # An auth.json that is a link to docker's own file is that file, and has no second reading.
     real = os.path.realpath(default)
-    also = (str(path) for path in places.containers_auth_files(environ) if os.path.realpath(path) != real)
+    also = (str(path) for path in other_files(environ) if os.path.realpath(path) != real)
     return (FilePlan(default, "default"), *(FilePlan(path, "also") for path in also), helper)
+
+
+def other_files(environ: Mapping[str, str] = os.environ) -> tuple[Path, ...]:
+    """Return the files beside docker's own that get the hosts which stand in them (DESIGN 6)."""
+    found = (places.snap_docker_config(environ), places.helm_config(environ))
+    return (*places.containers_auth_files(environ), *(path for path in found if path is not None))
+
+
+def is_needed(path: str, environ: Mapping[str, str] = os.environ) -> bool:
+    """Return whether a file that cannot be reached is a fault: not podman's, of a session that there is not."""
+    beside = Path(path) in other_files(environ) and path != environ.get("REGISTRY_AUTH_FILE")
+    return not beside or Path(path).is_relative_to(places.home(environ))
+
+
+def runs_programs(path: str, environ: Mapping[str, str] = os.environ) -> bool:
+    """Return whether the clients of a file can run helpers and stores; a snap sees no program of the system."""
+    snap = places.snap_docker_config(environ)
+    return snap is None or path != str(snap)
 
 
 def _expanded(text: str, environ: Mapping[str, str]) -> Path:

@@ -15,7 +15,7 @@ from ecr_refreshd.cli import asking, awscli
 from ecr_refreshd.cli.patience import patience
 from ecr_refreshd.cli.run import alone
 from ecr_refreshd.cli.settings import ConfigFile
-from ecr_refreshd.cli.show import print_document, say
+from ecr_refreshd.cli.show import print_document, say, show_error
 from ecr_refreshd.cli.words import read_time
 from ecr_refreshd.core import report
 from ecr_refreshd.core.model import Principal
@@ -63,7 +63,7 @@ def login(args: argparse.Namespace) -> int:
     if args.profile:
         command = command_of(args.profile, profiles)
         if not command:
-            say(f"Profile {args.profile} needs no sign-in: what it asks AWS with does not end.")
+            say(f"Profile {args.profile} needs no sign-in: its credentials do not expire.")
             return 0
         wanted = Waiting((command,))
     else:
@@ -97,28 +97,31 @@ def command_of(name: str, profiles: Profiles) -> str:
         raise UsageError(
             f"There is no AWS profile {name}{asking.did_you_mean(name, known)}",
             hint="aws configure list-profiles",
+            command="aws configure list-profiles",
         )
     if profiles.origin(name).profile is None:
         raise RefreshdError(
-            f"Profile {name} leads nowhere: its source profiles end at one that is not there, or in a loop.",
-            hint="Mend source_profile in ~/.aws/config.",
+            f"The source profiles of profile {name} end in a loop, or at a profile that does not exist.",
+            hint="Correct source_profile in ~/.aws/config.",
         )
     standing = profiles.standing(Principal(name))
     if standing.login_backed and not standing.login_command:
-        raise RefreshdError(by_hand(name, profiles), hint="Then: ecr-refreshd refresh")
+        raise RefreshdError(
+            by_hand(name, profiles), hint="Then: ecr-refreshd refresh", command="ecr-refreshd refresh"
+        )
     return standing.login_command
 
 
 def by_hand(name: str, profiles: Profiles) -> str:
     """Return who must be run for a profile that no command of the AWS CLI signs in to."""
     if not name:
-        return "The keys in the environment end; start the service with new ones."
+        return "The keys in the environment expire; start the service with new ones."
     origin = profiles.origin(name).profile
     process = "" if origin is None else origin.keys.get("credential_process", "")
     if process:
         tool = os.path.basename(process.split()[0].strip("\"'"))  # noqa: PTH119 - and no argument: a secret may be one
         return f"Profile {name} gets its keys from {tool}; sign in with that tool."
-    return f"The session keys of profile {name} end; the tool that put them there has to put new ones there."
+    return f"The session keys of profile {name} expire; get new ones with the tool that wrote them."
 
 
 def waiting(document: Document, profiles: Profiles) -> Waiting:
@@ -152,7 +155,7 @@ def _nothing(profiles: Profiles) -> int:
         if command := profiles.standing(Principal(name)).login_command:
             users.setdefault(command, []).append(name)
     if users:
-        say("To sign in all the same:")
+        say("To sign in anyway:")
     for command, names in users.items():
         more = f", also for {', '.join(names[1:])}" if names[1:] else ""
         say(f"  ecr-refreshd login {names[0]}  ({command}{more})")
@@ -164,7 +167,7 @@ def _succeeds(command: str, environ: Mapping[str, str]) -> bool:
     try:
         awscli.sign_in(command, environ)
     except RefreshdError as error:
-        say(f"ecr-refreshd: {error.message}\n{error.hint}", sys.stderr)
+        show_error(error)
         return False
     return True
 
@@ -211,9 +214,12 @@ def _heard_of_it(row: Row, began: datetime) -> bool:
 
 def _told(document: Document, began: datetime) -> int:
     if not document["registries"]:
-        say("Signed in. No registry is kept with this login.")
+        say("Signed in. No registry uses this login.")
         return 0
     print_document(document, about_service=False)
     if any(r["phase"] == "login-required" and not _heard_of_it(r, began) for r in document["registries"]):
-        say("The new login was not seen: do the AWS CLI and ecr-refreshd use the same AWS files?", sys.stderr)
+        say(
+            "ecr-refreshd does not see the new login: do it and the AWS CLI use the same AWS files?",
+            sys.stderr,
+        )
     return report.EXIT_CODES[document["overall"]]

@@ -18,10 +18,12 @@ from ecr_refreshd.cli.assembly import Assembly
 from ecr_refreshd.cli.kept import file_plans
 from ecr_refreshd.cli.patience import patience
 from ecr_refreshd.cli.settings import ConfigFile
-from ecr_refreshd.cli.show import print_document, say
+from ecr_refreshd.cli.show import print_document, say_with_advice
 from ecr_refreshd.core import report
 from ecr_refreshd.core.events import AnswerWanted
+from ecr_refreshd.core.remedies import service as service_remedies
 from ecr_refreshd.core.secret import Secret
+from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.daemon import Service
 from ecr_refreshd.errors import LockHeldError
 from ecr_refreshd.host import clock, control, logs, places, process, signpost, statefile
@@ -199,24 +201,29 @@ def _introduce(service: Service, args: argparse.Namespace) -> None:
         service.wait(wait := Wait(), _FIRST_LOOKS_END)
         document = service.document()
     if not document["registries"] and wait.settled and document["overall"] == "ok":
-        text = _nothing_kept(ConfigFile.chosen(args))
+        settings = ConfigFile.chosen(args).load()
+        advice = service_remedies.name_registries(adopts=settings.discover.adopt)
         if sys.stdout.isatty():
-            say(text)
+            text = "\n".join([_nothing_kept(settings), *(f"  {path}" for path in _searched(settings))])
+            say_with_advice(text, advice.hint, advice.command, sys.stdout)
         else:
-            service.note("registries.none", text)
+            text = " ".join(filter(None, [_nothing_kept(settings), ", ".join(_searched(settings))]))
+            service.note("registries.none", text, advice.command)
     elif sys.stdout.isatty():
         print_document(document, about_service=False)
-        print("\nServing; `ecr-refreshd status` shows this at any time. Ctrl-C ends it.", flush=True)
+        print("`ecr-refreshd status` shows this at any time; Ctrl-C ends the service.", flush=True)
 
 
-def _nothing_kept(config: ConfigFile) -> str:
-    """Return where registries are looked for, and how to begin."""
-    settings = config.load()
-    paths = ", ".join(file.path for file in file_plans(settings) if file.role != "helper")
-    begin = f"name a [[registry]] in {config.path}; ecr-refreshd init proposes some."
-    if not settings.adopts:
-        return f"No registry is kept: the settings name none, and adopt none. To begin, {begin}"
+def _nothing_kept(settings: Settings) -> str:
+    if not settings.discover.adopt:
+        return "No registry is kept: none is in the settings, and [discover] adopts none."
+    return "No registry is kept yet: none is in the settings, and none in"
+
+
+def _searched(settings: Settings) -> list[str]:
+    """Return the files from which registries are adopted."""
     return (
-        f"No registry is kept yet: no ECR host stands in {paths}, and none in the settings. Waiting for one. To "
-        f"begin, docker login to it, or {begin}"
+        [file.path for file in file_plans(settings) if file.role != "helper"]
+        if settings.discover.adopt
+        else []
     )

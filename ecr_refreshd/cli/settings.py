@@ -6,17 +6,18 @@ import argparse
 import grp
 import os
 import pwd
-import shlex
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ecr_refreshd.aws.partitions import regions
+from ecr_refreshd.core.remedies import service as remedies
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.settings_parse import parse
 from ecr_refreshd.errors import ConfigError
 from ecr_refreshd.host import places
+from ecr_refreshd.osutil import ownership
 
 _LARGEST = 1 << 20
 """Bytes; a thousand registries take a tenth of it."""
@@ -31,7 +32,7 @@ class ConfigFile:
         required: somebody named it, so that its absence is an error.
         known_regions: gives every AWS region -> its partition; called when there is a file.
         log_level, log_format: of the command line, "" when not given; they go before the file's.
-        found: it has been read once; should it vanish later, that is an error and not a wish for defaults.
+        found: there was a file when it was last read.
     """
 
     path: Path
@@ -55,13 +56,13 @@ class ConfigFile:
         return cls(path, required=bool(named), log_level=level, log_format=form)
 
     def load(self) -> Settings:
-        """Return what the file says now; the defaults if there is none and none was asked for.
+        """Return what the file says now; the defaults if there is none, or none any more, and none was named.
 
         Raises:
             ConfigError: the file is wrong, refused, unreadable or gone.
         """
         text = self._read()
-        if text is None and (self.required or self.found):
+        if text is None and self.required:
             raise ConfigError(f"{self.path}: there is no such file")
         known = {} if text is None else self.known_regions()
         settings = parse(text or "", regions=known, source=str(self.path))
@@ -86,7 +87,10 @@ class ConfigFile:
         except FileNotFoundError:
             return None
         except OSError as exc:
-            raise ConfigError(f"{self.path}: cannot be read: {exc.strerror}") from exc
+            remedy = remedies.settings_unreadable(ownership.deepest(self.path), exc.errno or 0)
+            raise ConfigError(
+                f"{self.path}: cannot be read: {exc.strerror}", hint=remedy.hint, command=remedy.command
+            ) from exc
         try:
             self._check(descriptor)
             with os.fdopen(descriptor, "rb", closefd=False) as file:
@@ -111,12 +115,14 @@ class ConfigFile:
 
 
 def _refuse_unless_ours(path: Path, status: os.stat_result, *, has_acl: bool) -> None:
-    quoted = shlex.quote(str(path))
     if status.st_uid not in {0, os.geteuid()}:
+        found = ownership.of(str(path))
+        remedy = remedies.settings_of_another(found)
         raise ConfigError(
-            f"{path}: refused, because it belongs to another user (uid {status.st_uid}), and the settings name"
-            " commands that run as you",
-            hint=f"If you trust it: sudo chown {os.geteuid()} {quoted}",
+            f"{path}: refused, because it belongs to another user ({found.owner}), and the settings name commands"
+            " that run as you",
+            hint=remedy.hint,
+            command=remedy.command,
         )
     if stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX:
         return  # in a sticky folder nobody replaces what is another's
@@ -124,9 +130,11 @@ def _refuse_unless_ours(path: Path, status: os.stat_result, *, has_acl: bool) ->
     group = status.st_mode & stat.S_IWGRP and (has_acl or not _is_private_group(status))
     if others or group:
         who = "everyone" if others else "its group"
+        remedy = remedies.settings_open_to_others(ownership.of(str(path)))
         raise ConfigError(
             f"{path}: refused, because {who} may change it, and the settings name commands that run as you",
-            hint=f"chmod go-w {quoted}",
+            hint=remedy.hint,
+            command=remedy.command,
         )
 
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import Any, TextIO
 
 from ecr_refreshd.cli.table import Look, printable, render
+from ecr_refreshd.cli.words import advice_lines
+from ecr_refreshd.errors import ConfigError, RefreshdError
 from ecr_refreshd.host import clock
 
 
@@ -24,7 +26,7 @@ def look() -> Look:
     return Look(
         width=shutil.get_terminal_size().columns if is_terminal else None,
         colour=is_terminal and wants_colour,
-        unicode=_encoding(sys.stdout).lower().replace("-", "").startswith("utf"),
+        unicode=_shows_unicode(sys.stdout),
         zone=clock.LocalZone(),
     )
 
@@ -33,6 +35,31 @@ def say(text: str, out: TextIO | None = None) -> None:
     """Print a sentence, on stdout if nothing else is named; it may quote what AWS or a file said."""
     out = out or sys.stdout
     print("\n".join(showable(printable(line), out) for line in text.split("\n")), file=out, flush=True)
+
+
+def show_error(error: RefreshdError) -> None:
+    """Print an error on stderr: its message, then what to do in the form of `say_with_advice`."""
+    # The problems of a config file begin with path:line, as editors expect it.
+    prefix = "" if isinstance(error, ConfigError) else "ecr-refreshd: "
+    say_with_advice(f"{prefix}{error.message}", error.hint, error.command)
+
+
+def say_with_advice(message: str, hint: str, command: str | None, out: TextIO | None = None) -> None:
+    """Print a message and below it words and the command that helps; on stderr if nothing else is named.
+
+    Args:
+        message: what happened.
+        hint: the whole advice.
+        command: its part that can be pasted, see `advice_lines`.
+        out: where to.
+    """
+    out = out or sys.stderr
+    arrow = "→" if _shows_unicode(out) else "->"
+    say("\n".join([message, *(f"  {line}" for line in advice_lines(hint, command, arrow))]), out)
+
+
+def _shows_unicode(out: TextIO) -> bool:
+    return _encoding(out).lower().replace("-", "").startswith("utf")
 
 
 def showable(text: str, out: TextIO | None = None) -> str:

@@ -1,4 +1,4 @@
-"""The status document as text for people: what needs a person first, then the service, then each registry.
+"""The status document as text for people: what needs a person first, then a summary, then each registry.
 
 A table where the terminal is wide enough, else a block per registry. Pure: the same document, time and look
 give the same text.
@@ -11,7 +11,10 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any, NamedTuple
 
-from ecr_refreshd.cli.words import moment, read_time, span, until
+from ecr_refreshd.cli import rows
+from ecr_refreshd.cli.principals import fitting_text
+from ecr_refreshd.cli.rows import Rows
+from ecr_refreshd.cli.words import advice_lines, counted, moment, read_time, span, until
 
 Row = Mapping[str, Any]
 
@@ -22,6 +25,7 @@ _STYLES = {
     "login-required": "1;35",
     "blocked": "31",
     "expired": "31",
+    "unwritten": "31",
     "paused": "2",
     "title": "1;33",
     "strong": "1",
@@ -29,23 +33,23 @@ _STYLES = {
     "bad": "31",
 }
 _OVERALL = {
-    "ok": "all is well",
+    "ok": "ok",
     "degraded": "degraded",
-    "login-required": "login required",
-    "failed": "no registry has a valid token",
+    "login-required": "sign in",
+    "failed": "failed, no registry has a valid token",
+    "starting": "starting",
+    "not-running": "no service is running",
 }
-_SERVED = {"fresh", "renewing", "paused"}
-_CHOSEN = {
-    "config": "as configured",
-    "account": "fits the account",
-    "environment": "from AWS_PROFILE",
-    "default": "the default",
+_WRITTEN = {
+    ("auths", "written"): "written",
+    ("helper", "written"): "served by our credential helper",
+    ("store", "written"): "in the credential store",
 }
-_HEADER = ("REGISTRY", "PHASE", "TOKEN", "NEXT", "PRINCIPAL")
-
-
-_WAYS = {("helper", "written"): "by our credential helper", ("store", "written"): "in the credential store"}
-"""What is said instead of "written" where a token does not stand in the file itself."""
+_STATES = {
+    "foreign": "written by another program",
+    "contested": "rewritten by another program again and again",
+}
+"""How the state of a file's entry is shown, where that is not its own name."""
 
 
 class Look(NamedTuple):
@@ -70,7 +74,8 @@ def render(document: Mapping[str, Any], now: datetime, look: Look, *, about_serv
     Without `about_service` only the registries and their files are told, for what one command did to them.
     """
     page = _Page(printable(document), now, look)
-    text = "\n".join([*(page.service() if about_service else ()), *page.registries()])
+    lines = [*page.service(), *page.registries(), *page.process()] if about_service else [*page.registries()]
+    text = "\n".join(lines)
     return text if look.unicode else text.encode("ascii", "replace").decode()
 
 
@@ -90,16 +95,15 @@ def _is_unread(file: Row) -> bool:
 
 
 def paused_words(row: Row, now: datetime, zone: tzinfo) -> str:
-    """Return what a paused registry's pause means, and how it ends."""
-    command = f"`ecr-refreshd resume {row.get('host', '')}`"
+    """Return how long a registry is paused, and what that means."""
     if row.get("paused_by") == "logout":
-        return f"logged out, and left so (heal.on_logout): no renewal, no heal until {command}"
+        return "paused by a docker logout (heal.on_logout): not renewed, not restored"
     end = read_time(row.get("paused_until"))
     if end is None:
-        return f"no renewal, no heal, no removal until {command}"
+        return "paused: not renewed, not restored"
     if end <= now:
-        return f"its pause ended {moment(end, now)}; the next service to run serves it again"
-    return f"no renewal, no heal, no removal until {until(end, now, zone)}; {command} ends it"
+        return f"the pause ended {moment(end, now)}; the next service keeps it fresh again"
+    return f"paused until {until(end, now, zone)}: not renewed, not restored"
 
 
 class _Page:
@@ -111,164 +115,159 @@ class _Page:
         self._look = look
         self._width = None if look.width is None else max(look.width, 20)
         self._arrow = "→" if look.unicode else "->"
+        self._rows = Rows(now, look.zone, self._arrow)
 
     def service(self) -> Iterator[str]:
+        """Yield the notices, the summary and what is degraded."""
         for notice in self._document.get("notices", ()):
             yield from self._notice(notice)
-        yield from self._service()
-        yield ""
+        lines = [*self._summary()]
+        for complaint in self._document.get("degraded", ()):
+            lines.extend(self._complaint(complaint))
+        yield from lines
+        if lines:
+            yield ""
 
     def registries(self) -> Iterator[str]:
+        """Yield the registries and their files."""
         registries = self._document.get("registries", [])
-        if not registries and self._document.get("pid") is None:
-            yield from self._wrapped(
-                "Nothing is remembered: no service has kept a registry here so far. What is in "
-                "the way of one: ecr-refreshd doctor"
-            )
-            return
-        if not registries:
+        if registries:
+            yield from self._registries(registries)
+            yield ""
+            yield from self._files(registries)
+        elif self._document.get("overall") != "starting" and self._document.get("pid") is not None:
             yield from self._unread(())
-            yield from self._wrapped(
-                "No registries: the config names none, and no ECR host stands in the docker and podman files"
-                f"{' that can be read' if any(map(_is_unread, self._listed())) else ''}. "
-                "To find some: ecr-refreshd init --scan DIR"
-            )
-            return
-        yield from self._registries(registries)
-        yield ""
-        yield from self._files(registries)
+            yield from self._nothing_kept()
+
+    def _nothing_kept(self) -> Iterator[str]:
+        unread = " that can be read" if any(map(_is_unread, self._listed())) else ""
+        yield from self._wrapped(
+            f"No registry is kept: none in the settings, and none in docker's and podman's files{unread}."
+        )
+        scan = "ecr-refreshd init --scan ."
+        yield from self._advice(f"To find some: {scan}", scan)
 
     def _notice(self, notice: Row) -> Iterator[str]:
         mark = "▲" if self._look.unicode else "!"
         yield from self._wrapped(f"{mark} {notice.get('title', '')}", style="title")
+        if notice.get("command"):
+            yield self._command(notice["command"])
         if notice.get("body"):
             yield from self._wrapped(notice["body"], indent=2)
-        if notice.get("command"):
-            yield from self._wrapped(f"{self._arrow} {notice['command']}", indent=2, style="strong")
         for problem in notice.get("problems", ()):
-            yield from self._wrapped(f"You could not be told otherwise: {problem}", indent=2, style="faint")
+            yield from self._wrapped(f"Notification not delivered: {problem}", indent=2, style="faint")
         yield ""
 
-    def _service(self) -> Iterator[str]:
-        pid = self._document.get("pid")
-        if pid is None:
-            yield from self._wrapped(
-                "No service is running; this is what it last remembered. Start it with: ecr-refreshd run",
-                style="title",
-            )
-        else:
-            started = read_time(self._document.get("started_at"))
-            since = f", up {span(self._now - started)}" if started else ""
-            overall = self._document.get("overall", "")
-            told = _OVERALL.get(overall, overall)
-            unserved = [r for r in self._document.get("registries", ()) if r.get("phase") not in _SERVED]
-            if overall == "ok" and unserved:
-                # Hosts that merely stood in a file, and never worked, are nobody's outage (DESIGN 3).
-                told = (
-                    f"{len(unserved)} adopted, not served so far (see below); nothing that worked is failing"
+    def _summary(self) -> Iterator[str]:
+        registries = self._document.get("registries", ())
+        overall = self._document.get("overall", "")
+        if self._document.get("pid") is None:
+            if not registries:
+                yield from self._wrapped("No service has run yet.", style="title")
+            else:
+                yield from self._wrapped(
+                    "No service is running; this is what the last one remembered.", style="title"
                 )
-            elif overall == "ok" and self._document.get("degraded"):
-                kept = self._document.get("registries")
-                told = f"{'tokens are fresh' if kept else 'no registry is kept'}, but see below"
-            elif overall == "ok" and any(file.get("notes") for file in self._listed()):
-                told = "tokens are fresh; see what is said of the files below"
-            yield from self._wrapped(
-                f"ecr-refreshd {self._document.get('version')}, pid {pid}{since}: {told}"
-            )
-        for sentence in self._document.get("degraded", ()):
-            yield from self._wrapped(f"! {sentence}", style="bad")
+            yield self._command("ecr-refreshd run")
+            return
+        if not registries and overall == "ok":
+            return  # said where the registries would be
+        told = str(_OVERALL.get(overall, overall))
+        if registries:
+            told += f": {self._document.get('summary') or rows.summary(registries)}"
+            at = rows.next_renewal(registries)
+            told += f"; next renewal {until(max(at, self._now), self._now, self._look.zone)}" if at else ""
+        elif overall == "starting":
+            told += ": reading docker's and podman's files"
+        else:
+            told += ": no registry is kept"
+        yield from self._wrapped(told, style="strong" if overall == "ok" else "title")
+
+    def _complaint(self, complaint: Row | str) -> Iterator[str]:
+        if isinstance(complaint, str):
+            yield from self._wrapped(f"! {complaint}", style="bad")
+            return
+        yield from self._wrapped(f"! {complaint.get('message', '')}", style="bad")
+        if complaint.get("command"):
+            yield self._command(complaint["command"])
+
+    def process(self) -> Iterator[str]:
+        """Yield which service says all this."""
+        pid, started = self._document.get("pid"), read_time(self._document.get("started_at"))
+        if pid is not None:
+            since = f", up {span(self._now - started)}" if started else ""
+            text = f"ecr-refreshd {self._document.get('version')}, pid {pid}{since}"
+            yield from self._wrapped(text, style="faint")
 
     def _registries(self, registries: Sequence[Row]) -> Iterator[str]:
-        cells = [self._cells(row) for row in registries]
-        widths = [max(map(len, column)) for column in zip(_HEADER, *cells, strict=True)]
-        if self._width is None or sum(widths) + 2 * (len(widths) - 1) > self._width:
-            yield from self._blocks(registries, cells)
+        table = None if self._width is None else self._rows.table(registries, self._width)
+        if table is None:
+            ordered = registries if self._width is None else rows.most_urgent_first(registries)
+            for row in ordered:
+                yield from self._block(row)
             return
-        yield self._paint("  ".join(map(str.ljust, _HEADER, widths)).rstrip(), "faint")
-        for row, texts in zip(registries, cells, strict=True):
-            padded = list(map(str.ljust, texts, widths))
-            padded[1] = self._paint(padded[1], texts[1])
+        yield self._paint(table.header, "faint")
+        for position, (row, cells) in enumerate(table.lines):
+            padded = [*cells]
+            padded[1] = self._paint(padded[1], str(row.get("phase")))
             yield "  ".join(padded).rstrip()
-            yield from self._details(row)
+            details = [*self._details(row)]
+            after = table.lines[position + 1][0] if position + 1 < len(table.lines) else None
+            # What several rows in a row have in common is said once, below the last of them.
+            if after is None or details != [*self._details(after)]:
+                yield from details
+        for text in table.below:
+            yield from self._wrapped(text, style="faint")
 
-    def _blocks(self, registries: Sequence[Row], cells: Sequence[Sequence[str]]) -> Iterator[str]:
-        for row, (host, phase, token, upcoming, principal) in zip(registries, cells, strict=True):
-            yield from self._wrapped(host, style="strong")
-            yield from self._wrapped(phase, indent=2, style=phase)
-            then = "" if upcoming == "-" else f", next renewal {upcoming}"
-            yield from self._wrapped(f"token: {token}{then}", indent=2)
-            yield from self._wrapped(f"principal: {principal}", indent=2)
-            yield from self._details(row)
-
-    def _cells(self, row: Row) -> tuple[str, str, str, str, str]:
-        return (
-            row.get("host", ""),
-            row.get("phase", ""),
-            self._token(row),
-            self._upcoming(row),
-            self._principal(row),
-        )
-
-    def _token(self, row: Row) -> str:
-        expires = read_time(row.get("expires_at"))
-        if expires is None:
-            return "none"
-        if expires <= self._now:
-            return f"ended {moment(expires, self._now)}"
-        return f"{span(expires - self._now)} left"
-
-    def _upcoming(self, row: Row) -> str:
-        at = read_time(row.get("next_renewal_at"))
-        if row.get("phase") == "login-required":
-            return (
-                "at sign-in"  # another try by time may come before, and is not what anybody should wait for
-            )
-        if at is None or row.get("phase") == "paused":
-            return "-"
-        return moment(max(at, self._now), self._now)
-
-    def _principal(self, row: Row) -> str:
-        principal = row.get("principal")
-        if not principal:
-            told = "none"
-        else:
-            told = principal.get("profile") or "the ambient chain"
-            role = principal.get("role_arn")
-            if role:
-                told += f" {self._arrow} {role.rsplit(':role/', 1)[-1]}"
-            why = _CHOSEN.get(principal.get("chosen_by", ""))
-            told += f" ({why})" if why else ""
-        return f"{told}, adopted" if row.get("origin") == "adopted" else told
+    def _block(self, row: Row) -> Iterator[str]:
+        yield from self._wrapped(str(row.get("host", "")), style="strong")
+        yield from self._wrapped(rows.label(row), indent=2, style=str(row.get("phase")))
+        renewal = self._rows.renewal(row)
+        then = "" if renewal == "-" else f", next renewal {renewal}"
+        yield from self._wrapped(f"token: {self._rows.token(row)}{then}", indent=2)
+        origin = rows.origin(row)
+        why = f", {origin}" if origin and row.get("origin") != "config" else ""
+        yield from self._wrapped(f"profile: {self._rows.profile(row)}{why}", indent=2)
+        yield from self._details(row)
 
     def _details(self, row: Row) -> Iterator[str]:
-        paused = row.get("phase") == "paused"
-        if paused:
+        if fitting := fitting_text(row):
+            yield from self._wrapped(fitting, indent=2)
+        if row.get("phase") == "paused":
             yield from self._wrapped(paused_words(row, self._now, self._look.zone), indent=2)
-        error = None if paused else row.get("last_error")
-        if error:
+            yield self._command(f"ecr-refreshd resume {row.get('host', '')}")
+        elif error := row.get("last_error"):
             at = read_time(error.get("at"))
             when = f" ({moment(at, self._now)})" if at else ""
             yield from self._wrapped(f"{error.get('message', '')}{when}", indent=2, style="bad")
-            if error.get("hint"):
-                yield from self._wrapped(f"{self._arrow} {error['hint']}", indent=2, style="strong")
+            yield from self._advice(error.get("hint", ""), error.get("command"))
         for sink in row.get("sinks", ()):
-            detail = sink.get("detail", "")
-            if sink.get("state") not in {"written", "paused"} or detail:
-                told = f"{sink.get('path')}: {sink.get('state')}"
-                end = read_time(sink.get("kept_until"))
-                told += f", kept until {until(end, self._now, self._look.zone)}" if end else ""
-                yield from self._wrapped(f"{told}: {detail}" if detail else told, indent=2)
+            if sink.get("state") not in {"written", "paused"} or sink.get("detail"):
+                yield from self._sink(sink)
         yield from self._probe(row.get("probe"))
         heals = row.get("heals", 0)
         if heals:
-            yield from self._wrapped(f"put back {heals} {'time' if heals == 1 else 'times'}", indent=2)
+            yield from self._wrapped(f"restored {counted(heals, 'time')}", indent=2)
+
+    def _sink(self, sink: Row) -> Iterator[str]:
+        hint, path = sink.get("hint", ""), str(sink.get("path", ""))
+        detail = str(sink.get("detail", "")).removesuffix(hint).strip()
+        told = f"{path}: {_STATES.get(str(sink.get('state')), sink.get('state'))}"
+        end = read_time(sink.get("kept_until"))
+        told += f", left until {until(end, self._now, self._look.zone)}" if end else ""
+        if detail.startswith(path) and path:
+            told = detail  # it names the file itself
+        elif detail:
+            told += f": {detail}"
+        yield from self._wrapped(told, indent=2)
+        yield from self._advice(hint, sink.get("command"))
 
     def _probe(self, probe: Row | None) -> Iterator[str]:
         answer = (probe or {}).get("answer")
         at = read_time((probe or {}).get("at"))
         when = f" ({moment(at, self._now)})" if at else ""
         if answer == "accepted":
-            yield from self._wrapped(f"the registry itself accepts the token{when}", indent=2, style="faint")
+            yield from self._wrapped(f"the registry accepts the token{when}", indent=2, style="faint")
         elif answer == "refused":
             told = f"the registry refuses the token{when}: {(probe or {}).get('detail', '')}"
             yield from self._wrapped(told, indent=2, style="bad")
@@ -279,14 +278,18 @@ class _Page:
             for sink in row.get("sinks", ()):
                 # Our helper has a file for each host; three hundred of them are one folder to a person.
                 states = counts.setdefault(str(sink.get("path", "")).removesuffix(f"/{row.get('host')}"), {})
-                told = _WAYS.get((str(sink.get("kind")), str(sink.get("state"))), str(sink.get("state", "")))
+                kind, state = str(sink.get("kind")), str(sink.get("state", ""))
+                told = _WRITTEN.get((kind, state)) or _STATES.get(state, state)
                 states[told] = states.get(told, 0) + 1
         notes = {file.get("path"): file.get("notes", ()) for file in self._listed()}
         if not counts:
-            yield "No file carries a token."
+            yield "No file has a token."
         for path, states in counts.items():
             told = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
-            yield from self._wrapped(f"{path}: {told}")
+            total = counted(sum(states.values()), "login")
+            yield from self._wrapped(
+                f"{path}: {total} {next(iter(states))}" if len(states) == 1 else f"{path}: {total}, {told}"
+            )
             for note in notes.get(path, ()):
                 yield from self._wrapped(note, indent=2)
         yield from self._unread(counts)
@@ -297,11 +300,25 @@ class _Page:
         return files
 
     def _unread(self, told: Container[str]) -> Iterator[str]:
-        """Tell which files could not be looked at, as far as no registry has told it."""
+        """Tell which files could not be read, as far as no registry has told it."""
         for file in filter(_is_unread, self._listed()):
             if file.get("path") not in told:
-                text = f"{file.get('path')}: {file.get('state')}: {file.get('detail')}"
+                path, detail = str(file.get("path")), str(file.get("detail", ""))
+                text = detail if detail.startswith(path) else f"{path}: {file.get('state')}: {detail}"
                 yield from self._wrapped(text, style="bad")
+                if file.get("command"):
+                    yield self._command(file["command"])
+
+    def _advice(self, hint: str, command: str | None, indent: int = 2) -> Iterator[str]:
+        for line in advice_lines(hint, command, self._arrow):
+            if command and line == f"{self._arrow} {command}":
+                yield self._command(command, indent)
+            else:
+                yield from self._wrapped(line, indent=indent, style="" if command else "strong")
+
+    def _command(self, command: str, indent: int = 2) -> str:
+        """Return a command's line: never broken, so that it can be pasted from any width."""
+        return self._paint(f"{' ' * indent}{self._arrow} {command}", "strong")
 
     def _wrapped(self, text: str, *, indent: int = 0, style: str = "") -> list[str]:
         if self._width is None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from ecr_refreshd.cli.show import look, showable
 from ecr_refreshd.cli.table import render
+from ecr_refreshd.cli.words import counted
 from ecr_refreshd.core.times import timestamp
 from ecr_refreshd.errors import ControlError
 from ecr_refreshd.host import clock
@@ -26,7 +27,8 @@ _LOOK_AGAIN = timedelta(seconds=1)
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
 _NUMBER = re.compile(r"[0-9]+")
 _CLEAR_LINE, _CLEAR_BELOW = "\x1b[K", "\x1b[J"
-# Without wrapping, each line is one row of the screen whatever its characters' width.
+# Without wrapping, each line is one row of the screen whatever its characters' width. A command that is longer
+# than the window wraps: cut, it could not be copied.
 _NO_WRAP, _WRAP = "\x1b[?7l", "\x1b[?7h"
 
 Document = Mapping[str, Any]
@@ -58,8 +60,9 @@ def watch(ask: Callable[[], Document], remembered: Callable[[], Document], *, as
 
 
 def _unanswered(before: Document, error: ControlError) -> Document:
-    overall = "degraded" if before["overall"] == "ok" else before["overall"]
-    return {**before, "overall": overall, "degraded": [error.message]}
+    overall = "degraded" if before["overall"] in {"ok", "starting", "not-running"} else before["overall"]
+    complaint = {"code": "service.unanswered", "message": error.message, "command": error.command}
+    return {**before, "overall": overall, "degraded": [complaint]}
 
 
 class Picture:
@@ -72,28 +75,42 @@ class Picture:
     def show(self, document: Document, now: datetime) -> None:
         """Draw a document where the one before stands, if that changes anything."""
         size = shutil.get_terminal_size()
-        lines = fitted(showable(render(document, now, look())).split("\n"), size.lines - 1)
+        lines = fitted(showable(render(document, now, look())).split("\n"), size.lines - 1, size.columns)
         if (lines, size.columns) == (self._lines, self._columns):
             return
         up = min(self._rows(size.columns), size.lines - 1)
         start = f"\x1b[{up}A\r" if up else ""
-        body = "".join(f"{line}{_CLEAR_LINE}\n" for line in lines)
+        body = "".join(_drawn(line, size.columns) for line in lines)
         sys.stdout.write(f"{_NO_WRAP}{start}{body}{_CLEAR_BELOW}{_WRAP}")
         sys.stdout.flush()
         self._lines, self._columns = lines, size.columns
 
     def _rows(self, columns: int) -> int:
         """Return how many rows the last picture takes now: a window made narrower breaks its lines anew."""
-        return sum(max(1, -(-len(_STYLE.sub("", line)) // columns)) for line in self._lines)
+        return sum(_rows_of(line, columns) for line in self._lines)
 
 
-def fitted(lines: list[str], rows: int) -> list[str]:
-    """Return so many lines at most, the last of them counting those that had no room."""
+def _rows_of(line: str, columns: int) -> int:
+    return max(1, -(-len(_STYLE.sub("", line)) // columns))
+
+
+def _drawn(line: str, columns: int) -> str:
+    if _rows_of(line, columns) == 1:
+        return f"{line}{_CLEAR_LINE}\n"
+    return f"{_WRAP}{line}{_CLEAR_LINE}{_NO_WRAP}\n"
+
+
+def fitted(lines: list[str], rows: int, columns: int) -> list[str]:
+    """Return the lines that so many rows have room for, the last of them counting those that had none."""
     rows = max(rows, 1)
-    if len(lines) <= rows:
+    needs = [_rows_of(line, columns) for line in lines]
+    if sum(needs) <= rows:
         return lines
-    hidden = len(lines) - rows + 1
-    return [*lines[: rows - 1], f"... and {hidden} more lines; a taller window shows them"]
+    shown = 0
+    while sum(needs[: shown + 1]) < rows:
+        shown += 1
+    hidden = counted(sum(needs[shown:]), "more line")
+    return [*lines[:shown], f"... and {hidden}; a taller window shows them"]
 
 
 class Changes:
@@ -119,5 +136,8 @@ class Changes:
 def essence(document: Document) -> Document:
     """Return a document without what changes by itself while nothing happens."""
     rows = [{**row, "next_renewal_at": None} for row in document["registries"]]
-    degraded = [_NUMBER.sub("#", text) for text in document.get("degraded", ())]
+    degraded = [
+        {**complaint, "message": _NUMBER.sub("#", complaint["message"])}
+        for complaint in document.get("degraded", ())
+    ]
     return {**document, "registries": rows, "degraded": degraded}

@@ -36,6 +36,25 @@ def until(at: datetime, now: datetime, zone: tzinfo) -> str:
     return f"{spoken(at, now, zone)} ({moment(at, now)})"
 
 
+def advice_lines(hint: str, command: str | None, arrow: str) -> list[str]:
+    """Return the lines below a message: words if there are any, then the command behind an arrow.
+
+    Args:
+        hint: the whole advice, which ends in the command; "" for none.
+        command: its part that can be pasted; "" or None: the advice has no such part.
+        arrow: what the place can show.
+    """
+    if not command:
+        return [f"{arrow} {hint}"] if hint else []
+    words = hint.removesuffix(command).strip()
+    return [*([words] if words else []), f"{arrow} {command}"]
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun: ``1 pull``, ``2 files``, ``3 registries``."""
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 def read_time(text: object) -> datetime | None:
     """Return the UTC time that an ISO-8601 text names, None for anything else."""
     if not isinstance(text, str):

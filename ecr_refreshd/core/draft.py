@@ -35,7 +35,8 @@ class Candidate:
         places: where it was found, in words.
         profile: who is to be asked, "" for the ambient chain, None if nobody can be told.
         chosen_by: why this one.
-        others: further profiles of its account.
+        others: further profiles that fit.
+        reason: why this one, where the rule alone does not say it.
         partition: of its region, "" if no such region is known.
     """
 
@@ -45,6 +46,7 @@ class Candidate:
     chosen_by: ChosenBy = ChosenBy.ACCOUNT
     others: tuple[str, ...] = ()
     partition: str = ""
+    reason: str = ""
 
 
 def draft(found: Iterable[Candidate], unresolved: Sequence[str], commented: Sequence[str] = ()) -> str:
@@ -57,9 +59,7 @@ def draft(found: Iterable[Candidate], unresolved: Sequence[str], commented: Sequ
     """
     lines = [
         "# Proposed by `ecr-refreshd init`. Every key, with its default: ecr-refreshd config show",
-        "# With registries named here, those that merely stand in docker's files are not kept; to keep them too:",
-        "# [discover]",
-        '# adopt = "always"',
+        "# Registries found in docker's and podman's files are kept as well, whether they are named here or not.",
     ]
     groups = _grouped(found)
     for group in groups:
@@ -82,7 +82,7 @@ def _grouped(found: Iterable[Candidate]) -> list[list[Candidate]]:
         host = hosts.parse(each.host)
         key: tuple[str, ...] = (each.host,)
         if host is not None and host.account and each.partition and _is_classic(each):
-            key = (host.account, each.partition, str(each.profile), str(each.chosen_by))
+            key = (host.account, each.partition, str(each.profile), str(each.chosen_by), each.reason)
         groups.setdefault(key, []).append(each)
     return list(groups.values())
 
@@ -107,9 +107,11 @@ def _table(group: Sequence[Candidate]) -> list[str]:
     else:
         lines.append(f"host = {_text(first.host)}")
     if first.profile is None:
-        lines.append('# profile = "NAME"   # no profile fits this account; make one with: aws configure sso')
+        lines.append(f'# profile = "NAME"   # {_comment(first.reason or "no profile fits this account")}')
     else:
-        lines.append(f"profile = {_text(first.profile)}   # {_WHY[first.chosen_by]}")
+        lines.append(
+            f"profile = {_text(first.profile)}   # {_comment(first.reason) or _WHY[first.chosen_by]}"
+        )
     others = dict.fromkeys(name for each in group for name in each.others)
     if others:
         lines.append(f"# {_comment(', '.join(others))} would fit too.")

@@ -28,7 +28,10 @@ def life_left(state: State, host: str, plan: Plan, now: Instant) -> timedelta:
         if entry.kind is EntryKind.HELPER:
             continue  # its life is that of the helper's answer
         left = _ZERO
-        if sink.view is not None and host not in sink.view.shadows and entry.kind is EntryKind.TOKEN:
+        served = None if sink.view is None else sink.view.served.get(host)
+        if served is not None and served.until is not None:
+            left = served.until - now.wall
+        elif sink.view is not None and host not in sink.view.shadows and entry.kind is EntryKind.TOKEN:
             ours = token is not None and token.fingerprint == entry.fingerprint
             end = token.expires_at if token is not None and ours else entry.expires_hint
             left = _ZERO if end is None else end - now.wall

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ecr_refreshd.core import logins
+from ecr_refreshd.core import fallback, logins
 from ecr_refreshd.core.decisions import Decision, Fetch, Wake
 from ecr_refreshd.core.granting import lane_of
 from ecr_refreshd.core.model import Category, Grant, Instant
@@ -37,21 +37,24 @@ def settle(state: State, now: Instant, plan: Plan, wake: Wake) -> tuple[State, t
             due.append(key)
         elif _goes_along(facts, at, now):
             soon.append(key)
+    due += fallback.due(state, now, plan, wake)
     if not due:
         return state, ()
     grants = dict(state.grants)
     orders = []
     for key in due + soon:
-        registry = by_grant[key][0]
         facts = state.grant(key)
         grants[key] = replace(
             facts, serial=facts.serial + 1, fetching=now.boot, asked=False, changed=False, retry_at=None
         )
-        orders.append(FetchOrder(_grant(registry), facts.serial + 1, registry.standing))
+        orders.append(FetchOrder(_grant(key, plan), facts.serial + 1, plan.standing_of(key)))
     return replace(state, grants=grants), (Fetch(tuple(orders)),)
 
 
-def _grant(registry: Registry) -> Grant:
+def _grant(key: str, plan: Plan) -> Grant:
+    if (spare := plan.spares().get(key)) is not None:
+        return spare.candidate.grant
+    registry = plan.by_grant()[key][0]
     if registry.grant is None:
         raise AssertionError("by_grant lists only registries with a grant")
     return registry.grant

@@ -17,7 +17,10 @@ from ecr_refreshd.core.state import GrantFacts, LoginFacts, Plan, State
 
 _ZERO = timedelta(0)
 FETCH_LOST = timedelta(seconds=150)
-"""A fetch is answered within 90 s (DESIGN 5); one that never is, was lost with whoever should have answered."""
+"""Fetches are answered within 30 s of their beginning, eight or more at a time (DESIGN 5). Where for so long none
+is answered, those under way were lost with the process that should have answered."""
+_TURN = timedelta(seconds=30)
+"""What one fetch may take of another's time while that one waits for its turn."""
 _PAST = 64
 """Earlier tokens remembered per grant: more than two days of hourly ones, and none lives that long."""
 _FREE_NUDGES = 3
@@ -33,26 +36,42 @@ def with_grant(state: State, key: str, facts: GrantFacts) -> State:
 
 def lane_of(plan: Plan, key: str) -> str:
     """Return the login that a grant hangs on, "" if it has none of its own on disk."""
-    served = plan.by_grant().get(key)
-    return served[0].standing.lane if served else ""
+    return plan.standing_of(key).lane
 
 
 def give_up_lost(state: State, now: Instant) -> State:
-    """Count fetches that will never be answered as failures."""
+    """Count fetches that will never be answered as failures.
+
+    Of two hundred slow ones most wait for their turn: as long as others are answered, none of them is lost. Only
+    where more time has passed than all before it could take, was it forgotten.
+    """
+    waiting = sum(facts.fetching is not None for facts in state.grants.values())
     for key, facts in state.grants.items():
-        if facts.fetching is not None and now.boot - facts.fetching > FETCH_LOST:
+        if facts.fetching is None:
+            continue
+        since_any = now.boot - max(facts.fetching, state.answered or facts.fetching)
+        if since_any > FETCH_LOST or now.boot - facts.fetching > FETCH_LOST + _TURN * (waiting - 1):
             lost = Failure(Category.TRANSIENT, "fetch.lost", "The process that asks AWS never answered.")
             state = with_grant(state, key, _failed(facts, lost, now, pause=_ZERO))
     return state
 
 
 def fetched(state: State, event: FetchSucceeded, now: Instant, plan: Plan) -> State:
-    """Take a new token."""
+    """Take a new token; also one that comes after it was given up: it was asked for, and it is good."""
+    state = replace(state, answered=now.boot)
     facts = state.grant(event.grant)
-    if facts.serial != event.serial or facts.fetching is None:
+    is_expected = facts.serial == event.serial and facts.fetching is not None
+    if not is_expected and not _is_better(event, facts, now):
         return state
+    under_way = None if is_expected else facts.fetching
     past = facts.past if facts.token is None else (facts.token.fingerprint, *facts.past)
-    facts = GrantFacts(token=event.token, past=past[:_PAST], serial=facts.serial, announced=facts.announced)
+    facts = GrantFacts(
+        token=event.token,
+        past=past[:_PAST],
+        serial=facts.serial,
+        fetching=under_way,
+        announced=facts.announced,
+    )
     state = with_grant(state, event.grant, facts)
     for path, sink in state.sinks.items():
         # The files still carry the token before this one; that is nobody's doing.
@@ -67,13 +86,23 @@ def fetched(state: State, event: FetchSucceeded, now: Instant, plan: Plan) -> St
     return state
 
 
+def _is_better(event: FetchSucceeded, facts: GrantFacts, now: Instant) -> bool:
+    """Return whether an answer that nobody waits for any more is newer than what there is."""
+    held = facts.token
+    is_newer = held is None or event.token.expires_at > held.expires_at
+    return event.serial <= facts.serial and is_newer and alive(event.token, now)
+
+
 def _served(plan: Plan, host: str, key: str) -> bool:
     registry = plan.registries.get(host)
-    return registry is not None and registry.grant is not None and registry.grant.key == key
+    if registry is None or registry.grant is None:
+        return False
+    return registry.grant.key == key or any(each.grant.key == key for each in registry.spares)
 
 
 def refused(state: State, event: FetchFailed, now: Instant, plan: Plan) -> State:
     """Take a failure: it keeps the good token, and says when to try again."""
+    state = replace(state, answered=now.boot)
     facts = state.grant(event.grant)
     if facts.serial != event.serial or facts.fetching is None:
         return state
@@ -151,7 +180,7 @@ def logins_seen(state: State, event: LoginsSeen, now: Instant, plan: Plan) -> St
         state = replace(state, logins={**state.logins, lane: facts})
         if not changed or not login.alive:
             continue
-        keys = [key for key in plan.by_grant() if lane_of(plan, key) == lane]
+        keys = [key for key in (*plan.by_grant(), *plan.spares()) if lane_of(plan, key) == lane]
         for key in keys:
             state = with_grant(state, key, nudged(state.grant(key), now))
     return state

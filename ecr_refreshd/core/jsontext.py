@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from ecr_refreshd.core.notjson import recognised
+
 MAX_DEPTH = 10_000
 """Go's own limit on nesting; a deeper document is an error to docker and podman."""
 
@@ -24,13 +26,15 @@ class JsonError(ValueError):
     Attributes:
         reason: plain words; never a piece of the document, which holds secrets.
         line, column: from 1, in characters.
+        is_whole: the reason is true of the whole document, and the place tells nothing.
     """
 
-    def __init__(self, reason: str, line: int, column: int) -> None:
-        super().__init__(f"line {line}, column {column}: {reason}")
+    def __init__(self, reason: str, line: int, column: int, *, is_whole: bool = False) -> None:
+        super().__init__(reason if is_whole else f"line {line}, column {column}: {reason}")
         self.reason = reason
         self.line = line
         self.column = column
+        self.is_whole = is_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ def scan(data: bytes, opened: frozenset[str] = NOTHING_OPENED) -> Document:
     """
     text = data.decode("latin-1")
     if data.startswith(b"\xef\xbb\xbf"):
-        fail(text, 0, "the file starts with a byte order mark, which docker and podman reject")
+        _malformed(text, 0, "a byte order mark")
     start = _skip_space(text, 0)
     if start == len(text):
         return Document(data, text, None, start, start)
@@ -115,10 +119,10 @@ def scan(data: bytes, opened: frozenset[str] = NOTHING_OPENED) -> Document:
         root = scan_object(text, start, opened)
         end = root.end
     else:
-        fail(text, start, "the document is not an object")
+        _malformed(text, start, "the document is not an object")
     rest = _skip_space(text, end)
     if rest != len(text):
-        fail(text, rest, "text stands after the end of the document")
+        _malformed(text, rest, "text stands after the end of the document")
     return Document(data, text, root, start, end)
 
 
@@ -134,13 +138,13 @@ def scan_object(text: str, start: int, opened: frozenset[str] = NOTHING_OPENED, 
         return JsonObject(start, at + 1, ())
     while True:
         if text[at : at + 1] != '"':
-            fail(text, at, "a key in double quotes is expected here")
+            _malformed(text, at, "a key in double quotes is expected here")
         name, colon = _value(text, at, depth)
         if not name.isascii():
             name = json.loads(text[at:colon].encode("latin-1").decode("utf-8", "replace"), strict=False)
         value_at = _skip_space(text, colon)
         if text[value_at : value_at + 1] != ":":
-            fail(text, value_at, "a colon is expected after the key")
+            _malformed(text, value_at, "a colon is expected after the key")
         value_at = _skip_space(text, value_at + 1)
         if opened and text[value_at : value_at + 1] == "{" and folded(name) in opened:
             value: Any = scan_object(text, value_at, depth=depth + 1)
@@ -152,7 +156,7 @@ def scan_object(text: str, start: int, opened: frozenset[str] = NOTHING_OPENED, 
         if text[at : at + 1] == "}":
             return JsonObject(start, at + 1, tuple(members))
         if text[at : at + 1] != ",":
-            fail(text, at, "a comma or a closing brace is expected here")
+            _malformed(text, at, "a comma or a closing brace is expected here")
         at = _skip_space(text, at + 1)
 
 
@@ -161,7 +165,15 @@ def folded(name: str) -> str:
     return name.replace("\u017f", "s").replace("\u212a", "k").lower()
 
 
-def fail(text: str, at: int, reason: str) -> NoReturn:
+def _malformed(text: str, at: int, reason: str) -> NoReturn:
+    """Raise the error for a place at which the text is no JSON, with what the text is instead if that is seen."""
+    found = recognised(text, at)
+    if found is None:
+        fail(text, at, reason)
+    fail(text, min(at, len(text) - 1), found.text, is_whole=found.is_whole)
+
+
+def fail(text: str, at: int, reason: str, *, is_whole: bool = False) -> NoReturn:
     """Raise the error for this place.
 
     Raises:
@@ -171,7 +183,7 @@ def fail(text: str, at: int, reason: str) -> NoReturn:
         at, reason = len(text), f"the file ends too early: {reason}"
     bol = text.rfind("\n", 0, at) + 1
     column = len(text[bol:at].encode("latin-1").decode("utf-8", "replace")) + 1
-    raise JsonError(reason, text.count("\n", 0, at) + 1, column)
+    raise JsonError(reason, text.count("\n", 0, at) + 1, column, is_whole=is_whole)
 
 
 _space = re.compile(r"[ \t\n\r]*").match
@@ -210,7 +222,7 @@ def _value(text: str, at: int, depth: int) -> tuple[Any, int]:
     if not reason:
         end = _skip_deep(text, at, depth)
         return Deep(text[at:end]), end
-    fail(text, place, reason.removesuffix(" at").removesuffix(" starting"))
+    _malformed(text, place, reason.removesuffix(" at").removesuffix(" starting"))
 
 
 _token = re.compile(
@@ -236,20 +248,20 @@ def _skip_deep(text: str, at: int, depth: int) -> int:
     while True:
         found = _token(text, at)
         if found is None:
-            fail(text, _skip_space(text, at), "what stands here is not JSON")
+            _malformed(text, _skip_space(text, at), "what stands here is not JSON")
         kind = found["mark"] or found.lastgroup or ""
         if expected == "after":
             step = {",": "key" if stack[-1] == "{" else "value", "}" if stack[-1] == "{" else "]": "after"}
         else:
             step = _NEXT[expected]
         if kind not in step:
-            fail(text, found.start(found.lastgroup or 0), "this mark or value is not expected here")
+            _malformed(text, found.start(found.lastgroup or 0), "this mark or value is not expected here")
         expected = step[kind]
         at = found.end()
         if kind in ("{", "["):
             stack.append(kind)
             if len(stack) + depth > MAX_DEPTH:
-                fail(text, at - 1, f"values are nested more than {MAX_DEPTH} deep")
+                _malformed(text, at - 1, f"values are nested more than {MAX_DEPTH} deep")
         elif kind in ("}", "]"):
             stack.pop()
         if not stack:

@@ -6,7 +6,7 @@ nothing the second time.
 
 Its promises (each is a property test, tests/core/test_promises.py):
 
-1. At most one fetch per grant is under way; a stale answer changes nothing.
+1. At most one fetch per grant is under way; of stale answers only a token counts, if it is newer than the last.
 2. Nothing waits for ever on a worker that died.
 3. If a file differs from a living token that it should carry, a write follows within the longest pause.
 4. An expired token is never written; a living one stays while renewal fails.
@@ -22,7 +22,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from ecr_refreshd.core import granting, notices, pauses, probing, sighting
+from ecr_refreshd.core import fallback, granting, notices, pauses, probing, sighting
 from ecr_refreshd.core.decisions import Decision
 from ecr_refreshd.core.events import (
     AnswerWanted,
@@ -114,7 +114,7 @@ def _refresh_asked(state: State, hosts: frozenset[str], plan: Plan) -> State:
     grants = {
         r.grant.key for h in wanted if (r := plan.registries.get(h)) is not None and r.grant is not None
     }
-    state = granting.asked(state, sorted(grants))
+    state = granting.asked(state, sorted(grants | fallback.asked_with(wanted, plan)))
     carriers = Carriers.of(state, plan)
     for file in plan.files:
         sink = state.sink(file.path)

@@ -6,12 +6,12 @@ restart asks AWS for nothing (DESIGN 5). Anything unreadable in a memory is as i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from ecr_refreshd.core import report
+from ecr_refreshd.core import fallback, report
 from ecr_refreshd.core.model import Category, Failure, Instant, Login, Notice, Owed, Token
 from ecr_refreshd.core.state import GrantFacts, LoginFacts, NoticeFacts, Pause, Plan, State
 from ecr_refreshd.core.times import timestamp
@@ -19,10 +19,17 @@ from ecr_refreshd.core.times import timestamp
 SCHEMA = 1
 
 
-def remember(state: State, plan: Plan, adopted: tuple[str, ...], document: report.Document) -> dict[str, Any]:
+def remember(
+    state: State,
+    plan: Plan,
+    adopted: tuple[str, ...],
+    document: report.Document,
+    *,
+    dropped: Iterable[str] = (),
+) -> dict[str, Any]:
     """Return the state file's contents."""
     grants: dict[str, Any] = {}
-    for key in (*plan.by_grant(), *_retired(state, plan)):
+    for key in (*plan.by_grant(), *plan.spares(), *_retired(state, plan)):
         facts = state.grant(key)
         if facts.token is not None:
             grants[key] = {
@@ -35,10 +42,16 @@ def remember(state: State, plan: Plan, adopted: tuple[str, ...], document: repor
         if facts.failure is not None and facts.failure.category is not Category.TRANSIENT:
             # So that a restart neither asks AWS for what a dead login cannot give, nor tells a person twice.
             grants.setdefault(key, {})["failure"] = _failure_row(facts.failure)
+    for key in plan.spares():
+        # So that the one that worked serves after a restart too, and is not asked for behind others again.
+        failure, tries = state.grant(key).failure, state.grant(key).tries
+        if failure is not None:
+            grants.setdefault(key, {}).update({"failure": _failure_row(failure), "tries": tries})
     return {
         "schema": SCHEMA,
         "seed": plan.seed,
         "adopted": list(adopted),
+        "dropped": sorted(dropped),
         "grants": grants,
         "heals": dict(state.heals),
         "owed": {path: _owed_row(owed) for path, owed in state.owed.items()},
@@ -91,13 +104,16 @@ def recall(memory: Mapping[str, Any], now: Instant) -> State:
             continue
         past = row.get("past")
         texts = tuple(p for p in past if isinstance(p, str)) if isinstance(past, list) else ()
+        tries = row.get("tries")
+        passed = failure if isinstance(tries, int) else None
+        pause = timedelta(0) if passed is None else fallback.again_in(passed, int(tries or 0), now)
         grants[str(key)] = GrantFacts(
             token=token,
             past=texts,
             failure=failure,
-            tries=1 if failure is not None else 0,
+            tries=(tries if isinstance(tries, int) else 1) if failure is not None else 0,
             # Where the disk shows the login to be dead, nobody is asked all the same (core/fetching.py).
-            retry_at=now.boot if failure is not None else None,
+            retry_at=now.boot + pause if failure is not None else None,
             announced=str(row.get("announced", "")),
         )
     heals = memory.get("heals")
@@ -223,6 +239,19 @@ def adopted(memory: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the hosts that earlier runs adopted."""
     hosts = memory.get("adopted")
     return tuple(h for h in hosts if isinstance(h, str)) if isinstance(hosts, list) else ()
+
+
+def dropped(memory: Mapping[str, Any]) -> frozenset[str]:
+    """Return the hosts that a configuration named in an earlier run, whether it still does or not."""
+    hosts, status = memory.get("dropped"), memory.get("status")
+    rows = status.get("registries") if isinstance(status, dict) else None
+    named = [
+        row.get("host")
+        for row in (rows if isinstance(rows, list) else [])
+        if isinstance(row, dict) and row.get("origin") == "config"
+    ]
+    known = [*(hosts if isinstance(hosts, list) else []), *named]
+    return frozenset(host for host in known if isinstance(host, str))
 
 
 def seed(memory: Mapping[str, Any]) -> str:

@@ -224,12 +224,32 @@ class Owed:
 
 
 @dataclass(frozen=True, slots=True)
+class ServedElsewhere:
+    """A host for which the program that docker asks in place of us has a credential that works.
+
+    Attributes:
+        program: its name, such as ``docker-credential-ecr-login``.
+        until: when its credential ends, as that says itself (UTC); None if it does not.
+        at: when it was asked (UTC).
+    """
+
+    program: str
+    until: datetime | None
+    at: datetime
+
+    def holds(self, now: datetime) -> bool:
+        """Return whether its credential has not ended."""
+        return self.until is None or now < self.until
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """One look at one file.
 
     Attributes:
         entries: what stands under each host that was asked about.
         shadows: host -> why nothing is written for it there (``credHelpers`` names another program).
+        served: those of `shadows` for which the program that docker asks instead has a working credential.
         unread: host -> why docker does not read what is written for it there.
         helped: those asked about whose clients are to be sent to our credential helper.
         both: those of `helped` whose token stands in the file too.
@@ -252,6 +272,7 @@ class View:
 
     entries: dict[str, Entry] = field(default_factory=dict)
     shadows: dict[str, str] = field(default_factory=dict)
+    served: dict[str, ServedElsewhere] = field(default_factory=dict)
     unread: dict[str, str] = field(default_factory=dict)
     helped: frozenset[str] = frozenset()
     both: frozenset[str] = frozenset()
@@ -286,10 +307,19 @@ def expiry_hint(auth: str) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A principal that could serve a registry, and the rule that proposes it."""
+    """A principal that could serve a registry, and the rule that proposes it.
+
+    Attributes:
+        fits: its account is the registry's, as far as is known; False for those that are tried across accounts.
+        other_account: its account is known to be another than the registry's.
+        variable: the environment variable that names it, "" if none does.
+    """
 
     principal: Principal
     chosen_by: ChosenBy
+    fits: bool = True
+    other_account: bool = False
+    variable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +341,21 @@ class Login:
     expires_at: datetime | None = None
     ends_at: datetime | None = None
     torn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What the service does less well than it should, as `status` lists it under ``degraded``.
+
+    Attributes:
+        code: short and stable, such as ``config.invalid``; code that reacts to a complaint compares this.
+        message: what is wrong, in one or two sentences. Never holds a secret.
+        command: what helps, to be pasted as it is; "" if no command does.
+    """
+
+    code: str
+    message: str
+    command: str = ""
 
 
 @dataclass(frozen=True, slots=True)

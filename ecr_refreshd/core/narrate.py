@@ -59,9 +59,9 @@ def _people(before: State, after: State) -> Iterator[Remark]:
     for key, told in after.notices.items():
         known = before.notices.get(key)
         if known is None:
-            yield Remark(
-                "warning", "notice.raised", {"key": key, "title": told.notice.title, "body": told.notice.body}
-            )
+            notice = told.notice
+            fields = {"key": key, "title": notice.title, "body": notice.body, "command": notice.command}
+            yield Remark("warning", "notice.raised", fields)
         elif told.problems != known.problems and told.problems:
             yield Remark("warning", "notice.undelivered", {"key": key, "problems": list(told.problems)})
     for key in before.notices.keys() - after.notices.keys():
@@ -115,6 +115,7 @@ def _grant(
             "code": failure.code,
             "message": failure.message,
             "hint": failure.hint,
+            "command": failure.command,
             "valid_until": timestamp(None if new.token is None or lost else new.token.expires_at),
         }
         yield Remark(level, "grant.failed", fields)
@@ -122,6 +123,10 @@ def _grant(
 
 def _failures(sink: SinkFacts) -> dict[str, Failure]:
     return {} if sink.view is None else sink.view.failures
+
+
+def _advice(failure: Failure) -> dict[str, str]:
+    return {"hint": failure.hint, "command": failure.command}
 
 
 def _sink(path: str, old: SinkFacts, new: SinkFacts) -> Iterator[Remark]:
@@ -132,10 +137,10 @@ def _sink(path: str, old: SinkFacts, new: SinkFacts) -> Iterator[Remark]:
     for host, failure in _failures(new).items():
         if _failures(old).get(host) != failure:
             fields = {"path": path, "host": host, "code": failure.code, "message": failure.message}
-            yield Remark("warning", "sink.unwritable", {**fields, "hint": failure.hint})
+            yield Remark("warning", "sink.unwritable", {**fields, **_advice(failure)})
     problem = new.failure
     if problem is not None and (old.failure is None or old.failure.message != problem.message):
-        fields = {"path": path, "code": problem.code, "message": problem.message, "hint": problem.hint}
-        yield Remark("warning", f"sink.{new.state}", fields)
+        fields = {"path": path, "code": problem.code, "message": problem.message}
+        yield Remark("warning", f"sink.{new.state}", {**fields, **_advice(problem)})
     if old.failure is not None and problem is None:
         yield Remark("info", "sink.recovered", {"path": path})

@@ -5,18 +5,20 @@ A plan is made anew whenever one of these changes; the facts (core/state.py) out
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, tzinfo
+from types import MappingProxyType
 
-from ecr_refreshd.core import hosts
+from ecr_refreshd.core import fallback, hosts
+from ecr_refreshd.core.fallback import Rank
 from ecr_refreshd.core.hosts import RegistryHost
 from ecr_refreshd.core.model import Category, Choice, ChosenBy, Failure, Grant, Principal, Standing
 from ecr_refreshd.core.ports import Profiles
 from ecr_refreshd.core.settings import RegistrySetting, Settings
-from ecr_refreshd.core.state import FilePlan, Plan, Registry
+from ecr_refreshd.core.state import Candidate, FilePlan, Plan, Registry
 
-MOST_ADOPTED = 200
+MOST_ADOPTED = 1000
 
 
 def make(
@@ -27,7 +29,7 @@ def make(
     regions: Mapping[str, str],
     *,
     seed: str,
-    denied: Collection[str] = frozenset(),
+    passed: Mapping[str, Rank] = MappingProxyType({}),
     zone: tzinfo = UTC,
 ) -> Plan:
     """Return the plan.
@@ -39,46 +41,46 @@ def make(
         profiles: the AWS files, read.
         regions: region -> partition, as botocore knows them.
         seed: this installation's own, for jitter.
-        denied: keys of grants that AWS denied; a registry whose profile was found by its account goes on to
-            the next profile of that account.
+        passed: the grants that are passed over (`core.fallback`), where another candidate serves.
         zone: in which times for people are written.
     """
     registries: dict[str, Registry] = {}
     for setting in settings.registries:
-        main = _registry(setting, "config", profiles, regions, denied)
+        main = _registry(setting, "config", profiles, regions, passed)
         registries[main.host] = main
         for alias in setting.aliases:
             registries[alias] = replace(main, host=alias)
-    found = tuple(adopted)
-    for host in adoptable(settings, found):
+    found = {}
+    for host in adoptable(settings, adopted):
         if host not in registries:
             setting = RegistrySetting(host, renew=settings.renew, heal=settings.heal, probe=settings.probe)
-            registries[host] = _registry(setting, "adopted", profiles, regions, denied)
+            found[host] = _registry(setting, "adopted", profiles, regions, passed)
+    kept = _within_limit(found)
     return Plan(
-        registries,
+        registries | kept,
         tuple(files),
         seed,
         settings.renew.startup_splay,
         settings.notify.warn_before,
         {f"sso:{name}": length for name, length in settings.notify.sso_session_duration.items()},
         zone,
-        passed_over=frozenset(_passed_over(settings, found)) - registries.keys(),
+        left_out=tuple(host for host in found if host not in kept),
     )
 
 
-def _passed_over(settings: Settings, found: Iterable[str]) -> Iterator[str]:
-    """Yield the hosts that were kept as long as no registry was named: whoever names the first may not know."""
-    if settings.discover.adopt == "auto" and settings.registries:
-        names = (host.name for text in found if (host := hosts.parse(text)) is not None)
-        yield from (name for name in names if not settings.discover.ignores(name))
-
-
 def adoptable(settings: Settings, found: Iterable[str]) -> tuple[str, ...]:
-    """Return which of the hosts that stand in files are kept, at most 200, in the order they were found."""
-    if not settings.adopts:
+    """Return which of the hosts that stand in files may be adopted, in the order they were found."""
+    if not settings.discover.adopt:
         return ()
     names = dict.fromkeys(host.name for text in found if (host := hosts.parse(text)) is not None)
-    return tuple(name for name in names if not settings.discover.ignores(name))[:MOST_ADOPTED]
+    return tuple(name for name in names if not settings.discover.ignores(name))
+
+
+def _within_limit(found: Mapping[str, Registry]) -> dict[str, Registry]:
+    """Return the adopted registries that are kept: first those for which a principal can be asked."""
+    by_use = sorted(found, key=lambda host: found[host].grant is None)
+    kept = frozenset(by_use[:MOST_ADOPTED])
+    return {host: registry for host, registry in found.items() if host in kept}
 
 
 def _registry(
@@ -86,7 +88,7 @@ def _registry(
     origin: str,
     profiles: Profiles,
     regions: Mapping[str, str],
-    denied: Collection[str],
+    passed: Mapping[str, Rank],
 ) -> Registry:
     host = hosts.parse(setting.host)
     if host is None:
@@ -112,10 +114,18 @@ def _registry(
         choices = profiles.choices(host)
     if not choices:
         return replace(blank, blocked=profiles.nobody_for(host))
-    grants = [(choice, _grant(setting, host, choice)) for choice in choices]
-    choice, grant = _first_allowed(grants, denied)
+    candidates = tuple(
+        Candidate(choice, grant, profiles.standing(grant.principal))
+        for choice, grant in ((each, _grant(setting, host, each)) for each in choices)
+    )
+    best, spares = fallback.chosen(candidates, passed)
     return replace(
-        blank, grant=grant, chosen_by=choice.chosen_by, standing=profiles.standing(grant.principal)
+        blank,
+        grant=best.grant,
+        chosen_by=best.choice.chosen_by,
+        standing=best.standing,
+        candidates=candidates,
+        spares=spares,
     )
 
 
@@ -127,13 +137,6 @@ def _grant(setting: RegistrySetting, host: RegistryHost, choice: Choice) -> Gran
         session_name=setting.session_name,
     )
     return Grant(principal, host.service, host.region, host.fips, host.dualstack, setting.endpoint_url)
-
-
-def _first_allowed(grants: list[tuple[Choice, Grant]], denied: Collection[str]) -> tuple[Choice, Grant]:
-    for choice, grant in grants:
-        if choice.chosen_by is not ChosenBy.ACCOUNT or grant.key not in denied:
-            return choice, grant
-    return grants[0]
 
 
 def _unknown_region(host: RegistryHost) -> Failure:

@@ -15,6 +15,7 @@ from ecr_refreshd.core.events import Event, FetchFailed, FetchSucceeded
 from ecr_refreshd.core.hosts import RegistryHost
 from ecr_refreshd.core.model import (
     Choice,
+    Complaint,
     Failure,
     Grant,
     Instant,
@@ -116,11 +117,11 @@ class Watcher(Protocol):
 
     @property
     def alive(self) -> bool:
-        """Return whether its threads really work, or the sentences of `check` say what does not."""
+        """Return whether its threads really work, or the complaints of `check` say what does not."""
         ...
 
-    def check(self) -> tuple[str, ...]:
-        """Return a sentence for each thing that is degraded, as far as is known by now.
+    def check(self) -> tuple[Complaint, ...]:
+        """Return a complaint for each thing that is degraded, as far as is known by now.
 
         What has died is mended, and what no event told of is found, within a tick.
         """

@@ -13,7 +13,8 @@ from typing import Any
 
 from ecr_refreshd.core.fetching import renewal_of
 from ecr_refreshd.core.healing import OTHER_LOGINS, Verdict
-from ecr_refreshd.core.model import Category, EntryKind, Failure, Instant, Notice, SinkState
+from ecr_refreshd.core.model import Category, Complaint, EntryKind, Failure, Instant, Notice, SinkState
+from ecr_refreshd.core.plan import MOST_ADOPTED
 from ecr_refreshd.core.schedule import alive, just_resumed
 from ecr_refreshd.core.sighting import CONTESTED_AFTER, lives
 from ecr_refreshd.core.state import (
@@ -27,11 +28,19 @@ from ecr_refreshd.core.state import (
     State,
 )
 from ecr_refreshd.core.times import timestamp
-from ecr_refreshd.core.writing import Carriers, is_ours, judgement_of
+from ecr_refreshd.core.writing import (
+    Carriers,
+    is_ours,
+    judgement_of,
+    served_elsewhere,
+    serves_elsewhere,
+)
 
 SCHEMA = 1
 EXIT_CODES = {"ok": 0, "failed": 1, "login-required": 3, "degraded": 4}
 NOT_RUNNING = 5
+CONFIG_INVALID = "config.invalid"
+"""The complaint about settings that cannot be used, while older ones are in force."""
 
 Row = dict[str, Any]
 Document = dict[str, Any]
@@ -44,7 +53,7 @@ class About:
     pid: int | None
     version: str
     started_at: datetime | None
-    degraded: tuple[str, ...] = ()
+    degraded: tuple[Complaint, ...] = ()
 
 
 def document(state: State, plan: Plan, now: Instant, about: About) -> Document:
@@ -56,20 +65,39 @@ def document(state: State, plan: Plan, now: Instant, about: About) -> Document:
     }
     carriers = Carriers.of(state, plan)
     rows = [_row(registry, renewals, carriers, state, plan, now) for registry in plan.registries.values()]
-    files = [_file(file, state, plan) for file in plan.files]
+    files = [_file(file, state) for file in plan.files]
     # Which registries stand in a file that cannot be looked at, nobody knows.
     blind = not rows and any("state" in file for file in files)
+    left_out = _left_out(state, plan)
+    of_rows = overall(rows, now.wall)
     return {
         "schema": SCHEMA,
         "pid": about.pid,
         "version": about.version,
         "started_at": timestamp(about.started_at),
-        "overall": "degraded" if blind else overall(rows, now.wall),
-        "degraded": list(about.degraded),
+        "overall": "degraded" if blind or (left_out and of_rows == "ok") else of_rows,
+        "degraded": [_complaint(complaint) for complaint in (*about.degraded, *left_out)],
         "registries": rows,
         "files": [file for file in files if file["notes"] or "state" in file],
         "notices": [_notice(facts) for facts in state.notices.values()],
     }
+
+
+def _complaint(complaint: Complaint) -> Row:
+    return {"code": complaint.code, "message": complaint.message, "command": complaint.command}
+
+
+def _left_out(state: State, plan: Plan) -> list[Complaint]:
+    """Return a complaint about the hosts in files that are not kept because too many stand there."""
+    views = [view for file in plan.files if (view := state.sink(file.path).view) is not None]
+    in_files = frozenset(host for view in views for host in view.ecr_hosts)
+    hosts = [host for host in plan.left_out if host in in_files]
+    if not hosts:
+        return []
+    are = "1 registry is" if len(hosts) == 1 else f"{len(hosts)} registries are"
+    kept = f"at most {MOST_ADOPTED:,} found in docker's files are kept"
+    text = f"{are} skipped, such as {hosts[0]}: {kept}. List those no longer needed under [discover] ignore."
+    return [Complaint("discover.limit", text)]
 
 
 def _notice(facts: NoticeFacts) -> Row:
@@ -104,17 +132,25 @@ def _row(
     token = facts.token
     rows = (_sink_row(file, registry, carriers, state, now) for file in plan.files)
     sinks = [row for row in rows if row is not None]
+    elsewhere = served_elsewhere(state, plan, carriers, registry.host, now)
     foreign = None if token is not None else _foreign_end(registry, state, plan)
+    if elsewhere is not None and token is None:
+        foreign = elsewhere.until or foreign
     principal = None if registry.grant is None else registry.grant.principal
     pause = state.pauses.get(registry.host)
     probe = state.probes.get(registry.host)
     return {
         "host": registry.host,
-        "phase": "paused" if pause is not None else _phase(registry, facts, state, now, foreign),
+        "phase": "paused"
+        if pause is not None
+        else "fresh"
+        if elsewhere is not None
+        else _phase(registry, facts, state, now, foreign),
         "origin": registry.origin,
         "grant": key or None,
         "expires_at": timestamp(foreign if token is None else token.expires_at),
         "obtained_at": timestamp(None if remembered is None else remembered.obtained_at),
+        "served_by": None if elsewhere is None else elsewhere.program,
         "worked": remembered is not None or _worked(registry, state, plan, now),
         "next_renewal_at": timestamp(_next_try(facts, renewals.get(key), now)),
         "fingerprint": None if token is None else token.fingerprint,
@@ -126,6 +162,7 @@ def _row(
             "sso_session": registry.standing.sso_session or None,
             "chosen_by": str(registry.chosen_by),
             "login_backed": registry.standing.login_backed,
+            **_choice(registry),
         },
         "region": registry.region,
         "account": registry.account,
@@ -135,6 +172,17 @@ def _row(
         "paused_until": None if pause is None else timestamp(pause.until),
         "paused_by": None if pause is None else pause.by,
         "probe": None if probe is None or not probe.answer else _probe(probe),
+    }
+
+
+def _choice(registry: Registry) -> Row:
+    """Return what else is to be known of who was chosen: by which variable, and which other profiles fit."""
+    others = [each.choice for each in registry.candidates if each.grant != registry.grant]
+    used = next((each.choice for each in registry.candidates if each.grant == registry.grant), None)
+    return {
+        "variable": used.variable or None if used is not None else None,
+        "other_account": used is not None and used.other_account,
+        "also_fits": [each.principal.profile for each in others if each.fits and each.principal.profile],
     }
 
 
@@ -156,16 +204,10 @@ def _is_lost(facts: GrantFacts, state: State, plan: Plan) -> bool:
     return looked and facts.token is not None and facts.token.auth is None
 
 
-def _file(file: FilePlan, state: State, plan: Plan) -> Row:
+def _file(file: FilePlan, state: State) -> Row:
     sink = state.sink(file.path)
     view = sink.view
     notes = [] if view is None else list(view.notes)
-    left = [] if view is None else [host for host in view.ecr_hosts if host in plan.passed_over]
-    if left:
-        notes.append(
-            f"Not kept, since the settings name other registries: {', '.join(left)}. To keep what stands here "
-            'too: adopt = "always" under [discover].'
-        )
     row: Row = {"path": file.path, "notes": notes}
     if view is None and sink.failure is not None:
         row |= {"state": sink.state, "detail": _said(sink.failure)}
@@ -236,6 +278,9 @@ def _sink_row(
     if sink.failure is not None and sink.failure.hint and detail == _said(sink.failure):
         row |= {"hint": sink.failure.hint, "command": sink.failure.command}
     entry = sink.entry(registry.host)
+    if standing is SinkState.FOREIGN and serves_elsewhere(sink, registry.host, now):
+        until = sink.view.served[registry.host].until if sink.view is not None else None
+        return row | {"works": True, "kept_until": timestamp(until)}
     judgement = judgement_of(state, sink, registry, now) if standing is SinkState.FOREIGN else None
     if judgement is not None and judgement.until is not None:
         row["kept_until"] = timestamp(judgement.until)
@@ -258,7 +303,9 @@ def _sink_state(registry: Registry, sink: SinkFacts, state: State, now: Instant)
             return SinkState.MISSING, "not looked at yet"
         return SinkState(sink.state), _said(sink.failure)
     if host in sink.view.shadows:
-        return SinkState.SHADOWED, sink.view.shadows[host]
+        # A credential that another program brings is as good as one that it wrote.
+        works = serves_elsewhere(sink, host, now)
+        return SinkState.FOREIGN if works else SinkState.SHADOWED, sink.view.shadows[host]
     judgement = judgement_of(state, sink, registry, now)
     if judgement is not None and judgement.verdict in {Verdict.KEEP, Verdict.LEAVE}:
         if judgement.verdict is Verdict.LEAVE:
@@ -323,6 +370,8 @@ def _waits(row: Row) -> bool:
 
 
 def _valid(row: Row, now: datetime) -> bool:
+    if row.get("served_by"):
+        return True
     return row["expires_at"] is not None and datetime.fromisoformat(row["expires_at"]) > now
 
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Literal
 
 from ecr_refreshd.core.dockerconfig import OURS, Routes
+from ecr_refreshd.core.model import ServedElsewhere
 
 Mode = Literal["auto", "auths", "helper", "both", "store"]
 Dialect = Literal["docker", "containers"]
@@ -42,6 +43,32 @@ class Means:
     remark: str = ""
     unseen: str = ""
 
+    @property
+    def is_found_everywhere(self) -> bool:
+        """Return whether our helper runs for cron too, on the barest PATH there is."""
+        return not (self.helper or self.remark)
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramAnswer:
+    """What the helper or store that docker asks in place of us says of a host.
+
+    Attributes:
+        served: it has a credential that works; None if not.
+        reason: why not, as part of a sentence.
+    """
+
+    served: ServedElsewhere | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The program that docker asks for a host now, and whether it is left alone whatever it answers."""
+
+    store: str
+    is_kept: bool
+
 
 @dataclass(frozen=True, slots=True)
 class Routing:
@@ -59,7 +86,31 @@ class Routing:
     reason: str = ""
 
 
-def routing(host: str, routes: Routes, mode: Mode, dialect: Dialect, means: Means) -> Routing:
+def asked_instead(host: str, routes: Routes, mode: Mode, dialect: Dialect, means: Means) -> Asked | None:
+    """Return the program that has to be asked for a host before its way is chosen, None if none has.
+
+    That is another helper that the file names for it, which is left alone; or the store, before a line of ours
+    takes the host from it, where the line would break docker for programs with a bare PATH. The arguments are
+    those of `routing`.
+    """
+    named = routes.helpers.get(host)
+    wants_helper = mode in {"helper", "both"}
+    if named not in {None, "", OURS}:
+        return None if wants_helper and not means.helper else Asked(str(named), is_kept=True)
+    store = "" if named is not None else store_for(routes, dialect, means)
+    if mode != "auto" or store in {"", OURS} or means.is_found_everywhere:
+        return None
+    return Asked(store, is_kept=False)
+
+
+def routing(
+    host: str,
+    routes: Routes,
+    mode: Mode,
+    dialect: Dialect,
+    means: Means,
+    answer: ProgramAnswer | None = None,
+) -> Routing:
     """Return the way that a host's token takes in a file.
 
     Args:
@@ -68,11 +119,16 @@ def routing(host: str, routes: Routes, mode: Mode, dialect: Dialect, means: Mean
         mode: what the user wants.
         dialect: ``docker`` for config.json; ``containers`` for an auth.json, whose readers ignore ``credsStore``.
         means: what the machine offers.
+        answer: of the program that `asked_instead` names; None where it names none, or that was not asked.
     """
+    asked = asked_instead(host, routes, mode, dialect, means)
     named = routes.helpers.get(host)
     wants_helper = mode in {"helper", "both"}
-    if named not in {None, "", OURS} and not (wants_helper and not means.helper):
-        return Routing(Way.ELSEWHERE, reason=_left_alone(str(named), wanted=wants_helper, means=means))
+    if asked is not None and asked.is_kept:
+        wanted = means.helper if wants_helper else None
+        return Routing(Way.ELSEWHERE, reason=_left_alone(asked.store, wanted, answer))
+    if asked is not None and answer is not None and answer.served is not None:
+        return Routing(Way.ELSEWHERE, reason=_what_works_stays(answer.served, means))
     # Our own line does not count: it goes where it is of no use. An empty one means this file's entries.
     store = "" if named == "" else store_for(routes, dialect, means)
     if wants_helper or store == OURS or (mode == "auto" and (named == OURS or store)):
@@ -115,15 +171,24 @@ def ignored_by_docker(host: str, routes: Routes, dialect: Dialect, means: Means)
     )
 
 
-def _left_alone(named: str, *, wanted: bool, means: Means) -> str:
-    if wanted:
-        return (
-            f"credHelpers names docker-credential-{named} for this host, and it cannot be taken over: "
-            f"{means.helper}"
-        )
+def _left_alone(named: str, problem: str | None, answer: ProgramAnswer | None) -> str:
+    program = f"docker-credential-{named}"
+    if problem is not None:
+        return f"credHelpers names {program} for this host, and it cannot be taken over: {problem}"
+    if answer is not None and answer.served is not None:
+        return f"Served by {program}, which credHelpers names for this host."
+    why = f"{program}, which credHelpers names for this host, does not serve it"
+    why += f": {answer.reason}." if answer is not None and answer.reason else "."
     return (
-        f"credHelpers names docker-credential-{named} for this host, and clients ask nothing else; it is left "
-        'alone. To be served from here, remove that line, or set mode = "helper" in [docker].'
+        f'{why} Fix that program; or delete the line, or set mode = "helper" in [docker], to have the host '
+        "served from here."
+    )
+
+
+def _what_works_stays(served: ServedElsewhere, means: Means) -> str:
+    return (
+        f"Served by {served.program}, which stays in place. To have it served from here: "
+        f"{means.helper or means.remark}"
     )
 
 

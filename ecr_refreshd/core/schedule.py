@@ -75,6 +75,11 @@ def pause_after_resume(tries: int, chance: float) -> timedelta:
     return whole / 2 + whole / 2 * chance
 
 
+def stubborn_pause(tries: int) -> timedelta:
+    """Return how long to wait after the `tries`-th failure in a row that time alone seldom mends."""
+    return _STUBBORN[min(max(tries, 1), len(_STUBBORN)) - 1]
+
+
 def pause_after(failure: Failure, tries: int, remaining: timedelta, chance: float) -> timedelta:
     """Return how long to wait after the `tries`-th failure in a row (1 is the first).
 
@@ -83,7 +88,7 @@ def pause_after(failure: Failure, tries: int, remaining: timedelta, chance: floa
     (aws-sdk-net #4341). Denials, wrong settings and logins wait 15 min, 1 h, 4 h.
     """
     if failure.category is not Category.TRANSIENT:
-        return _STUBBORN[min(tries, len(_STUBBORN)) - 1]
+        return stubborn_pause(tries)
     first = _FIRST_PAUSE_THROTTLED if failure.throttled else _FIRST_PAUSE
     cap = min(max(remaining / 10, _LEAST_CAP), _MOST_CAP)
     whole = min(first * (1 << min(tries - 1, 20)), cap)

@@ -14,7 +14,6 @@ from datetime import timedelta
 from ecr_refreshd.core.durations import Window
 from ecr_refreshd.core.secret import Secret
 
-ADOPT = ("auto", "always", "never")
 MODES = ("auto", "auths", "helper", "both", "store")
 PROBE_WHEN = ("off", "doubt", "always")
 ON_LOGOUT = ("heal", "respect")
@@ -28,12 +27,12 @@ class Discover:
     """Which hosts that stand in the user's files are kept without being configured.
 
     Attributes:
-        adopt: ``auto`` (only without any registry table), ``always`` or ``never``.
+        adopt: registries found in docker's and podman's files are kept, beside those that are configured.
         ignore: hosts, or patterns in which ``*`` stands for any text and ``?`` for one character; a pattern
             must match the whole host.
     """
 
-    adopt: str = "auto"
+    adopt: bool = True
     ignore: tuple[str, ...] = ()
 
     def ignores(self, host: str) -> bool:
@@ -52,12 +51,13 @@ class Docker:
     Attributes:
         files: as written, absolute or from ``~/``; empty means the default files.
         mode: how a token gets to its readers (section 6 of the design).
-        file_mode: permission bits of files that carry a token.
+        file_mode: permission bits of files that carry a token; None ("keep") leaves what a group or an access
+            list was given, and takes from a file that everyone could read all but its owner's.
     """
 
     files: tuple[str, ...] = ()
     mode: str = "auto"
-    file_mode: int = 0o600
+    file_mode: int | None = None
 
 
 _RENEW_AT = Window(0.50, 0.67)
@@ -201,6 +201,6 @@ class Settings:
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
-    def adopts(self) -> bool:
-        """Return whether hosts that merely stand in the user's files are kept too."""
-        return self.discover.adopt == "always" or (self.discover.adopt == "auto" and not self.registries)
+    def named(self) -> frozenset[str]:
+        """Return the hosts that are configured, aliases included."""
+        return frozenset(name for each in self.registries for name in (each.host, *each.aliases))

@@ -36,6 +36,10 @@ _NAMES: dict[type, str] = {
     time: "a time",
 }
 
+_FLAG_WORDS = {
+    "true": ("true", "yes", "on", "auto", "always"),
+    "false": ("false", "no", "off", "never"),
+}
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEY_MATERIAL = re.compile(
     r"SECRET|PASSW|TOKEN|CREDENTIAL|PRIVATE_KEY|ACCESS_KEY|API_?KEY|BEARER", re.IGNORECASE
@@ -68,9 +72,14 @@ def text(raw: object) -> str:
 
 def flag(raw: object) -> bool:
     """Either true or false."""
-    if not isinstance(raw, bool):
-        raise WrongValueError(f"must be true or false (without quotes), not {type_name(raw)}")
-    return raw
+    if isinstance(raw, bool):
+        return raw
+    word = raw.strip().lower() if isinstance(raw, str) else ""
+    wrong = "must be true or false (without quotes), not"
+    for meant, words in _FLAG_WORDS.items():
+        if word in words:
+            raise WrongValueError(f'{wrong} "{word}" (nearest: {meant})')
+    raise WrongValueError(f"{wrong} {type_name(raw)}")
 
 
 def one_of(choices: tuple[str, ...]) -> Callable[[object], str]:
@@ -107,13 +116,16 @@ def window(raw: object) -> Window:
     return parse_window(text(raw))
 
 
-def file_mode(raw: object) -> int:
-    """Permission bits that let the owner write and nobody outside the group read."""
+def file_mode(raw: object) -> int | None:
+    """Permission bits that let the owner write and nobody outside the group read; None for ``keep``."""
     if type(raw) is int:
         raise WrongValueError('must be text in quotes: write "0600"')
     word = text(raw)
+    if word == "keep":
+        return None
     if not re.fullmatch(r"(?:0o?)?[0-7]{3}", word):
-        raise WrongValueError(f'{shown(word)} is not an octal file mode; write "0600" or "0640"')
+        near = ' (nearest: "keep")' if nearest(word, ("keep",)) else ""
+        raise WrongValueError(f'{shown(word)} is neither "keep" nor an octal file mode such as "0640"{near}')
     mode = int(word, 8)
     if mode & 0o007:
         raise WrongValueError(

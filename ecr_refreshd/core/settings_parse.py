@@ -16,7 +16,6 @@ from ecr_refreshd.core import settings_names as names
 from ecr_refreshd.core import tomlslips
 from ecr_refreshd.core.durations import shown
 from ecr_refreshd.core.settings import (
-    ADOPT,
     LOG_FORMATS,
     LOG_LEVELS,
     MODES,
@@ -93,17 +92,15 @@ def _read_tables(root: Table, regions: Mapping[str, str]) -> Settings:
     )
     root.close()
     registries = RegistryTables(regions, common, root.notes).read(registry_tables)
-    if not registry_tables and common.discover.adopt == "never":
-        root.notes.warn(
-            ("discover", "adopt"), "nothing is kept: no [[registry]] is named and none is adopted"
-        )
+    if not registry_tables and not common.discover.adopt:
+        root.notes.warn(("discover", "adopt"), "no registry is kept: no [[registry]] is configured")
     return replace(common, registries=registries)
 
 
 def _read_discover(table: Table) -> Discover:
     default = Discover()
     value = Discover(
-        adopt=table.take("adopt", kinds.one_of(ADOPT), default.adopt),
+        adopt=table.take("adopt", kinds.flag, default.adopt),
         ignore=table.take_list("ignore", names.pattern, default.ignore),
     )
     table.close()

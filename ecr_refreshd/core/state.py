@@ -5,12 +5,13 @@ A phase is derived for display and never stored, so it cannot be wrong for longe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from ecr_refreshd.core.model import (
     ABSENT,
+    Choice,
     ChosenBy,
     Entry,
     Failure,
@@ -27,6 +28,23 @@ from ecr_refreshd.core.settings import Renew
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A principal that could serve a registry, and the call that it would make."""
+
+    choice: Choice
+    grant: Grant
+    standing: Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Spare:
+    """A candidate that serves no registry because it failed, and the hosts that it would come first for."""
+
+    candidate: Candidate
+    hosts: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Registry:
     """A host to be kept fresh, and how.
 
@@ -37,6 +55,8 @@ class Registry:
         replace_foreign: a credential that somebody else wrote is overwritten at once.
         respects_logout: a `docker logout` pauses the host instead of being healed.
         probe: when the registry itself is asked: ``off``, ``doubt`` or ``always``.
+        candidates: who could serve it, best first; `grant` is one of theirs.
+        spares: those of the candidates that failed, and are asked again beside the one that serves.
     """
 
     host: str
@@ -51,6 +71,8 @@ class Registry:
     respects_logout: bool = False
     probe: str = "doubt"
     blocked: Failure | None = None
+    candidates: tuple[Candidate, ...] = ()
+    spares: tuple[Candidate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +98,7 @@ class Plan:
         warn_before: how long before the known end of a login its notice comes.
         session_lengths: by lane, how long a login lasts whose end is not on disk, as configured.
         zone: in which times for people are written.
-        passed_over: hosts that stand in the files and are kept no more, since the configuration names others.
+        left_out: adoptable hosts beyond the most that are adopted.
     """
 
     registries: Mapping[str, Registry] = field(default_factory=dict)
@@ -86,8 +108,9 @@ class Plan:
     warn_before: timedelta = timedelta(minutes=30)
     session_lengths: Mapping[str, timedelta] = field(default_factory=dict)
     zone: tzinfo = UTC
-    passed_over: frozenset[str] = frozenset()
+    left_out: tuple[str, ...] = ()
     _served: Mapping[str, list[Registry]] = field(init=False, compare=False, repr=False)
+    _spares: Mapping[str, Spare] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Group the registries once: a thousand of them are asked about several times a turn."""
@@ -96,10 +119,33 @@ class Plan:
             if registry.grant is not None:
                 served.setdefault(registry.grant.key, []).append(registry)
         object.__setattr__(self, "_served", served)
+        object.__setattr__(self, "_spares", _spares(self.registries.values(), served))
 
     def by_grant(self) -> Mapping[str, list[Registry]]:
         """Return the registries that each grant serves, by the grant's key."""
         return self._served
+
+    def spares(self) -> Mapping[str, Spare]:
+        """Return the candidates that failed and serve no registry now, by their grant's key."""
+        return self._spares
+
+    def standing_of(self, key: str) -> Standing:
+        """Return what the AWS files say of the principal of a grant."""
+        if served := self._served.get(key):
+            return served[0].standing
+        spare = self._spares.get(key)
+        return Standing() if spare is None else spare.candidate.standing
+
+
+def _spares(registries: Iterable[Registry], served: Collection[str]) -> dict[str, Spare]:
+    found: dict[str, Spare] = {}
+    for registry in registries:
+        for candidate in registry.spares:
+            key = candidate.grant.key
+            if key not in served:
+                hosts = found[key].hosts if key in found else frozenset()
+                found[key] = Spare(candidate, hosts | {registry.host})
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +331,7 @@ class State:
         turned: when the newest event came, by both clocks; `resumed` is when a long silence before one ended
             (suspend-counting).
         owed: by file, what is to be given back.
+        answered: suspend-counting time of the newest answer to any fetch.
         wanted: by host, when a client last asked our helper and nothing lay ready (suspend-counting).
         pauses: by host; `logouts` and `replaced` say when a host's logout was first healed, and when another
             kind of login was last replaced by ours (UTC).
@@ -306,6 +353,7 @@ class State:
     turned: Instant | None = None
     resumed: timedelta | None = None
     owed: Mapping[str, Owed] = field(default_factory=dict)
+    answered: timedelta | None = None
     wanted: Mapping[str, timedelta] = field(default_factory=dict)
     pauses: Mapping[str, Pause] = field(default_factory=dict)
     logouts: Mapping[str, datetime] = field(default_factory=dict)

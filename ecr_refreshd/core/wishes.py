@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
 
 from ecr_refreshd.core import plan
-from ecr_refreshd.core.events import Event, FetchFailed, SinkSeen
-from ecr_refreshd.core.model import Category
+from ecr_refreshd.core.events import Event, SinkSeen
+from ecr_refreshd.core.fallback import Rank
 from ecr_refreshd.core.ports import Profiles
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.state import FilePlan, Plan
@@ -17,7 +17,10 @@ class Wishes:
     """The makings of a plan.
 
     Attributes:
+        settings: the configuration in force; `configure` takes a new one.
         adopted: hosts that stand in the files, or once did, in the order in which they were found.
+        dropped: hosts that the configuration named and names no more. Their entries are ours, so that they stand
+            in a file is no reason to adopt them.
     """
 
     def __init__(
@@ -28,29 +31,52 @@ class Wishes:
         adopted: Iterable[str],
         seed: str,
         zone: tzinfo,
+        *,
+        dropped: Iterable[str] = (),
     ) -> None:
         self.settings = settings
         self.adopted = dict.fromkeys(adopted)
+        self.dropped = frozenset(dropped) - settings.named if settings.registries else frozenset()
+        self._in_files: dict[str, tuple[str, ...]] = {}
         self._profiles = profiles
         self._regions = regions
         self._seed = seed
         self._zone = zone
-        self._denied: set[str] = set()
+        self._passed: Mapping[str, Rank] = {}
 
     def learn(self, events: Iterable[Event]) -> bool:
         """Take from events what is wanted from now on; returns whether the plan is to be made anew."""
-        known = len(self.adopted), len(self._denied)
+        known = len(self.adopted)
         for event in events:
             if isinstance(event, SinkSeen):
-                self.adopted.update(dict.fromkeys(event.view.ecr_hosts))
-            elif isinstance(event, FetchFailed) and event.failure.category is Category.DENIED:
-                self._denied.add(event.grant)
-        return (len(self.adopted), len(self._denied)) != known
+                self._find(event.path, event.view.ecr_hosts)
+        return len(self.adopted) != known
+
+    def pass_over(self, passed: Mapping[str, Rank]) -> bool:
+        """Take whose principals are passed over from now on; returns whether the plan is to be made anew."""
+        changed = passed != self._passed
+        self._passed = passed
+        return changed
+
+    def configure(self, settings: Settings) -> None:
+        """Take a new configuration; one that names no registry means that all in the files are adopted."""
+        self.dropped = (self.dropped | self.settings.named) - settings.named
+        self.settings = settings
+        if not settings.registries:
+            self.dropped = frozenset()
+            for path, found in self._in_files.items():
+                self._find(path, found)
+
+    def _find(self, path: str, found: tuple[str, ...]) -> None:
+        self._in_files[path] = found
+        if self.dropped:  # what is in no file any more is found anew when it comes back
+            self.dropped &= {host for each in self._in_files.values() for host in each}
+        others = self.settings.named | self.dropped
+        self.adopted.update(dict.fromkeys(host for host in found if host not in others))
 
     def reread(self, profiles: Profiles) -> None:
-        """Take new AWS files; what was denied to the old ones may be allowed now."""
+        """Take new AWS files."""
         self._profiles = profiles
-        self._denied.clear()
 
     def plan(self, files: Sequence[FilePlan]) -> Plan:
         """Return the plan."""
@@ -61,6 +87,6 @@ class Wishes:
             self._profiles,
             self._regions,
             seed=self._seed,
-            denied=self._denied,
+            passed=self._passed,
             zone=self._zone,
         )

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ecr_refreshd.core.decisions import Decision, Wake, Write
 from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.healing import OTHER_LOGINS, Judgement, Verdict, judge
 from ecr_refreshd.core.hosts import PUBLIC_HOSTS
-from ecr_refreshd.core.model import Entry, EntryKind, Instant, Owed, Token
+from ecr_refreshd.core.model import Entry, EntryKind, Instant, Owed, ServedElsewhere, Token
 from ecr_refreshd.core.refusing import refusals
 from ecr_refreshd.core.schedule import alive
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.core.state import FilePlan, GrantFacts, HostFacts, Plan, Registry, SinkFacts, State
+
+_LONGEST_LIFE = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,23 @@ def _stood(sink: SinkFacts, host: str) -> bool:
     """Return whether our token stood in a file: then that it is missing is somebody's doing, to be healed."""
     facts = sink.host(host)
     return facts.held or facts.spoiled or facts.wrote_at is not None
+
+
+def serves_elsewhere(sink: SinkFacts, host: str, now: Instant) -> bool:
+    """Return whether the clients of a file get a working credential from another program than our helper."""
+    served = None if sink.view is None else sink.view.served.get(host)
+    return served is not None and served.holds(now.wall)
+
+
+def served_elsewhere(
+    state: State, plan: Plan, carriers: Carriers, host: str, now: Instant
+) -> ServedElsewhere | None:
+    """Return what serves a host in every file that carries it, the one that ends first; None if one needs us."""
+    sinks = [state.sink(f.path) for f in plan.files if carriers.carries(f, host, state.sink(f.path))]
+    if not sinks or not all(serves_elsewhere(sink, host, now) for sink in sinks):
+        return None
+    served = [sink.view.served[host] for sink in sinks if sink.view is not None]
+    return min(served, key=lambda each: each.until or now.wall + _LONGEST_LIFE)
 
 
 def known(sink: SinkFacts, host: str) -> bool:

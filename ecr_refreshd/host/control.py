@@ -25,6 +25,7 @@ from typing import Any
 
 from ecr_refreshd.errors import ControlError, NoServiceError, RefreshdError
 from ecr_refreshd.host.places import private_folder
+from ecr_refreshd.osutil import ownership
 
 _LONGEST_PATH = 103
 """Bytes: `sun_path` has 104 on macOS and 108 on Linux, one of them for the end of the text."""
@@ -170,6 +171,7 @@ class Server:
             self._remove_stale()
             listener.bind(os.fspath(self._path))
             self._path.chmod(0o600)
+            ownership.inherit(str(self._path), str(self._path.parent))
         except OSError as exc:
             raise ControlError(f"{self._path}: no control socket: {exc.strerror}") from exc
 

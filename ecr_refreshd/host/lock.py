@@ -22,6 +22,7 @@ from pathlib import Path
 from ecr_refreshd.errors import LockHeldError, RefreshdError
 from ecr_refreshd.host.clock import pause
 from ecr_refreshd.host.places import private_folder
+from ecr_refreshd.osutil import ownership
 
 _LOOK_AGAIN = timedelta(milliseconds=100)
 _SERVES = "serves"
@@ -61,7 +62,10 @@ class InstanceLock:
         private_folder(self._path.parent)
         try:
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            made = not self._path.exists()
             descriptor = os.open(self._path, flags, 0o600)
+            if made:
+                ownership.inherit(descriptor, str(self._path.parent))
         except OSError as exc:
             raise RefreshdError(f"{self._path}: the lock file cannot be opened: {exc.strerror}") from exc
         try:

@@ -1,4 +1,7 @@
-"""The log: one line per event on stderr, for people, for machines or for the journal, and never a secret.
+"""The log: one line per event on stderr, for people, for programs or for the journal, and never a secret.
+
+For people (``auto``, except in the journal): the time, a mark, and a sentence of `core.logtext`; with the date
+where it is not a terminal, since a file may be read days later.
 
 Rules: one handler, one formatter and one redaction, last before the renderer, for our lines and everybody
 else's; other libraries speak only from warnings on, since botocore's debug lines hold whole tokens
@@ -17,23 +20,29 @@ import urllib.parse
 from collections import OrderedDict
 from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
+from ecr_refreshd.core import logtext
 from ecr_refreshd.core.ports import Log
 from ecr_refreshd.core.secret import Secret
+from ecr_refreshd.host import clock
 from ecr_refreshd.host.lean import lean
 from ecr_refreshd.host.redaction import HIDDEN, redact, scrub
 
 with lean():
     import structlog
-    from structlog.dev import ConsoleRenderer, plain_traceback
     from structlog.stdlib import ProcessorFormatter
     from structlog.typing import Processor
 
 _OURS = "ecr_refreshd"
 _FORMS = ("console", "json", "journald")
+_MARKS = {"critical": ("✗", "x", "31"), "error": ("✗", "x", "31"), "warning": ("!", "!", "33")}
+_GOOD_MARK, _PLAIN_MARK = ("✓", "+", "32"), ("·", "-", "2")
+"""Mark, the same in ASCII, and colour."""
+_REPEATED_WITHIN = timedelta(seconds=5)
 _PRIORITIES = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
 _MOST_SECRETS = 256
 """Texts, two or three per token. An older one is still known by its looks."""
@@ -89,7 +98,7 @@ def set_up(
         stream = Path(os.devnull).open("w")  # noqa: SIM115 - it is open as long as the process lives
     threshold = logging.getLevelNamesMapping()[level.upper()]
     chosen = _chosen(form, stream, environ)
-    prepare = _prepare(chosen)
+    prepare = _prepare(chosen, stream)
     handler = _Handler(stream)
     handler.setFormatter(
         ProcessorFormatter(
@@ -123,7 +132,7 @@ def _chosen(form: str, stream: TextIO, environ: Mapping[str, str]) -> str:
         return form
     if _is_journal(stream, environ):
         return "journald"
-    return "console" if stream.isatty() else "json"
+    return "console"
 
 
 def _is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
@@ -135,10 +144,14 @@ def _is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
     return environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
-def _prepare(form: str) -> list[Processor]:
+def _prepare(form: str, stream: TextIO) -> list[Processor]:
     level: list[Processor] = [structlog.processors.add_log_level]
-    # The journal stamps each line itself.
-    return level if form == "journald" else [*level, structlog.processors.TimeStamper("iso", utc=True)]
+    if form == "journald":
+        return level  # the journal stamps each line itself
+    if form == "json":
+        return [*level, structlog.processors.TimeStamper("iso", utc=True)]
+    local = "%H:%M:%S" if stream.isatty() else "%Y-%m-%d %H:%M:%S"
+    return [*level, structlog.processors.TimeStamper(local, utc=False)]
 
 
 def _renderer(form: str, stream: TextIO, environ: Mapping[str, str]) -> Processor:
@@ -147,17 +160,52 @@ def _renderer(form: str, stream: TextIO, environ: Mapping[str, str]) -> Processo
     if form == "journald":
         return _render_for_journal
     dumb = environ.get("NO_COLOR") or environ.get("TERM", "dumb") == "dumb"
-    # With `rich` installed the default formatter would show local variables.
-    return ConsoleRenderer(colors=stream.isatty() and not dumb, exception_formatter=plain_traceback)
+    has_unicode = (stream.encoding or "ascii").lower().replace("-", "").startswith("utf")
+    return _PeopleRenderer(has_colour=stream.isatty() and not dumb, has_unicode=has_unicode)
+
+
+class _PeopleRenderer:
+    """Renders an event as a line for people: ``21:17:17 ✗ dev: the AWS login has ended → aws sso login``."""
+
+    def __init__(self, *, has_colour: bool, has_unicode: bool) -> None:
+        self._has_colour = has_colour
+        self._has_unicode = has_unicode
+        self._zone = clock.LocalZone()
+        self._last: logtext.Line | None = None
+        self._last_at = timedelta()
+
+    def __call__(self, _logger: object, _name: str, event: MutableMapping[str, Any]) -> str:
+        name, level, now = str(event.get("event", "")), str(event.get("level", "info")), clock.now()
+        line = logtext.line(name, event, now.wall, self._zone)
+        if line == self._last and now.boot - self._last_at < _REPEATED_WITHIN:
+            return ""  # one cause that several grants of a profile have
+        self._last, self._last_at = line, now.boot
+        mark, plain, colour = _MARKS.get(level) or (_GOOD_MARK if line.good else _PLAIN_MARK)
+        if name == "service.started":
+            return self._shown(self._paint(line.text, "1"))
+        arrow = "→" if self._has_unicode else "->"
+        advice = f" {arrow} {self._paint(line.command, '1')}" if line.command else ""
+        symbol = self._paint(mark if self._has_unicode else plain, colour)
+        head = f"{self._paint(str(event.get('timestamp', '')), '2')} {symbol} {line.text}{advice}"
+        more = [str(event[part]) for part in ("exception", "stack") if part in event]
+        return self._shown("\n".join([head, *more]))
+
+    def _paint(self, text: str, colour: str) -> str:
+        return f"\x1b[{colour}m{text}\x1b[0m" if self._has_colour else text
+
+    def _shown(self, text: str) -> str:
+        return text if self._has_unicode else text.encode("ascii", "replace").decode()
 
 
 def _render_for_journal(_logger: object, _name: str, event: MutableMapping[str, Any]) -> str:
     """Return lines with a priority each: the journal takes every line for a message of its own."""
     priority = _PRIORITIES.get(str(event.pop("level", "info")), 6)
     more = [str(event.pop(name)) for name in ("exception", "stack") if name in event]
-    head = " ".join(
-        [str(event.pop("event", "")), *(f"{name}={_word(value)}" for name, value in event.items())]
-    )
+    name = str(event.pop("event", ""))
+    if event.get("hint") == event.get("command"):
+        event.pop("hint", None)
+    fields = (f"{name}={_word(value)}" for name, value in event.items() if value not in (None, "", [], {}))
+    head = " ".join([name, *fields])
     return "\n".join(f"<{priority}>{line}" for text in (head, *more) for line in text.splitlines())
 
 
@@ -184,6 +232,18 @@ class _Redactor:
 
 
 class _Handler(logging.StreamHandler[TextIO]):
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line, unless the renderer has left it out."""
+        try:
+            text = self.format(record)
+            if text:
+                self.stream.write(f"{text}\n")
+                self.flush()
+        except RecursionError:
+            raise
+        except Exception:  # noqa: BLE001 - as the standard library does
+            self.handleError(record)
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the standard library's own name
         """Say that a line is lost, but not what was in it: the default prints the record's arguments."""
         error = sys.exc_info()[0]

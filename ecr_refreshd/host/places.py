@@ -7,16 +7,20 @@ is empty or relative counts as unset, as the XDG Base Directory Specification de
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
-import shlex
+import shutil
 import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from ecr_refreshd.core.remedies import Remedy
+from ecr_refreshd.core.remedies import service as remedies
 from ecr_refreshd.errors import ConfigError
 from ecr_refreshd.host import signpost
+from ecr_refreshd.osutil import ownership
 
 NAME = "ecr-refreshd"
 _MACOS = sys.platform == "darwin"
@@ -34,9 +38,8 @@ def home(environ: Mapping[str, str] = os.environ) -> Path:
     try:
         return Path(pwd.getpwuid(os.geteuid()).pw_dir)
     except KeyError as exc:
-        raise ConfigError(
-            f"There is no HOME, and user id {os.geteuid()} is not in the user database.",
-            hint="Set HOME to a folder of this user.",
+        raise _refused(
+            f"There is no HOME, and user id {os.geteuid()} is not in the user database.", remedies.no_home()
         ) from exc
 
 
@@ -112,30 +115,16 @@ def socket_to_ask(environ: Mapping[str, str] = os.environ) -> Path:
 
 def _closed(folder: Path) -> ConfigError:
     """Return what is wrong on the way to what we keep; a root that had our HOME leaves such folders."""
-    shut, owner, me = _deepest(folder)
-    if not os.access(shut, os.X_OK, effective_ids=True):
-        what = f"{shut} cannot be entered: it"
+    shut = ownership.deepest(folder)
+    if not os.access(shut.path, os.X_OK, effective_ids=True):
+        what = f"{shut.path} cannot be entered: it"
     else:
-        what = f"{folder} cannot be made: {shut}"
-    if owner == me:
-        hint = f"chmod 700 {shlex.quote(str(shut))}"
-    elif shut.is_relative_to(home()):
-        hint = f"sudo chown -R {me} {shlex.quote(str(shut))}"
-    else:
-        hint = "Set HOME to a folder of this user, or ECR_REFRESHD_STATE_DIR to one in which this user may write."
-    return ConfigError(f"{what} belongs to user id {owner}, and you are {me}.", hint=hint)
+        what = f"{folder} cannot be made: {shut.path}"
+    return _refused(f"{what} belongs to {shut.owner}, and you are {shut.user.who}.", remedies.closed(shut))
 
 
-def _deepest(folder: Path) -> tuple[Path, int, int]:
-    """Return the last folder on the way that can be seen, whose it is, and who we are."""
-    seen, owner = folder, os.geteuid()
-    for each in reversed([folder, *folder.parents]):
-        try:
-            owner = each.stat().st_uid
-        except OSError:
-            break
-        seen = each
-    return seen, owner, os.geteuid()
+def _refused(message: str, remedy: Remedy) -> ConfigError:
+    return ConfigError(message, hint=remedy.hint, command=remedy.command)
 
 
 def docker_config(environ: Mapping[str, str] = os.environ) -> Path:
@@ -161,6 +150,28 @@ def containers_auth_files(environ: Mapping[str, str] = os.environ) -> tuple[Path
     return tuple(dict.fromkeys(files))
 
 
+def snap_docker_config(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the config.json of a docker that is a snap, None where docker is none.
+
+    snapd runs it with ``~/snap/docker/current`` for HOME, a link that every refresh of the snap points elsewhere.
+    """
+    folder = home(environ) / "snap" / "docker"
+    program = shutil.which("docker", path=environ.get("PATH", os.defpath)) or ""
+    # /snap/bin/docker is a link to /usr/bin/snap, which goes by the name that it is called.
+    is_snap = program.startswith("/snap/") or os.path.realpath(program) == "/usr/bin/snap"
+    return folder / "current" / ".docker" / "config.json" if is_snap or folder.is_dir() else None
+
+
+def helm_config(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the file in which helm keeps logins of its own, None where there is no helm."""
+    named = environ.get("HELM_REGISTRY_CONFIG")
+    if named:
+        return Path(named).absolute()
+    usual = home(environ) / "Library" / "Preferences" if _MACOS else _config_home(environ)
+    folder = _absolute(environ, "HELM_CONFIG_HOME") or usual / "helm"
+    return folder / "registry" / "config.json" if folder.is_dir() else None
+
+
 def private_folder(path: Path) -> Path:
     """Make a folder that only this user can enter, with its parents where they are missing, and return it.
 
@@ -175,34 +186,30 @@ def private_folder(path: Path) -> Path:
     except OSError as exc:
         if isinstance(exc, PermissionError):
             raise _closed(path) from exc
-        raise ConfigError(
+        raise _refused(
             f"{path}: cannot be made a private folder: {exc.strerror}",
-            hint="Set ECR_REFRESHD_STATE_DIR to a folder in which this user may write.",
+            remedies.cannot_be_made(ownership.deepest(path)),
         ) from exc
-    if status.st_uid != os.geteuid():
-        raise ConfigError(
-            f"{path}: refused, because it belongs to user id {status.st_uid} and you are {os.geteuid()}.",
-            hint="Run it as that user, or set ECR_REFRESHD_STATE_DIR to a folder of this one.",
+    found = ownership.of(path)
+    if not ownership.is_trusted(status.st_uid):
+        raise _refused(
+            f"{path}: refused, because it belongs to {found.owner} and you are {found.user.who}.",
+            remedies.closed(found, of_state=True),
         )
     if status.st_mode & 0o022:
-        raise ConfigError(
-            f"{path}: refused, because others can write in it.",
-            hint=f"If nobody but you has used it: chmod 700 {shlex.quote(str(path))}",
-        )
+        raise _refused(f"{path}: refused, because others can write in it.", remedies.open_to_others(found))
     return path
 
 
 def _make(path: Path) -> None:
-    for folder in reversed([path, *path.parents]):
-        try:
-            folder.mkdir(0o700)
-        except FileExistsError:
-            if not stat.S_ISDIR(folder.stat().st_mode):
-                raise
-        except OSError:
-            # A parent on a read-only file system may answer EROFS although it exists.
-            if not folder.is_dir():
-                raise
+    try:
+        ownership.make_folders(str(path))
+        if not stat.S_ISDIR(path.stat().st_mode):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+    except OSError:
+        # A parent on a read-only file system may answer EROFS although it exists.
+        if not path.is_dir():
+            raise
 
 
 def _config_home(environ: Mapping[str, str]) -> Path:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shlex
 import stat
 from contextlib import suppress
 from pathlib import Path
 
+from ecr_refreshd.core.remedies import service as remedies
 from ecr_refreshd.errors import ConfigError
+from ecr_refreshd.osutil import ownership
 
 _LONGEST = 103
 """Bytes of a socket's path, of which macOS takes no more; it is found by its place alone then."""
@@ -38,6 +39,7 @@ def put(socket: Path, state: Path) -> Path | None:
         name.hardlink_to(socket)
         fresh.unlink(missing_ok=True)
         fresh.symlink_to(name)
+        ownership.inherit(str(fresh), str(post.parent))
         fresh.replace(post)
     except OSError:
         for path in (fresh, name, post):
@@ -85,10 +87,11 @@ def followed(post: Path) -> Path | None:
     ours = len(owners) == 1 and (os.geteuid() in owners or os.geteuid() == 0)
     if ours and not any(folder.st_mode & 0o022 for folder in folders):
         return socket
-    both = " ".join(shlex.quote(str(each.parent)) for each in (post, socket))
+    remedy = remedies.open_to_others(*(ownership.of(str(each.parent)) for each in (post, socket)))
     raise ConfigError(
         f"{post} leads to {socket} and is not followed, because others could have put it there.",
-        hint=f"If nobody but you has: chmod 700 {both}",
+        hint=remedy.hint,
+        command=remedy.command,
     )
 
 

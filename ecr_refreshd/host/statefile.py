@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ecr_refreshd.osutil import ownership
+
 
 def read(path: Path) -> dict[str, Any]:
     """Return what is remembered; empty if there is no file or it cannot be understood. Changes nothing."""
@@ -65,13 +67,14 @@ def _read(path: Path) -> dict[str, Any]:
 
 def write(path: Path, document: Mapping[str, Any]) -> None:
     """Replace the file; raises OSError, and then the old file stands."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ownership.make_folders(str(path.parent))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     temporary.unlink(missing_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     descriptor = os.open(temporary, flags, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            ownership.inherit(descriptor, str(path.parent))
             file.write(json.dumps(document, separators=(",", ":")).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())

@@ -33,6 +33,7 @@ from watchdog.events import (
 from watchdog.observers import Observer
 from watchdog.observers.api import BaseObserver, ObservedWatch
 
+from ecr_refreshd.core.model import Complaint
 from ecr_refreshd.host.folders import Entry, Identity, Spot, contents, nearest, rewritten, spot
 
 _NEWCOMERS = (DirCreatedEvent, DirMovedEvent, FileCreatedEvent, FileMovedEvent)
@@ -83,10 +84,10 @@ class FolderWatcher:
         self._stopped = False
         self._stumbled = ""
         self._observer: BaseObserver | None = None
-        self._no_observer = ""
+        self._no_observer: Complaint | None = None
         self._folders: dict[str, _Folder] = {}
         self._placed: dict[Identity, tuple[_Ear, ObservedWatch]] = {}
-        self._refused: dict[Identity, str] = {}
+        self._refused: dict[Identity, OSError | RuntimeError] = {}
 
     def watch(self, folders: frozenset[str]) -> None:
         """Watch exactly these folders from now on; missing ones as soon as they appear."""
@@ -97,15 +98,15 @@ class FolderWatcher:
                 self._folders[name] = _Folder(name)
             self._mend()
 
-    def check(self) -> tuple[str, ...]:
+    def check(self) -> tuple[Complaint, ...]:
         """Mend what has died, report what no event told of, and say what is degraded."""
         with self._lock:
             appeared = self._mend()
             unheard = [folder.name for folder in self._folders.values() if self._compare(folder)]
             self.looking_at = ""
-            sentences = tuple(self._complaints())
+            complaints = tuple(self._complaints())
         self._report({*appeared, *unheard})
-        return sentences
+        return complaints
 
     @property
     def alive(self) -> bool:
@@ -169,9 +170,10 @@ class FolderWatcher:
             observer = Observer()
             observer.start()
         except (OSError, RuntimeError) as exc:
-            self._no_observer = f"Folders cannot be watched ({_reason(exc)}): {_ONLY_CHECKS}."
+            message = f"Folders cannot be watched ({_reason(exc)}): {_ONLY_CHECKS}."
+            self._no_observer = Complaint(_code(exc), message)
         else:
-            self._observer, self._no_observer = observer, ""
+            self._observer, self._no_observer = observer, None
 
     def _drop_observer(self) -> None:
         self._placed.clear()
@@ -235,7 +237,7 @@ class FolderWatcher:
         except FileNotFoundError:
             return True
         except (OSError, RuntimeError) as exc:
-            self._refused[want.spot.identity] = _reason(exc)
+            self._refused[want.spot.identity] = exc
             return False
         finally:
             self.looking_at = ""
@@ -256,23 +258,33 @@ class FolderWatcher:
             folder.unheard_checks += 1
         return before != folder.seen
 
-    def _complaints(self) -> Iterable[str]:
+    def _complaints(self) -> Iterable[Complaint]:
         if self._stumbled:
-            yield f"An unforeseen error ({self._stumbled}) while a change was reported; the next check sees it."
+            yield Complaint(
+                "watch.failed",
+                f"An unforeseen error ({self._stumbled}) while a change was reported; the next check sees it.",
+            )
             self._stumbled = ""
-        if self._no_observer:
+        if self._no_observer is not None:
             yield self._no_observer
             return
         for folder in sorted(self._folders.values(), key=lambda each: each.name):
             if folder.found is None:
                 continue
             if not folder.found.readable:
-                yield f"{folder.name} cannot be read by this user, so its changes are not seen."
+                yield Complaint(
+                    "watch.unreadable",
+                    f"{folder.name} cannot be read by this user, so its changes are not seen.",
+                )
             elif folder.found.identity in self._refused:
-                reason = self._refused[folder.found.identity]
-                yield f"{folder.name} cannot be watched ({reason}): {_ONLY_CHECKS}."
+                error = self._refused[folder.found.identity]
+                message = f"{folder.name} cannot be watched ({_reason(error)}): {_ONLY_CHECKS}."
+                yield Complaint(_code(error), message)
             elif folder.unheard_checks > 1:  # once may be an event that was still under way
-                yield f"{folder.name} changes without telling (a network file system?): {_ONLY_CHECKS}."
+                yield Complaint(
+                    "watch.unheard",
+                    f"{folder.name} changes without telling (a network file system?): {_ONLY_CHECKS}.",
+                )
 
     def _report(self, paths: Iterable[str]) -> None:
         for path in sorted(paths):
@@ -320,9 +332,21 @@ def _lives(observer: BaseObserver) -> bool:
     return observer.is_alive() and (not isinstance(reader, threading.Thread) or reader.is_alive())
 
 
+_LIMITS = {
+    errno.ENOSPC: ("fs.inotify.max_user_watches", "this user's inotify watches are used up"),
+    errno.EMFILE: (
+        "fs.inotify.max_user_instances",
+        "this user's inotify instances or open files are used up",
+    ),
+}
+"""What the kernel refuses for want of, and the limit to raise: it is the code of the complaint."""
+
+
+def _code(error: OSError | RuntimeError) -> str:
+    known = _LIMITS.get(error.errno or 0) if isinstance(error, OSError) else None
+    return known[0] if known else "watch.refused"
+
+
 def _reason(error: OSError | RuntimeError) -> str:
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return "this user's inotify watches are used up; raise fs.inotify.max_user_watches"
-    if isinstance(error, OSError) and error.errno == errno.EMFILE:
-        return "this user's inotify instances or open files are used up; raise fs.inotify.max_user_instances"
-    return str(error) or type(error).__name__
+    known = _LIMITS.get(error.errno or 0) if isinstance(error, OSError) else None
+    return f"{known[1]}; raise {known[0]}" if known else str(error) or type(error).__name__

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from ecr_refreshd.core.model import Complaint
 from ecr_refreshd.host.watch import FolderWatcher
 
 _ANSWERS_WITHIN = 20.0
@@ -39,7 +40,7 @@ class Watching:
         self._placed: frozenset[str] = frozenset()
         self._stopping = False
         self._since: float | None = None
-        self._sentences: tuple[str, ...] = ()
+        self._complaints: tuple[Complaint, ...] = ()
         self._thread: threading.Thread | None = None
 
     def watch(self, folders: frozenset[str]) -> None:
@@ -48,17 +49,15 @@ class Watching:
             self._folders = folders
             self._start()
 
-    def check(self) -> tuple[str, ...]:
+    def check(self) -> tuple[Complaint, ...]:
         """Return what is degraded, as far as the newest round found out."""
         since = self._since
         hangs = 0.0 if since is None else time.monotonic() - since
         if hangs < _ANSWERS_WITHIN:
-            return self._sentences
+            return self._complaints
         where = self._inner.looking_at or "a folder"
-        return (
-            f"{where} has not answered for {int(hangs)} s; its disk or network share may hang.",
-            *self._sentences,
-        )
+        message = f"{where} has not answered for {int(hangs)} s; its disk or network share may hang."
+        return (Complaint("watch.hangs", message), *self._complaints)
 
     @property
     def alive(self) -> bool:
@@ -103,7 +102,7 @@ class Watching:
                 for folder in sorted(fresh):
                     self._changed(folder)
                 if check:
-                    self._sentences = self._inner.check()
+                    self._complaints = self._inner.check()
                     self._round_due = time.monotonic() + self._every
                 else:
                     self._inner.mend()

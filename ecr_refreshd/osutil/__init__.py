@@ -1,1 +1,1 @@
-"""What every adapter needs of the operating system, once. Knows nothing of AWS, docker or this program's data."""
+"""What every adapter needs of the operating system, once: owners of files, and Python processes of ours."""

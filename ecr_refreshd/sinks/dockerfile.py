@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.dockerconfig import OURS, Config, Reading, Routes, read
 from ecr_refreshd.core.dockerlines import Edits, changed, edited
 from ecr_refreshd.core.dockermerge import merge, merge_back
-from ecr_refreshd.core.model import Entry, EntryKind, Owed, View
+from ecr_refreshd.core.model import ABSENT, Entry, EntryKind, Owed, View
 from ecr_refreshd.core.routing import (
     Dialect,
     Means,
     Mode,
+    ProgramAnswer,
     Routing,
     Way,
+    asked_instead,
     asks_us,
     ignored_by_docker,
     pin_for,
     routing,
 )
 from ecr_refreshd.core.secret import Secret
-from ecr_refreshd.errors import SinkError
+from ecr_refreshd.errors import SinkError, SinkUnwritable
 from ecr_refreshd.sinks import stage
 from ecr_refreshd.sinks.files import Rewritten, mend, rewrite
 from ecr_refreshd.sinks.filestores import FileStores
@@ -31,7 +34,11 @@ from ecr_refreshd.sinks.means import Machine
 from ecr_refreshd.sinks.places import Place, resolve, shown, work_tree
 from ecr_refreshd.sinks.refusals import converted
 
+if TYPE_CHECKING:
+    from ecr_refreshd.sinks.otherprograms import OtherPrograms
+
 _BY_HELPER = frozenset({Way.HELPER, Way.BOTH})
+_NO_PROGRAMS: Mapping[str, str] = {"PATH": "/nonexistent"}
 _NOTHING = frozenset({EntryKind.ABSENT, EntryKind.EMPTY})
 
 
@@ -41,32 +48,44 @@ class DockerFile:
     Args:
         path: the file as the user knows it.
         lock_folder: where the locks among our own processes lie.
-        file_mode: the widest mode a file with a token may have (0o600).
+        file_mode: the widest mode a file with a token may have; None: see `Permissions.narrowed`.
         dialect: ``docker`` for config.json, where a store or a helper beats an entry; ``containers`` for an
             auth.json, whose readers ignore ``credsStore``.
         mode: how its clients are to get their tokens (core/routing.py).
+        runs_programs: its clients find the helpers and stores of this PATH; not so in a snap.
+        is_needed: a file that cannot be reached is a fault, not merely absent.
+
+    Attributes:
+        on_change: called in another thread when a program that the file names has changed its answer.
     """
 
     def __init__(
         self,
         path: str,
         lock_folder: str,
-        file_mode: int = 0o600,
+        file_mode: int | None = None,
         dialect: Dialect = "docker",
         mode: Mode = "auto",
+        *,
+        runs_programs: bool = True,
+        is_needed: bool = True,
     ) -> None:
         self._path = path
         self._lock_folder = lock_folder
         self._file_mode = file_mode
         self._dialect: Dialect = dialect
         self._mode: Mode = mode
-        self._machine = Machine()
+        self._environ = os.environ if runs_programs else _NO_PROGRAMS
+        self._machine = Machine(self._environ)
+        self._is_needed = is_needed
         self._hosts: tuple[str, ...] = ()
         self._notes: tuple[str, ...] = ()
         self._kept: tuple[str, ...] = ()
         self._mended = False
         self._owed = Owed()
         self._stores = FileStores(lock_folder)
+        self._others: OtherPrograms | None = None
+        self.on_change: Callable[[], None] = lambda: None
 
     @property
     def path(self) -> str:
@@ -86,6 +105,14 @@ class DockerFile:
             SinkUnwritable: the file cannot be read, or its links are not to be trusted.
         """
         self._hosts = tuple(hosts)
+        try:
+            return self._looked()
+        except SinkUnwritable:
+            if self._is_needed or os.path.exists(self._path):  # noqa: PTH110 - a text, as everywhere here
+                raise
+            return View(dict.fromkeys(self._hosts, ABSENT), exists=False)
+
+    def _looked(self) -> View:
         place = resolve(self._path)
         with converted(place):
             if not self._mended:
@@ -124,9 +151,8 @@ class DockerFile:
             routes = Config.parse(found.data if found else None).routes()
         tokens: dict[str, dict[str, Secret]] = {}
         removed: dict[str, set[str]] = {}
-        means = self._means(routes)
-        for host in delivery.tokens.keys() | delivery.removed:
-            each = self._routing(host, routes, means)
+        hosts = delivery.tokens.keys() | delivery.removed
+        for host, each in self._routings(hosts, routes, self._means(routes)).items():
             if each.way is Way.STORE and host in delivery.tokens:
                 tokens.setdefault(each.store, {})[host] = delivery.tokens[host]
             elif each.way is Way.STORE:
@@ -153,7 +179,7 @@ class DockerFile:
         lines = frozenset(host for host, name in there.helpers.items() if name == OURS)
         routes = there.without(delivery.released, delivery.restored)
         means = self._means(routes)
-        ways = {host: self._routing(host, routes, means).way for host in delivery.tokens}
+        ways = {host: each.way for host, each in self._routings(delivery.tokens, routes, means).items()}
         sent = {host for host, way in ways.items() if way in _BY_HELPER and host in delivery.answered}
         tokens = {
             host: token for host, token in delivery.tokens.items() if ways[host] in {Way.AUTHS, Way.BOTH}
@@ -179,14 +205,36 @@ class DockerFile:
         self._owed = Owed(pin or self._owed.store, {**self._owed.helpers, **displaced})
         return replace(edits, store=pin)
 
-    def _routing(self, host: str, routes: Routes, means: Means) -> Routing:
-        return routing(host, routes, self._mode, self._dialect, means)
+    def _routings(self, hosts: Iterable[str], routes: Routes, means: Means) -> dict[str, Routing]:
+        hosts = tuple(hosts)
+        answers = self._answers(hosts, routes, means)
+        return {
+            host: routing(host, routes, self._mode, self._dialect, means, answers.get(host)) for host in hosts
+        }
+
+    def _answers(self, hosts: Iterable[str], routes: Routes, means: Means) -> dict[str, ProgramAnswer]:
+        """Return what the programs say that docker asks in place of us, for the hosts where that matters."""
+        asked = {
+            host: (program.store, host)
+            for host in hosts
+            if (program := asked_instead(host, routes, self._mode, self._dialect, means)) is not None
+        }
+        if not asked:
+            return {}
+        if self._others is None:
+            # Imported only now: most files name no other program.
+            from ecr_refreshd.sinks.otherprograms import OtherPrograms  # noqa: PLC0415 - see above
+
+            self._others = OtherPrograms(self._environ, self.on_change)
+        answers = self._others.answers(asked.values())
+        return {host: answers[question] for host, question in asked.items()}
 
     def _view(self, place: Place, data: bytes | None) -> View:
         reading = read(data, self._hosts)
         routes = reading.routes
         means = self._means(routes)
-        routings = {host: self._routing(host, routes, means) for host in self._hosts}
+        answers = self._answers(self._hosts, routes, means)
+        routings = self._routings(self._hosts, routes, means)
         stored = self._in_stores(routings)
         found = {**reading.entries, **stored.entries}
         unseen = stored.failures.keys() - stored.entries.keys()
@@ -208,6 +256,13 @@ class DockerFile:
                 h: _entry(h, found[h], each.way, routes) for h, each in routings.items() if h not in unseen
             },
             shadows={h: each.reason for h, each in routings.items() if each.way is Way.ELSEWHERE},
+            served={
+                h: served
+                for h, each in routings.items()
+                if each.way is Way.ELSEWHERE
+                and (answer := answers.get(h)) is not None
+                and (served := answer.served) is not None
+            },
             unread={h: each.reason for h, each in routings.items() if each.way is Way.AUTHS and each.reason},
             helped=frozenset(host for host, each in routings.items() if each.way in _BY_HELPER),
             both=frozenset(host for host, each in routings.items() if each.way is Way.BOTH),

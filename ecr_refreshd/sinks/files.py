@@ -37,13 +37,13 @@ class Rewritten:
     unfinished: bool = False
 
 
-def rewrite(path: str, lock_folder: str, file_mode: int, contents: Contents) -> Rewritten:
+def rewrite(path: str, lock_folder: str, file_mode: int | None, contents: Contents) -> Rewritten:
     """Rewrite one file.
 
     Args:
         path: as the user knows it; symbolic links are followed.
         lock_folder: where our lock files lie; one for each real file, never removed.
-        file_mode: the widest mode a file with a token may have.
+        file_mode: the widest mode a file with a token may have; None: see `Permissions.narrowed`.
         contents: what is to become of it.
 
     Raises:
@@ -57,7 +57,7 @@ def rewrite(path: str, lock_folder: str, file_mode: int, contents: Contents) -> 
         return job.run()
 
 
-def mend(path: str, lock_folder: str, file_mode: int, contents: Contents) -> Rewritten:
+def mend(path: str, lock_folder: str, file_mode: int | None, contents: Contents) -> Rewritten:
     """See to what a crash left beside a file, and write nothing else. Raises as `rewrite`."""
     place = resolve(path)
     if not leftovers.names(place):

@@ -20,7 +20,9 @@ from ecr_refreshd.core import helperanswer
 from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.helperanswer import REFUSES
 from ecr_refreshd.core.model import ABSENT, Entry, EntryKind, Refusal, View
+from ecr_refreshd.core.remedies import service as remedies
 from ecr_refreshd.errors import SinkError, SinkUnwritable
+from ecr_refreshd.osutil import ownership
 from ecr_refreshd.sinks.lock import locked
 
 _MOST = 1 << 17
@@ -141,9 +143,7 @@ class HelperFolder:
 
     def _prepare(self) -> None:
         try:
-            # Not by `parents`: what it makes is as open as the umask allows.
-            for folder in (Path(self._path).parent, Path(self._path)):
-                folder.mkdir(0o700, parents=True, exist_ok=True)
+            ownership.make_folders(self._path)
             self._judge()
             Path(self._path).chmod(0o700)
         except OSError as error:
@@ -159,11 +159,15 @@ class HelperFolder:
         """Refuse a folder into which somebody else can put an answer. Raises OSError, SinkUnwritable."""
         status = os.lstat(self._path)
         private = stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o022
-        if not private or status.st_uid != os.geteuid():
+        if not private or not ownership.is_trusted(status.st_uid):
+            found = ownership.of(self._path)
+            ours = ownership.is_trusted(status.st_uid)
+            remedy = remedies.open_to_others(found) if ours else remedies.closed(found, of_state=True)
             raise SinkUnwritable(
                 f"{self._path} is no folder in which only you can write; the credential helper does not use it.",
                 code="helper.open",
-                hint=f"chmod 700 {self._path}, or remove it if it is not yours",
+                hint=remedy.hint,
+                command=remedy.command,
             )
 
     def _put(self, name: str, data: bytes, ends: datetime) -> None:
@@ -173,6 +177,7 @@ class HelperFolder:
             fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
         )
         with os.fdopen(descriptor, "wb") as file:
+            ownership.inherit(descriptor, self._path)
             file.write(data)
             file.flush()
             at = int(ends.timestamp())
@@ -191,10 +196,12 @@ class HelperFolder:
         return Path(self._path) / name
 
     def _refused(self, error: OSError) -> SinkUnwritable:
+        remedy = remedies.folder_refuses(ownership.deepest(self._path), error.errno or 0)
         return SinkUnwritable(
             f"{self._path} cannot be used by the credential helper: {error.strerror or type(error).__name__}.",
             code="helper.unwritable",
-            hint=f"ls -ld {self._path}",
+            hint=remedy.hint,
+            command=remedy.command,
         )
 
 

@@ -4,7 +4,7 @@ The lock file is never removed: after an unlink a second process would lock a ne
 """
 
 # A path is bytes here, as the system has it; pathlib takes text only.
-# ruff: noqa: PTH103, PTH118
+# ruff: noqa: PTH118
 from __future__ import annotations
 
 import fcntl
@@ -13,7 +13,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ecr_refreshd.core.remedies import service as remedies
 from ecr_refreshd.errors import SinkContended, SinkUnwritable
+from ecr_refreshd.osutil import ownership
 from ecr_refreshd.sinks.places import shown
 from ecr_refreshd.sinks.waits import attempts
 
@@ -43,17 +45,22 @@ def locked(folder: str, real: bytes, patience: float = _PATIENCE) -> Iterator[No
 
 def _opened(folder: str, name: str, real: bytes) -> int:
     try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        return os.open(
-            os.path.join(folder, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-        )
+        ownership.make_folders(folder)
+        path = os.path.join(folder, name)
+        is_new = not os.path.lexists(path)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        if is_new:
+            ownership.inherit(descriptor, folder)
     except OSError as exc:
+        remedy = remedies.folder_refuses(ownership.deepest(folder), exc.errno or 0)
         raise SinkUnwritable(
             f"{shown(real)} was not written, because its lock cannot be taken in {shown(os.fsencode(folder))}: "
             f"{os.strerror(exc.errno or 0)}.",
             code="sink.lock",
-            hint=f"ls -ld {shown(os.fsencode(folder))}",
+            hint=remedy.hint,
+            command=remedy.command,
         ) from exc
+    return descriptor
 
 
 def _taken(descriptor: int) -> bool:

@@ -9,12 +9,14 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ecr_refreshd.core.dockerconfig import OURS
+from ecr_refreshd.core.remedies import helpers
 from ecr_refreshd.core.routing import Means
 
 if TYPE_CHECKING:
@@ -26,8 +28,8 @@ _KEYCHAIN_MEMORY = 60.0
 """Seconds. A login made meanwhile is written into the file by docker itself, which ends its search."""
 _PROBLEM_MEMORY = 60.0
 """Seconds. A machine that has just been started may answer late once, and must not be held to it."""
-BARE_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
-"""What programs get that no shell has started."""
+BARE_PATH = "/usr/bin:/bin"
+"""The least that a program gets which no shell has started: cron's (Debian 12 has it built in)."""
 _ANSWERS_WITHIN = 5.0
 """Seconds. Where the shell part has to ask Python, an answer takes a fraction of one."""
 
@@ -52,7 +54,7 @@ class Machine:
         found = self._keychain_there() if detects else None
         keychain = found.name if found is not None and found.contents.logins else ""
         unseen = "" if found is None or not found.contents.unseen else _unseen(found)
-        return Means(problem, keychain, "" if problem else _remark(), unseen)
+        return Means(problem, keychain, "" if problem else _remark(self._environ), unseen)
 
     def _helper_problem(self) -> str:
         """Return why our helper cannot be run by its name, "" if it can."""
@@ -103,14 +105,13 @@ def _unseen(found: _Keychain) -> str:
     )
 
 
-def _remark() -> str:
-    """Return what is to be said where programs that a desktop starts do not find our helper, "" if they do."""
+def _remark(environ: Mapping[str, str]) -> str:
+    """Return what is to be said where programs with a bare PATH do not find our helper, "" if they do."""
     if shutil.which(PROGRAM, path=BARE_PATH):
         return ""
-    return (
-        f"Programs that no shell has started (an IDE, cron) may not find {PROGRAM}, and docker then fails there: "
-        f'sudo ln -s "$(command -v {PROGRAM})" /usr/local/bin/'
-    )
+    found = shutil.which(PROGRAM, path=environ.get("PATH", os.defpath)) or PROGRAM
+    remedy = helpers.reach_bare_path(found, BARE_PATH, is_mac=sys.platform == "darwin")
+    return f"cron and other programs with a bare PATH ({BARE_PATH}) do not find {PROGRAM}. {remedy.hint}"
 
 
 @dataclass(frozen=True, slots=True)

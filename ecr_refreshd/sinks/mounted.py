@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 
+from ecr_refreshd.core.remedies import files as remedies
 from ecr_refreshd.errors import SinkUnwritable
+from ecr_refreshd.osutil import ownership
+from ecr_refreshd.sinks import permissions
 from ecr_refreshd.sinks.places import shown
 from ecr_refreshd.sinks.stage import Snapshot, Stage, read_open, write_all
 
@@ -53,18 +55,22 @@ def overwrite(stage: Stage, before: Snapshot, wanted: bytes) -> bytes | None:
 
 def _narrow(stage: Stage, descriptor: int, found: os.stat_result, wanted: bytes) -> None:
     """Take from a file's mode what a file with a token must not have, or refuse the file (promise 6)."""
-    mode = stage.narrowed(found.st_mode, wanted)
+    before = permissions.read(descriptor, found)
+    after = stage.narrowed(before, wanted)
+    if after == before:
+        return
     try:
-        os.fchmod(descriptor, mode)
+        permissions.give(descriptor, after)
     except PermissionError as exc:
-        if mode != stat.S_IMODE(found.st_mode) & 0o777:
-            real = shown(stage.place.real)
-            raise SinkUnwritable(
-                f"{real} may be read by others, and only its owner, uid {found.st_uid}, can change that; no "
-                "token was written to it.",
-                code="sink.owner",
-                hint=f"chmod {mode:04o} {real}, as that user; or allow more with file_mode in [docker]",
-            ) from exc
+        real = shown(stage.place.real)
+        remedy = remedies.narrowed(ownership.of(stage.place.real), after.mode)
+        raise SinkUnwritable(
+            f"{real} may be read by others, and only its owner, {ownership.shown(found.st_uid)}, can change "
+            "that; no token was written to it.",
+            code="sink.owner",
+            hint=remedy.hint,
+            command=remedy.command,
+        ) from exc
 
 
 def _make_room(descriptor: int, old: int, new: int) -> None:

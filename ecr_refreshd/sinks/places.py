@@ -8,11 +8,14 @@ could have put there would make us write a token wherever they like.
 # ruff: noqa: PTH109, PTH115, PTH116, PTH117, PTH118, PTH120, PTH123
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from dataclasses import dataclass
 
+from ecr_refreshd.core.remedies import files as remedies
 from ecr_refreshd.errors import SinkUnwritable
+from ecr_refreshd.osutil import ownership
 
 _MOST_LINKS = 40  # Linux's own limit (MAXSYMLINKS)
 
@@ -58,11 +61,27 @@ def resolve(path: str | bytes) -> Place:
     try:
         return _followed(given if os.path.isabs(given) else os.path.join(os.getcwdb(), given))
     except OSError as exc:
-        raise SinkUnwritable(
-            f"{shown(given)} cannot be followed to its file: {os.strerror(exc.errno or 0)}.",
-            code="sink.unreadable",
-            hint=f"ls -ld {shown(os.path.dirname(given))}",
-        ) from exc
+        raise _not_followed(given, exc.errno or 0) from exc
+
+
+def _not_followed(path: bytes, number: int) -> SinkUnwritable:
+    """Return the error for a path with a folder on its way that lets this user not in."""
+    shut = ownership.deepest(path)
+    if number != errno.EACCES:
+        why, remedy = os.strerror(number), remedies.unexplained([shut.path])
+    elif shut.is_ours:
+        why, remedy = f"the mode of {shut.path} is {shut.mode:04o}", remedies.given_back(shut)
+    else:
+        # A login as root makes the folder and the file, and nobody else sees whether that is there.
+        inside = os.path.realpath(os.path.dirname(path)) == os.fsencode(shut.path)
+        why = f"{shut.path} belongs to {shut.owner} and lets nobody else in"
+        remedy = remedies.given_back(shut, *([shown(path)] if inside else []))
+    return SinkUnwritable(
+        f"{shown(path)} cannot be read or written: {why}.",
+        code="sink.unreadable",
+        hint=remedy.hint,
+        command=remedy.command,
+    )
 
 
 def _followed(nominal: bytes) -> Place:
@@ -96,26 +115,31 @@ def _followed(nominal: bytes) -> Place:
 
 def _judge_link(link: bytes, found: os.stat_result, folder: bytes, nominal: bytes, hops: int) -> None:
     """Refuse a link that is not the user's, root's or the folder owner's, or that others may exchange."""
+    look = remedies.link_not_followed(shown(link))
     if hops > _MOST_LINKS:
         raise SinkUnwritable(
             f"{shown(nominal)} is a circle of symbolic links; nothing was written.",
             code="sink.symlink",
-            hint=f"ls -l {shown(link)}",
+            hint=look.hint,
+            command=look.command,
         )
     around = os.stat(folder)
     if found.st_uid not in {os.geteuid(), 0, around.st_uid}:
         raise SinkUnwritable(
-            f"{shown(link)} is a symbolic link that belongs to uid {found.st_uid}, a stranger to its folder; it "
-            "was not followed, and nothing was written.",
+            f"{shown(link)} is a symbolic link that belongs to {ownership.shown(found.st_uid)}, who owns neither "
+            "its folder nor this process; it was not followed, and nothing was written.",
             code="sink.symlink",
-            hint=f"ls -l {shown(link)}",
+            hint=look.hint,
+            command=look.command,
         )
     if around.st_mode & stat.S_IWOTH:
+        remedy = remedies.folder_open_to_others(ownership.of(folder))
         raise SinkUnwritable(
             f"{shown(link)} is a symbolic link in a folder that everyone may write; it was not followed, and "
             "nothing was written.",
             code="sink.symlink",
-            hint=f"chmod o-w {shown(folder)}, or name the real file under files in [docker]",
+            hint=remedy.hint,
+            command=remedy.command,
         )
 
 

@@ -5,7 +5,7 @@ when the file is no longer what was read, and have then changed nothing.
 """
 
 # A path is bytes here, as the system has it; pathlib takes text only.
-# ruff: noqa: PTH102, PTH104, PTH108, PTH112, PTH116, PTH120
+# ruff: noqa: PTH102, PTH104, PTH108, PTH112, PTH120
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from typing import Protocol
 
 from ecr_refreshd.core.jsontext import JsonError
 from ecr_refreshd.errors import SinkContended, SinkError
+from ecr_refreshd.osutil import ownership
 from ecr_refreshd.sinks import mounted
 from ecr_refreshd.sinks.places import Place, is_mount, shown
 from ecr_refreshd.sinks.refusals import unsynced
@@ -98,9 +99,7 @@ class Replacement:
     def _make_folder(self) -> None:
         """Make the folder as docker does, 0700; made by root it belongs to whose home it is in."""
         os.mkdir(self.place.folder, 0o700)
-        if os.geteuid() == 0:
-            around = os.stat(os.path.dirname(self.place.folder))
-            os.chown(self.place.folder, around.st_uid, around.st_gid)
+        ownership.inherit(self.place.folder, os.path.dirname(self.place.folder))
 
     def _move_in(self, ready: bytes) -> None:
         try:

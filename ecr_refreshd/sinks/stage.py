@@ -18,7 +18,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from ecr_refreshd.core.remedies import files as remedies
 from ecr_refreshd.errors import SinkUnwritable
+from ecr_refreshd.osutil import ownership
+from ecr_refreshd.sinks import permissions
+from ecr_refreshd.sinks.permissions import Permissions
 from ecr_refreshd.sinks.places import Place, shown
 from ecr_refreshd.sinks.waits import attempts
 
@@ -73,6 +77,8 @@ def read_open(descriptor: int, path: bytes) -> Snapshot:
     """Return the bytes of an open file. Raises as `read`."""
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode) or found.st_size > MOST_BYTES:
+        if stat.S_ISDIR(found.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         what = "is larger than 64 MiB" if stat.S_ISREG(found.st_mode) else "is not a regular file"
         raise SinkUnwritable(f"{shown(path)} {what}; it is left alone.", code="sink.not-a-config")
     chunks = []
@@ -99,13 +105,13 @@ class Stage:
 
     Attributes:
         place: the file.
-        file_mode: the widest mode a file with a token may have.
+        file_mode: the widest mode a file with a token may have; None keeps what a group or an access list may do.
         holds_token: tells whether a version of the file is one.
         notes: sentences for status that came up on the way.
     """
 
     place: Place
-    file_mode: int
+    file_mode: int | None
     holds_token: Callable[[bytes], bool]
     notes: list[str] = field(default_factory=list)
 
@@ -138,15 +144,15 @@ class Stage:
             raise
         return ready
 
-    def narrowed(self, mode: int, data: bytes) -> int:
-        """Return the mode a file gets that had this one and holds these bytes, and note it if bits go."""
-        mode = stat.S_IMODE(mode) & 0o777
-        kept = mode & self.file_mode
-        if kept == mode or not self.holds_token(data):
-            return mode
+    def narrowed(self, found: Permissions, data: bytes) -> Permissions:
+        """Return what a file gets that had these permissions and holds these bytes, and note it if bits go."""
+        kept = found.narrowed(self.file_mode)
+        if kept == found or not self.holds_token(data):
+            return found
+        listed = ", its access list (ACL) included" if found.entries else ""
         self.note(
-            f"The mode of {shown(self.place.real)} was narrowed from {mode:04o} to {kept:04o}, because it "
-            "holds a token (file_mode in [docker])."
+            f"The mode of {shown(self.place.real)} was narrowed from {found.mode:04o} to {kept.mode:04o}"
+            f"{listed}, because it holds a token (file_mode in [docker])."
         )
         return kept
 
@@ -159,41 +165,63 @@ class Stage:
         """Give a new file the owner, the attributes and the mode it must have."""
         now = os.fstat(descriptor)
         if instead_of is None:
-            around = os.stat(self.place.folder)
-            mode = self.file_mode
-            owner = around.st_uid if os.geteuid() == 0 else now.st_uid
-            group = around.st_gid
-        else:
-            mode = self.narrowed(instead_of.stat.st_mode, data)
-            owner, group = instead_of.stat.st_uid, instead_of.stat.st_gid
-        if owner != now.st_uid:
-            self._give(descriptor, owner)
-        if group != now.st_gid:
+            self._dress_new(descriptor, now)
+            return
+        wanted = self.narrowed(permissions.read(self.place.real, instead_of.stat), data)
+        if instead_of.stat.st_uid != now.st_uid:
+            self._give(descriptor, instead_of.stat.st_uid)
+        if wanted.group != now.st_gid:
             try:
-                os.fchown(descriptor, -1, group)
+                os.fchown(descriptor, -1, wanted.group)
             except PermissionError:
-                mode &= ~0o070  # the rights were meant for the old group, not for ours
-        if instead_of is not None:
-            self._copy_attributes(descriptor)
+                wanted = wanted.for_another_group()
+        self._copy_attributes(descriptor)
+        try:
+            permissions.give(descriptor, wanted)
+        except OSError as exc:
+            if exc.errno not in permissions.NO_LIST:
+                raise
+            # A disk without access lists: the rights were meant for the old group, not for ours.
+            permissions.give(descriptor, wanted.without_group())
+            self.note(
+                f"Group {wanted.group} can no longer read {shown(self.place.real)}: this user may give no file "
+                "to that group, and the disk has no access lists. Add the user to the group."
+            )
+
+    def _dress_new(self, descriptor: int, now: os.stat_result) -> None:
+        """Give a file that there was not before its folder's group, and by root the folder's owner."""
+        mode = 0o600 if self.file_mode is None else self.file_mode
+        around = os.stat(self.place.folder)
+        if os.geteuid() == 0 and around.st_uid != now.st_uid:
+            self._give(descriptor, around.st_uid)
+        if around.st_gid != now.st_gid:
+            try:
+                os.fchown(descriptor, -1, around.st_gid)
+            except PermissionError:
+                mode &= ~0o070  # the rights were meant for the folder's group, not for ours
         os.fchmod(descriptor, mode)
 
     def _give(self, descriptor: int, owner: int) -> None:
         try:
             os.fchown(descriptor, owner, -1)
         except PermissionError as exc:
+            remedy = remedies.given_back(ownership.of(self.place.real))
             raise SinkUnwritable(
-                f"{shown(self.place.real)} belongs to uid {owner}, and a rewrite would take it away from them; "
-                "it is unchanged.",
+                f"{shown(self.place.real)} belongs to {ownership.shown(owner)}, and a rewrite would take it away "
+                "from them; it is unchanged.",
                 code="sink.owner",
-                hint=f"sudo chown {os.geteuid()} {shown(self.place.real)}",
+                hint=remedy.hint,
+                command=remedy.command,
             ) from exc
 
     def _copy_attributes(self, descriptor: int) -> None:
-        """Copy extended attributes, ACLs among them; what the system keeps for itself is passed over."""
+        """Copy extended attributes but the access list; what the system keeps for itself is passed over."""
         if not hasattr(os, "listxattr"):
             return
         try:
             for name in os.listxattr(self.place.real, follow_symlinks=False):
+                if name == permissions.ACCESS_LIST:
+                    continue
                 with suppress(OSError):
                     os.setxattr(descriptor, name, os.getxattr(self.place.real, name, follow_symlinks=False))
         except OSError:

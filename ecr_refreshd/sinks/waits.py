@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 
 def pause(seconds: float) -> None:
     """Let others get on with it."""
     time.sleep(seconds)
+
+
+def utc_now() -> datetime:
+    """Return the wall clock's time, for what says itself when it ends."""
+    return datetime.now(UTC)
 
 
 def attempts(patience: float, every: float) -> Iterator[None]:

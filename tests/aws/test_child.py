@@ -112,12 +112,24 @@ def test_the_instance_serves_the_ambient_chain_and_who_names_it_as_source(aws, t
         assert asking.token(ecr("instance")).account == ACCOUNT
 
 
-def test_a_profile_without_credentials_asks_no_metadata_service(aws, tmp_path) -> None:
-    """On a workstation there is none, and asking takes seconds (aws.md 2.6)."""
-    aws.set(instance_role="builder")
-    homes.profile(tmp_path, "dev", region="us-west-2")
+def test_a_profile_without_credentials_goes_on_to_the_machine(aws, tmp_path) -> None:
+    """As botocore does, be the profile named: `init` and `aws configure set region` leave such ones."""
+    aws.set(instance_role="builder", instance_account="555555555555")
+    homes.profile(tmp_path, "default", region="us-west-2")
+    with Asking(aws.environment(tmp_path)) as asking:
+        assert asking.token(ecr("default")).account == "555555555555"
     with Asking(aws.environment(tmp_path, **aws.container_environment(ACCOUNT))) as asking:
-        assert asking.failure(ecr("dev")).code == "NoCredentialsError"
+        assert asking.token(ecr("default")).account == ACCOUNT
+
+
+def test_a_workstation_is_asked_for_no_metadata(aws, tmp_path) -> None:
+    """There is none, and asking takes seconds (aws.md 2.6)."""
+    homes.profile(tmp_path, "dev", region="us-west-2")
+    environ = aws.environment(tmp_path, NO_PROXY="", HTTP_PROXY=aws.url)
+    del environ["AWS_EC2_METADATA_SERVICE_ENDPOINT"]
+    with Asking(environ) as asking:
+        failure = asking.failure(ecr("dev"))
+    assert (failure.code, failure.category) == ("NoCredentialsError", "config")
     assert calls(aws) == []
 
 

@@ -137,6 +137,7 @@ TOGETHER: dict[str, SetUp] = {
     "identity-no-file": identity_without_file,
     "identity-no-role": profile(web_identity_token_file="/nonexistent/jwt"),
     "source-metadata-empty": profile(role_arn=ROLE, credential_source="Ec2InstanceMetadata"),
+    "source-container-empty": profile(role_arn=ROLE, credential_source="EcsContainer"),
     "source-environment-empty": profile(role_arn=ROLE, credential_source="Environment"),
     "program-no-keys": program("print('{\"Version\": 1}')"),
     "program-bytes": program("import os; os.write(1, bytes([255, 254]))"),

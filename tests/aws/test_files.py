@@ -107,7 +107,7 @@ def test_an_environment_that_changes_is_heeded(tmp_path) -> None:
     """`[environment] set` may come with a reload."""
     environ = {"HOME": str(tmp_path)}
     files = AwsFiles(environ, SystemClock(), tmp_path / "sys")
-    homes.profile(tmp_path, "dev")
+    homes.profile(tmp_path, "dev", sso_account_id="724013829182", sso_role_name="Dev")
     host = hosts.parse("public.ecr.aws")
     assert host
     files.look()

@@ -1,4 +1,4 @@
-"""What can be said of profiles without asking anybody, and who is chosen for a registry (DESIGN 4)."""
+"""What can be said of profiles without asking anybody."""
 
 from __future__ import annotations
 
@@ -8,184 +8,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ecr_refreshd.aws import ini
-from ecr_refreshd.aws.profiles import Profiles
 from ecr_refreshd.core import hosts
 from ecr_refreshd.core.model import Principal, Standing
-
-HOST = "724013829182.dkr.ecr.us-west-2.amazonaws.com"
-ACCOUNT = "arn:aws:iam::724013829182:role/x"
-
-
-class Home:
-    """A home's AWS files, and what is read out of them."""
-
-    def __init__(self, path) -> None:
-        self.path = path
-        self.environ = {"HOME": str(path), "AWS_EC2_METADATA_DISABLED": "true"}
-        (path / ".aws").mkdir()
-
-    def config(self, text: str):
-        (self.path / ".aws/config").write_text(text)
-        return self
-
-    def credentials(self, text: str):
-        (self.path / ".aws/credentials").write_text(text)
-        return self
-
-    def load(self, **environ: str) -> Profiles:
-        return Profiles.load(self.environ | environ, self.path / "sys")
-
-    def chosen(self, host: str = HOST, **environ: str) -> list[tuple[str, str]]:
-        parsed = hosts.parse(host)
-        assert parsed
-        choices = self.load(**environ).choices(parsed)
-        return [(choice.principal.profile, str(choice.chosen_by)) for choice in choices]
-
-    def standing(self, profile: str, **environ: str) -> Standing:
-        return self.load(**environ).standing(Principal(profile))
+from tests.aws.awsfiles import ACCOUNT, HOST, Home
 
 
 @pytest.fixture
 def home(tmp_path) -> Home:
     return Home(tmp_path)
-
-
-# -- who is chosen ---------------------------------------------------------------------------------------------
-
-MANY = """
-[default]
-region = us-west-2
-[profile other]
-sso_account_id = 111111111111
-[profile far]
-role_arn = arn:aws:iam::724013829182:role/x
-source_profile = other
-region = eu-west-1
-[profile near]
-sso_account_id = 724013829182
-region = us-west-2
-[profile plain]
-aws_account_id = 724013829182
-[profile con]
-login_session = arn:aws:iam::724013829182:user/me
-"""
-
-
-def test_the_profile_whose_account_matches_same_region_first_then_file_order(home) -> None:
-    assert home.config(MANY).chosen() == [
-        ("near", "account"), ("far", "account"), ("plain", "account"), ("con", "account"),
-    ]  # fmt: skip
-
-
-def test_a_roles_account_goes_before_that_of_its_login(home) -> None:
-    home.config("[profile a]\nrole_arn = arn:aws:iam::111111111111:role/x\nsso_account_id = 724013829182\n")
-    assert home.chosen() == []
-
-
-@pytest.mark.parametrize("variable", ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"])
-def test_the_environments_profile_comes_first_if_it_fits_or_cannot_be_told(home, variable: str) -> None:
-    home.config(MANY + "[profile static]\nregion = x\n")
-    assert home.chosen(**{variable: "far"})[0] == ("far", "environment")
-    assert home.chosen(**{variable: "static"})[0] == ("static", "environment")
-    assert home.chosen(**{variable: "other"})[0] == ("near", "account")
-
-
-def test_botocore_reads_the_default_profile_variable_first(home) -> None:
-    home.config("[profile a]\n[profile b]\n")
-    assert home.chosen(AWS_PROFILE="a", AWS_DEFAULT_PROFILE="b")[0] == ("b", "environment")
-
-
-def test_nobody_is_named_twice(home) -> None:
-    names = [name for name, _ in home.config(MANY).chosen(AWS_PROFILE="near")]
-    assert names == ["near", "far", "plain", "con"]
-
-
-def test_default_serves_if_its_account_cannot_be_told(home) -> None:
-    home.config("[default]\nregion = eu-west-1\n[profile other]\nsso_account_id = 111111111111\n")
-    assert home.chosen() == [("default", "default")]
-
-
-def test_a_default_of_another_account_is_the_last_resort(home) -> None:
-    home.config("[default]\nsso_account_id = 111111111111\n")
-    assert home.chosen() == [("default", "default")]
-    assert home.chosen(AWS_ACCESS_KEY_ID="x") == [("", "ambient")]
-
-
-def test_credentials_never_cross_partitions(home) -> None:
-    home.config("[default]\nregion = cn-north-1\n[profile gov]\nregion = us-gov-west-1\n")
-    assert home.chosen("724013829182.dkr.ecr.cn-north-1.amazonaws.com.cn") == [("default", "default")]
-    assert home.chosen("public.ecr.aws") == []
-    assert home.chosen(AWS_PROFILE="gov") == [("default", "default")]
-
-
-@pytest.mark.parametrize(
-    "environ",
-    [
-        {"AWS_ACCESS_KEY_ID": "x"},
-        {"AWS_WEB_IDENTITY_TOKEN_FILE": "/t", "AWS_ROLE_ARN": ACCOUNT},
-        {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/x"},
-        {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.170.23/x"},
-        {"AWS_EC2_METADATA_DISABLED": "false", "AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:1"},
-    ],
-)
-def test_the_ambient_chain_serves_where_there_is_one(home, environ) -> None:
-    assert home.chosen(**environ) == [("", "ambient")]
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("devices/virtual/dmi/id/sys_vendor", "Amazon EC2\n"),
-        ("devices/virtual/dmi/id/bios_vendor", "Amazon EC2\n"),
-        ("hypervisor/uuid", "ec2e1916-9099-7caf-fd21-012345abcdef\n"),
-    ],
-)
-def test_an_ec2_instance_has_an_ambient_chain_unless_it_is_disabled(home, name: str, content: str) -> None:
-    path = home.path / "sys" / name
-    path.parent.mkdir(parents=True)
-    path.write_text(content)
-    assert home.chosen(AWS_EC2_METADATA_DISABLED="") == [("", "ambient")]
-    assert home.chosen() == []
-
-
-def test_a_workstation_has_none(home) -> None:
-    assert home.chosen(AWS_EC2_METADATA_DISABLED="", AWS_WEB_IDENTITY_TOKEN_FILE="/no/role") == []
-
-
-def test_the_public_registry_takes_any_account_but_starts_no_program(home) -> None:
-    home.config(
-        "[profile program]\ncredential_process = x\n"
-        "[profile above]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = program\n"
-        "[profile china]\nsso_account_id = 222222222222\nsso_region = cn-north-1\n"
-        "[profile first]\nsso_account_id = 111111111111\n[profile second]\naws_access_key_id = x\n"
-    )
-    assert home.chosen("public.ecr.aws") == [("first", "default")]
-    assert home.chosen("public.ecr.aws", AWS_PROFILE="second") == [("second", "environment")]
-    home.config("[profile first]\n[default]\n")
-    assert home.chosen("ecr-public.aws.com") == [("default", "default")]
-    home.config("")
-    assert home.chosen("public.ecr.aws", AWS_ACCESS_KEY_ID="x") == [("", "ambient")]
-
-
-def test_a_named_profile_that_is_not_there_is_told_only_if_nobody_else_serves(home) -> None:
-    home.config(MANY)
-    assert home.chosen(AWS_PROFILE="gone")[0] == ("near", "account")
-    home.config("")
-    assert home.chosen(AWS_PROFILE="gone") == [("gone", "environment")]
-
-
-def test_nobody_is_told_with_who_there_is(home) -> None:
-    home.config("".join(f"[profile p{n}]\nsso_account_id = 11111111111{n}\n" for n in range(9)))
-    parsed = hosts.parse(HOST)
-    assert parsed
-    failure = home.load().nobody_for(parsed)
-    assert (failure.category, failure.code) == ("config", "profile.none")
-    assert failure.message == (
-        f"No profile for account 724013829182: nobody to ask about {HOST}. Profiles: p0 (111111111110), "
-        "p1 (111111111111), p2 (111111111112), p3 (111111111113), p4 (111111111114), p5 (111111111115), "
-        "p6 (111111111116), p7 (111111111117) and 1 more."
-    )
-    assert f'host = "{HOST}"' in failure.hint
 
 
 # -- standing --------------------------------------------------------------------------------------------------

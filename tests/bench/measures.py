@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import statistics
-import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +24,7 @@ from ecr_refreshd.sinks.dockerfile import DockerFile
 from tests.e2e.test_bad_input import Home, host
 from tests.world import homes
 from tests.world.aws import FakeAws
+from tests.world.processes import children
 
 ACCOUNT = "100000000001"
 OFF = "[probe]\nwhen = 'off'\n"
@@ -249,16 +250,18 @@ def cold(runs: int) -> Figure:
     )
 
 
+def _rss(pid: int) -> float:
+    """Return what a process holds in memory (MiB), 0 once it has ended."""
+    with suppress(OSError):
+        held = re.search(r"^VmRSS:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+        return int(held[1]) / 1024 if held else 0.0
+    return 0.0
+
+
 def _peak(pid: int, stop: threading.Event, peak: list[float]) -> None:
     """Keep the greatest sum of RSS (MiB) of a process and its children."""
     while not stop.wait(0.02):
-        listed = subprocess.run(
-            ["ps", "-o", "rss=", "--pid", str(pid), "--ppid", str(pid)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        peak[0] = max(peak[0], sum(int(line) for line in listed.stdout.split()) / 1024)
+        peak[0] = max(peak[0], sum(_rss(each) for each in (pid, *children(pid))))
 
 
 def end(runs: int) -> Figure:

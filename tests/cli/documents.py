@@ -40,6 +40,10 @@ def registry(host: str = WEST, **more: Any) -> dict[str, Any]:
     } | more
 
 
+def complaint(message: str, command: str = "", code: str = "watch.failed") -> dict[str, Any]:
+    return {"code": code, "message": message, "command": command}
+
+
 def document(*registries: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {
         "schema": 1,
@@ -91,5 +95,5 @@ EVERYTHING = document(
     LOGIN_ENDED,
     overall="login-required",
     notices=[NOTICE],
-    degraded=["The file watcher died and was started again."],
+    degraded=[complaint("The file watcher died and was started again.")],
 )

@@ -30,6 +30,7 @@ from ecr_refreshd.cli.doctor import (
     profiles,
     service,
     trouble,
+    unread,
 )
 from ecr_refreshd.cli.doctor.dockerfiles import bounded
 from ecr_refreshd.cli.doctor.dockerfiles import found as _file
@@ -133,16 +134,16 @@ def test_what_the_settings_put_into_the_services_environment_is_not_the_shells(
         assert (seen.files[0].path, seen.files[0].dialect) == (f"{tmp_path}/theirs/config.json", "docker")
 
 
-def degraded(text: str, scene: Scene) -> Finding:
-    document = {**scene.document, "pid": 1, "degraded": [text]}
+def degraded(code: str, scene: Scene) -> Finding:
+    complaint = {"code": code, "message": "/home/x/.docker cannot be watched.", "command": ""}
+    document = {**scene.document, "pid": 1, "degraded": [complaint]}
     (found,) = trouble.trouble(replace(scene, running=True, document=document))
     return found
 
 
 def test_what_the_service_cannot_watch_is_said_with_the_limit_to_raise(scene: Scene) -> None:
-    text = "/home/x/.docker cannot be watched (... used up; raise fs.inotify.max_user_watches): ..."
-    assert "fs.inotify.max_user_watches=524288" in degraded(text, scene).how
-    assert "run" in degraded("something else", scene).how
+    assert "fs.inotify.max_user_watches=524288" in degraded("fs.inotify.max_user_watches", scene).how
+    assert "run" in degraded("watch.failed", scene).how
 
 
 def test_a_contested_and_an_unwritable_file(scene: Scene) -> None:
@@ -422,7 +423,7 @@ def test_the_kubelets_files_are_one_way_of_several(
 
 
 def test_bytes_that_are_no_text_in_a_variable(scene: Scene) -> None:
-    (found,) = entries.variable(replace(scene, shell={"DOCKER_AUTH_CONFIG": os.fsdecode(b'{"\xff"')}))
+    (found,) = unread.variable(replace(scene, shell={"DOCKER_AUTH_CONFIG": os.fsdecode(b'{"\xff"')}))
     assert "does not parse" in found.what
 
 
@@ -444,13 +445,12 @@ def test_a_home_whose_name_is_no_text(tmp_path: Path) -> None:
 
 
 def test_a_profile_is_named_where_the_registry_is(scene: Scene, tmp_path: Path) -> None:
-    """Who names one registry adopts no other; who names it twice is refused."""
+    """Who names it twice is refused."""
     for text in ("", "[notify]\ndesktop = false\n"):
         seen = configured(tmp_path, text)
         block = pasted.registry(HOST, replace(seen, registries={HOST: None, "other": None}))
         assert tomllib.loads(block.partition("\n")[2]) == {
             "registry": [{"host": HOST, "profile": "NAME"}],
-            "discover": {"adopt": "always"},
         }
     seen = configured(tmp_path, '[[registry]]\naccount = "724013829182"\nregions = ["us-west-2"]\n')
     first, *lines = pasted.registry(HOST, seen).split("\n")

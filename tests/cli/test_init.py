@@ -91,7 +91,9 @@ def test_it_is_written_only_when_asked_and_never_over_another(home: Path) -> Non
     assert not place.exists()
     done = run(home, "init", "--scan", "src", "--write")
     assert done.returncode == 0, done.stderr
-    assert place.read_text() == printed
+    assert place.read_text() == done.stdout == printed, "what was written is shown"
+    assert f"Wrote {place}" in done.stderr
+    assert done.stderr.endswith("→ ecr-refreshd run\n")
     assert stat.S_IMODE(place.stat().st_mode) == 0o600
     assert stat.S_IMODE(place.parent.stat().st_mode) == 0o700
     assert run(home, "config", "check").returncode == 0
@@ -110,6 +112,23 @@ def test_a_named_place_keeps_the_modes_of_its_folder(home: Path) -> None:
     assert run(home, "--config", str(folder / "ecr.toml"), "config", "check").returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("in_docker", "said"),
+    [
+        (True, "2 registries found: 1 in docker's and podman's files, 1 in 1 file of src."),
+        (False, "1 registry found: none in docker's and podman's files, 1 in 1 file of src."),
+    ],
+)
+def test_the_kind_of_file_with_the_registry_is_named(home: Path, said: str, *, in_docker: bool) -> None:
+    """Whoever has no docker config is not told that something was found there."""
+    if not in_docker:
+        (home / ".docker/config.json").unlink()
+    (home / "src").mkdir()
+    (home / "src/Dockerfile").write_text(f"FROM {OTHER}/app\n")
+
+    assert said in run(home, "init", "--scan", "src").stderr.splitlines()
+
+
 def test_nobody_is_asked_merely_to_find_out(home: Path) -> None:
     """Neither AWS nor a credential_process (DESIGN 4)."""
     run(home, "init", AWS_PROFILE="tool")
@@ -120,7 +139,7 @@ def test_nothing_found_is_no_failure(home: Path) -> None:
     (home / ".docker/config.json").unlink()
     done = run(home, "init")
     assert done.returncode == 0
-    assert "--scan DIR" in done.stderr
+    assert done.stderr.endswith("→ ecr-refreshd init --scan .\n")
     (home / "config.toml").write_text(done.stdout)
     (home / "config.toml").chmod(0o600)
     assert run(home, "--config", "config.toml", "config", "check").returncode == 0
@@ -159,7 +178,7 @@ def test_the_command_that_moves_a_configuration_away_can_be_run(home: Path) -> N
     target.write_text("")
     target.chmod(0o600)
     done = run(home, "--config", str(target), "init", "--write")
-    command = done.stderr.partition("move it away: ")[2].splitlines()[0]
+    command = done.stderr.partition("→ ")[2].splitlines()[0]
     subprocess.run(["sh", "-c", command], check=True, cwd=home)
     assert not target.exists()
 

@@ -101,7 +101,7 @@ def test_nothing_waits_and_nothing_is_opened(corp: House) -> None:
     assert (done.returncode, argvs(corp)) == (0, [])
     assert done.stdout.splitlines() == [
         "No registry waits for a sign-in.",
-        "To sign in all the same:",
+        "To sign in anyway:",
         "  ecr-refreshd login dev  (aws sso login --sso-session corp, also for prod)",
         "  ecr-refreshd login me  (aws login --profile me)",
     ]
@@ -142,7 +142,7 @@ def test_each_kind_of_profile_has_its_sign_in(corp: House, profile: str, argv: l
 
     assert argvs(corp) == [argv]
     assert done.returncode == 0, done.stderr
-    assert "Signed in. No registry is kept with this login." in done.stdout
+    assert "Signed in. No registry uses this login." in done.stdout
 
 
 def test_only_its_own_tool_signs_in_to_a_credential_process(corp: House) -> None:
@@ -157,7 +157,7 @@ def test_only_its_own_tool_signs_in_to_a_credential_process(corp: House) -> None
     assert (named.returncode, all_.returncode, argvs(corp)) == (1, 3, [])
     assert "Profile vault gets its keys from aws-vault; sign in with that tool." in named.stderr
     assert "aws-vault" in all_.stderr
-    assert "session keys of profile session end" in all_.stderr
+    assert "session keys of profile session expire" in all_.stderr
     assert "hunter2" not in named.stderr + all_.stderr
 
 
@@ -170,7 +170,7 @@ def test_keys_that_do_not_end_need_no_sign_in(corp: House) -> None:
     assert "needs no sign-in" in done.stdout
 
 
-@pytest.mark.parametrize(("name", "said"), [("dve", "did you mean dev?"), ("broken", "leads nowhere")])
+@pytest.mark.parametrize(("name", "said"), [("dve", "did you mean dev?"), ("broken", "end in a loop")])
 def test_a_profile_that_is_not_there(corp: House, name: str, said: str) -> None:
     homes.role_chain(corp.folder, "broken", f"arn:aws:iam::{ACCOUNT}:role/admin", "gone")
 
@@ -233,7 +233,7 @@ def test_a_sign_in_that_fails_is_1_and_says_what_still_works(corp: House, ends: 
 
     assert done.returncode == 1
     assert why in done.stderr
-    assert "Tokens that live go on to work." in done.stderr
+    assert "Valid tokens continue to work." in done.stderr
     assert done.stderr.endswith("aws sso login --sso-session corp\n")
 
 

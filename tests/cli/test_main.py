@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import pty
@@ -84,23 +85,121 @@ def remember(home: Path, *registries: dict[str, object], **more: object) -> None
     path.chmod(0o600)
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        (),
-        ("config",),
-        *((each.name,) for each in COMMANDS),
-        *(("config", each.name) for each in CONFIG_COMMANDS),
-    ],
+EVERY_COMMAND: tuple[tuple[str, ...], ...] = (
+    (),
+    ("config",),
+    *((each.name,) for each in COMMANDS),
+    *(("config", each.name) for each in CONFIG_COMMANDS),
 )
-def test_every_help_has_examples(home: Path, command: tuple[str, ...]) -> None:
+
+
+@pytest.mark.parametrize("command", EVERY_COMMAND)
+def test_every_help_has_examples_within_80_columns(home: Path, command: tuple[str, ...]) -> None:
     done = ran(home, *command, "--help")
 
-    assert done.returncode == 0
+    assert (done.returncode, done.stderr) == (0, "")
     assert "\nexamples:\n  ecr-refreshd" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert done.stdout == ran(home, "help", *command).stdout
+    assert done.stdout == ran(home, *command, "-h").stdout
 
 
-@pytest.mark.parametrize("argv", [("--version",), ("status", "--version"), ("config", "check", "--version")])
+@pytest.mark.parametrize("command", [*COMMANDS, *CONFIG_COMMANDS])
+def test_every_usage_line_has_every_option(command: arguments.Command) -> None:
+    parser = argparse.ArgumentParser(add_help=False)
+    command.add(parser)
+
+    for action in parser._actions:
+        assert (action.option_strings[0] if action.option_strings else str(action.metavar)) in command.usage
+
+
+@pytest.mark.parametrize("command", [each for each in EVERY_COMMAND if each not in {("help",), ("version",)}])
+def test_every_help_says_what_exit_codes_mean(home: Path, command: tuple[str, ...]) -> None:
+    text = ran(home, *command, "-h").stdout
+
+    assert "\nexit codes:\n  0" in text or command == ("config",)
+
+
+def test_the_main_help_has_what_the_others_point_to(home: Path) -> None:
+    """The global options are explained once; a command's own help points there in one line."""
+    text = ran(home, "help").stdout
+    for told in (
+        "--config PATH",
+        "--log-level",
+        "ECR_REFRESHD_CONFIG",
+        "DOCKER_CONFIG",
+        "AWS_PROFILE",
+        "bug",
+    ):
+        assert told in text
+    assert "~/.config/ecr-refreshd/config.toml" in text
+    of_status = ran(home, "status", "-h").stdout
+    assert "--log-level" not in of_status
+    assert of_status.splitlines()[-1] == "Global options, files and variables: ecr-refreshd help"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (("statsu",), "ecr-refreshd status"),
+        (("refesh", "public.ecr.aws"), "ecr-refreshd refresh"),
+        (("--log-level", "debug", "ensrue"), "ecr-refreshd ensure"),
+        (("config", "chekc"), "ecr-refreshd config check"),
+        (("start",), "ecr-refreshd run"),
+        (("list",), "ecr-refreshd status"),
+        (("validate",), "ecr-refreshd config check"),
+        (("help", "statsu"), "ecr-refreshd status"),
+        (("frobnicate",), "ecr-refreshd help"),
+        (("status", "--jsn"), "ecr-refreshd help status"),
+    ],
+)
+def test_a_misspelt_command_is_answered_with_the_nearest(
+    home: Path, typed: tuple[str, ...], meant: str
+) -> None:
+    done = ran(home, *typed, LANG="C.UTF-8")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[0].startswith("ecr-refreshd: There is no ")
+    assert done.stderr.splitlines()[-1] == f"  → {meant}"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="launchd's commands are others")
+@pytest.mark.parametrize(
+    ("typed", "command"),
+    [
+        ("logs", "journalctl --user --unit ecr-refreshd"),
+        ("stop", "systemctl --user stop ecr-refreshd"),
+    ],
+)
+def test_what_systemd_does_is_answered_with_its_command(home: Path, typed: str, command: str) -> None:
+    assert ran(home, typed, LANG="C.UTF-8").stderr.splitlines()[-1] == f"  → {command}"
+
+
+def test_no_command_says_how_to_begin_or_shows_the_status(home: Path) -> None:
+    first = ran(home)
+    remember(home, registry())
+    then = ran(home)
+
+    assert (first.returncode, first.stderr) == (0, "")
+    assert "ecr-refreshd doctor" in first.stdout
+    assert max(map(len, first.stdout.splitlines())) <= 80
+    assert (then.returncode, then.stdout) == (5, ran(home, "status").stdout)
+
+
+@pytest.mark.parametrize("asked", ["--help", "-h", "help"])
+def test_the_credential_helper_has_a_help(home: Path, asked: str) -> None:
+    script = Path(sys.executable).with_name("docker-credential-ecr-refreshd")
+    done = subprocess.run(
+        [script, asked], capture_output=True, text=True, env=environment(home), check=False, timeout=30
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Usage: docker-credential-ecr-refreshd <store|get|erase|list|version>")
+
+
+@pytest.mark.parametrize(
+    "argv", [("version",), ("--version",), ("status", "--version"), ("config", "check", "--version")]
+)
 def test_version_before_and_after_the_command(home: Path, argv: tuple[str, ...]) -> None:
     done = ran(home, *argv)
 
@@ -110,7 +209,6 @@ def test_version_before_and_after_the_command(home: Path, argv: tuple[str, ...])
 @pytest.mark.parametrize(
     "argv",
     [
-        (),
         ("statsu",),
         ("config",),
         ("status", "--jsn"),
@@ -123,7 +221,8 @@ def test_usage_errors_exit_2_and_say_so_on_stderr(home: Path, argv: tuple[str, .
     done = ran(home, *argv)
 
     assert (done.returncode, done.stdout) == (2, "")
-    assert "error:" in done.stderr
+    assert done.stderr.startswith("ecr-refreshd: ")
+    assert done.stderr.splitlines()[-1].strip().startswith(("→ ecr-refreshd", "-> ecr-refreshd"))
 
 
 @pytest.mark.parametrize(
@@ -188,7 +287,7 @@ def test_config_show_prints_the_settings_with_their_source(home: Path) -> None:
 
     assert done.returncode == 0
     assert f'host = "{WEST}"  # {path}:2' in done.stdout.splitlines()
-    assert 'adopt = "auto"  # default' in done.stdout.splitlines()
+    assert "adopt = true  # default" in done.stdout.splitlines()
 
 
 def test_status_without_a_service_tells_what_is_remembered_and_exits_5(home: Path) -> None:
@@ -208,7 +307,7 @@ def test_status_works_before_anything_ever_ran(home: Path) -> None:
     done = ran(home, "status")
 
     assert (done.returncode, done.stderr) == (5, "")
-    assert "no service has kept a registry here" in done.stdout
+    assert done.stdout.splitlines()[0] == "No service has run yet."
 
 
 @pytest.mark.parametrize(
@@ -235,11 +334,11 @@ def test_a_service_that_refuses_is_an_error(home: Path) -> None:
     )
     server.start()
     try:
-        done = ran(home, "status")
+        done = ran(home, "status", LANG="C.UTF-8")
     finally:
         server.stop()
 
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", "ecr-refreshd: Not now.\nLater.\n")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "ecr-refreshd: Not now.\n  → Later.\n")
 
 
 def test_colour_and_tables_only_on_a_terminal(home: Path) -> None:
@@ -336,5 +435,5 @@ def test_what_asks_the_service_loads_nothing_of_its(
 
 def test_options_know_the_same_words_as_the_settings() -> None:
     """The parser has its own copy, so that `status` need not load the settings."""
-    assert arguments._LOG_LEVELS == LOG_LEVELS
-    assert arguments._LOG_FORMATS == LOG_FORMATS
+    assert arguments.LOG_LEVELS == LOG_LEVELS
+    assert arguments.LOG_FORMATS == LOG_FORMATS

@@ -8,14 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from ecr_refreshd import __version__
 from tests.cli.running import House
+from tests.cli.terminal import Terminal
 
 
 @pytest.mark.parametrize(
-    ("config", "begin"), [("", "docker login"), ('[discover]\nadopt = "never"\n', "init")]
+    ("config", "said"),
+    [
+        ("", "and none in {home}/.docker/config.json, "),
+        ("[discover]\nadopt = false\n", "[discover] adopts none"),
+    ],
 )
 def test_a_service_that_keeps_nothing_says_where_it_looks_and_how_to_begin(
-    tmp_path: Path, config: str, begin: str
+    tmp_path: Path, config: str, said: str
 ) -> None:
     house = House(tmp_path)
     house.write_config(config)
@@ -28,8 +34,23 @@ def test_a_service_that_keeps_nothing_says_where_it_looks_and_how_to_begin(
     service.send_signal(signal.SIGTERM)
     rest, _ = service.communicate(timeout=30)
     assert "No registry is kept" not in rest.decode()
-    assert begin in lines[-1]
-    assert str(tmp_path / "config/ecr-refreshd/config.toml") in lines[-1]
+    assert said.format(home=tmp_path) in lines[-1]
+    assert lines[-1].endswith(" → ecr-refreshd init --scan .\n")
+    assert f"ecr-refreshd {__version__}: keeping no registry yet\n" in lines
+    assert rest.decode().endswith(" · stopped\n")
+
+
+def test_on_a_terminal_its_lines_are_short(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    with Terminal(house, "run", columns=200) as seen:
+        seen.until(lambda screen: "init --scan" in screen.text)
+        seen.type(b"\x03")
+        seen.until(lambda screen: "stopped" in screen.text)
+        assert seen.ended() == 0
+    lines = seen.screen.text.splitlines()
+    assert f"  {tmp_path}/.docker/config.json" in lines
+    assert "  → ecr-refreshd init --scan ." in lines
+    assert max(len(line) for line in lines if str(tmp_path) not in line) <= 80
 
 
 def test_a_file_that_cannot_be_read_is_named_with_exit_code_4(tmp_path: Path) -> None:

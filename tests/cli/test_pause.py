@@ -56,8 +56,8 @@ def test_a_pause_says_what_it_means_and_how_it_ends(house: House) -> None:
     assert (
         done.stdout
         == (
-            f"{WEST}: no renewal, no heal, no removal until {end:%H:%M} (in 1 h 30 min); "
-            f"`ecr-refreshd resume {WEST}` ends it.\n"
+            f"{WEST}: paused until {end:%H:%M} (in 1 h 30 min): not renewed, not restored.\n"
+            f"  → ecr-refreshd resume {WEST}\n"
         )
         or end.date() != datetime.now(UTC).date()
     )
@@ -68,7 +68,10 @@ def test_a_pause_without_an_end_lasts_until_resume(house: House) -> None:
         done = house.run("pause", WEST)
 
     assert house.asked == [{"op": "pause", "host": WEST, "until": None}]
-    assert f"no renewal, no heal, no removal until `ecr-refreshd resume {WEST}`" in done.stdout
+    assert done.stdout.splitlines()[:2] == [
+        f"{WEST}: paused: not renewed, not restored.",
+        f"  → ecr-refreshd resume {WEST}",
+    ]
 
 
 def test_resume_says_how_the_registry_is_and_what_helps(house: House) -> None:
@@ -76,8 +79,8 @@ def test_resume_says_how_the_registry_is_and_what_helps(house: House) -> None:
         done = house.run("resume", WEST)
 
     assert done.returncode == 0
-    assert done.stdout.splitlines()[0].startswith(f"{WEST}: served again: login-required")
-    assert done.stdout.splitlines()[-1] == "  -> aws sso login --sso-session corp"
+    assert done.stdout.splitlines()[0].startswith(f"{WEST}: was not paused; login-required")
+    assert done.stdout.splitlines()[-1] == "  → aws sso login --sso-session corp"
 
 
 @pytest.mark.parametrize("command", ["pause", "resume"])
@@ -107,6 +110,17 @@ def test_what_is_no_length_is_a_usage_error(house: House, length: str) -> None:
     assert "--for" in done.stderr
 
 
+def test_resume_of_a_paused_registry_says_so(house: House) -> None:
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
+        return paused() if request == {"op": "status"} else document(registry())
+
+    with house.answering(answer):
+        done = house.run("resume", WEST)
+
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"{WEST}: resumed; fresh")
+
+
 # -- without one --------------------------------------------------------------------------------------------
 
 
@@ -131,6 +145,8 @@ def test_what_is_known_is_paused_in_the_state_file_and_resumed_there(house: Hous
     assert kept[host].until is not None
     assert abs(kept[host].until - datetime.now(UTC) - timedelta(hours=2)) < timedelta(minutes=1)
     assert second.returncode == 0
+    assert second.stdout.splitlines()[0] == f"{host}: resumed. No service is running."
+    assert "was not paused" in house.run("resume", host).stdout
     assert memory.pauses(remembered(house)) == {}
     assert remembered(house)["seed"] == "s"
     assert house.state.stat().st_mode & 0o777 == 0o600
@@ -165,7 +181,7 @@ def test_status_shows_the_pause_of_a_service_that_does_not_run(house: House) -> 
     after = json.loads(house.run("status", "--json").stdout)["registries"][0]
 
     assert (row["host"], row["phase"], row["paused_by"]) == (EAST, "paused", "asked")
-    assert f"until `ecr-refreshd resume {EAST}`" in text
+    assert f"  → ecr-refreshd resume {EAST}\n" in text
     assert (after["phase"], after["paused_by"]) != ("paused", "asked")
 
 
@@ -300,14 +316,10 @@ def test_a_state_file_that_cannot_be_read_is_put_aside_and_said(house: House) ->
 @pytest.mark.parametrize(
     ("by", "end", "said"),
     [
-        ("asked", at(hours=2), f"until 14:00 (in 2 h); `ecr-refreshd resume {WEST}` ends it"),
-        ("asked", at(hours=26), "until Fri 14:00 (in 1 d 2 h); "),
-        ("asked", at(minutes=-3), "its pause ended 3 min ago"),
-        (
-            "logout",
-            None,
-            f"logged out, and left so (heal.on_logout): no renewal, no heal until `ecr-refreshd resume {WEST}`",
-        ),
+        ("asked", at(hours=2), "paused until 14:00 (in 2 h): "),
+        ("asked", at(hours=26), "paused until Fri 14:00 (in 1 d 2 h): "),
+        ("asked", at(minutes=-3), "the pause ended 3 min ago"),
+        ("logout", None, "paused by a docker logout (heal.on_logout): not renewed, not restored"),
     ],
 )
 def test_status_shows_paused_rows_with_their_end(by: str, end: str | None, said: str) -> None:
@@ -322,5 +334,6 @@ def test_status_shows_paused_rows_with_their_end(by: str, end: str | None, said:
     text = render(document(row), NOW, Look(width=240))
 
     assert said in text
+    assert f"→ ecr-refreshd resume {WEST}" in text
     assert "has ended" not in text, "what failed before matters to nobody while it is left alone"
     assert text.count(FILE) == 1

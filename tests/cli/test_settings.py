@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ecr_refreshd.cli.arguments import read_arguments
+from ecr_refreshd.cli.commandline import read_arguments
 from ecr_refreshd.cli.settings import ConfigFile
 from ecr_refreshd.core.settings import Log, Settings
 from ecr_refreshd.errors import ConfigError
@@ -50,14 +50,15 @@ def test_no_file_is_the_defaults_unless_somebody_named_it(tmp_path: Path) -> Non
     assert refusal(tmp_path / "none").message == f"{tmp_path}/none: there is no such file"
 
 
-def test_a_file_that_vanishes_is_no_wish_for_the_defaults(path: Path) -> None:
-    """A reload keeps the old settings then (DESIGN 4)."""
-    file = config_file(path, required=False)
-    file.load()
+def test_a_deleted_file_means_the_defaults_unless_somebody_named_it(path: Path) -> None:
+    """As it will after a restart (DESIGN 4); with --config or ECR_REFRESHD_CONFIG its absence is an error."""
+    files = [config_file(path, required=required) for required in (False, True)]
+    assert files[0].load() == files[1].load() != Settings()
     path.unlink()
 
+    assert files[0].load() == Settings()
     with pytest.raises(ConfigError, match="there is no such file"):
-        file.load()
+        files[1].load()
 
 
 @pytest.mark.parametrize(("mode", "who"), [(0o646, "everyone"), (0o666, "everyone")])

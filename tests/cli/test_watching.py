@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from ecr_refreshd.cli.watching import essence, fitted
-from tests.cli.documents import EVERYTHING, NOTICE, WEST, at, document, registry
+from tests.cli.documents import EVERYTHING, NOTICE, WEST, at, complaint, document, registry
 from tests.cli.running import House
 from tests.cli.terminal import Terminal
 
+ACCOUNT_REGION = "724013829182 us-west-2"
 ENDED = document(registry(phase="login-required"), overall="login-required", notices=[NOTICE])
 
 
@@ -32,18 +33,18 @@ def test_a_change_is_drawn_where_the_picture_stands_and_the_last_one_stays(house
     told = [document(registry(), registry("public.ecr.aws"))]
     with house.answering(lambda _request: told[0]), Terminal(house, "status", "--watch", columns=140) as seen:
         seen.screen.feed("$ ecr-refreshd status --watch\r\n")
-        seen.until(lambda screen: "all is well" in screen.text)
+        seen.until(lambda screen: "ok: " in screen.text)
         assert "public.ecr.aws" in seen.screen.text
 
         told[0] = ENDED
-        seen.until(lambda screen: "login required" in screen.text)
+        seen.until(lambda screen: "sign in: " in screen.text)
         first, *picture = seen.screen.text.splitlines()
         seen.type(b"\x03")
         code = seen.ended()
 
     assert first == "$ ecr-refreshd status --watch"
     assert picture[0] == "▲ Sign in to corp"
-    assert "all is well" not in seen.screen.text
+    assert "ok: " not in seen.screen.text
     assert "public.ecr.aws" not in seen.screen.text
     assert seen.screen.text.startswith("\n".join([first, *picture]))
     assert "Traceback" not in seen.screen.text
@@ -65,7 +66,7 @@ def is_quiet(house: House, seen: Terminal) -> bool:
 def test_nothing_is_drawn_and_hardly_anything_done_while_nothing_changes(house: House) -> None:
     """At most one question a second, and no redrawing that would undo a selection by mouse."""
     with house.answering(ENDED), Terminal(house, "status", "--watch") as seen:
-        seen.until(lambda screen: "login required" in screen.text)
+        seen.until(lambda screen: "sign in: " in screen.text)
         # A minute may end in between, and what is shown with it; who redraws every second does so in each window.
         assert any(is_quiet(house, seen) for _ in range(3))
         seen.type(b"\x03")
@@ -75,7 +76,7 @@ def test_nothing_is_drawn_and_hardly_anything_done_while_nothing_changes(house: 
 @pytest.mark.parametrize(("environ", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
 def test_colour_as_everywhere_else(house: House, environ: dict[str, str], coloured: bool) -> None:
     with house.answering(ENDED), Terminal(house, "status", "--watch", **environ) as seen:
-        seen.until(lambda screen: "login required" in screen.text)
+        seen.until(lambda screen: "sign in: " in screen.text)
 
         assert bool(re.search(r"\x1b\[[0-9;]+m", seen.screen.raw)) is coloured
 
@@ -101,10 +102,10 @@ def test_a_window_made_narrower_is_drawn_anew(house: House) -> None:
     with house.answering(told), Terminal(house, "status", "--watch", columns=140) as seen:
         seen.until(lambda screen: "REGISTRY" in screen.text)
         seen.resize(50, 40)
-        seen.until(lambda screen: "REGISTRY" not in screen.text and "principal" in screen.text)
+        seen.until(lambda screen: WEST not in screen.text and ACCOUNT_REGION in screen.text)
 
         assert seen.screen.text.count("ecr-refreshd 0.1.0") == 1
-        assert seen.screen.text.count(WEST) == 1
+        assert seen.screen.text.count(ACCOUNT_REGION) == 1
         assert max(map(len, seen.screen.text.splitlines())) <= 50
 
 
@@ -114,7 +115,7 @@ def test_it_survives_a_restart_of_the_service(house: House) -> None:
     with Terminal(house, "status", "--watch") as seen:
         seen.until(lambda screen: "No service is running" in screen.text)
         with house.answering(ENDED):
-            seen.until(lambda screen: "login required" in screen.text)
+            seen.until(lambda screen: "sign in: " in screen.text)
         seen.until(lambda screen: "No service is running" in screen.text)
         seen.type(b"\x03")
 
@@ -124,7 +125,7 @@ def test_it_survives_a_restart_of_the_service(house: House) -> None:
 def test_a_service_that_does_not_answer_is_said_with_what_was_known(house: House) -> None:
     answers: list[dict[str, Any]] = [document(registry())]
     with house.answering(lambda _request: answers[-1]), Terminal(house, "status", "--watch") as seen:
-        seen.until(lambda screen: "all is well" in screen.text)
+        seen.until(lambda screen: "ok: " in screen.text)
         answers.append({"refused": "The service is busy."})
         seen.until(lambda screen: "! The service is busy." in screen.text)
         assert WEST in seen.screen.text
@@ -168,7 +169,7 @@ def test_in_a_pipe_a_block_for_each_change_with_its_time(house: House) -> None:
     assert command.returncode == 3
     assert "\x1b" not in out
     blocks = re.split(r"^\d{4}-\d\d-\d\dT[\d:.]+Z\n", out, flags=re.MULTILINE)[1:]
-    assert ["all is well" in block for block in blocks] == [True, False]
+    assert ["ok: " in block for block in blocks] == [True, False]
     assert "Sign in to corp" in blocks[1]
 
 
@@ -188,7 +189,7 @@ def test_json_is_a_document_a_line_for_each_change(house: House) -> None:
 
 def test_a_dumb_terminal_gets_blocks(house: House) -> None:
     with house.answering(ENDED), Terminal(house, "status", "--watch", TERM="dumb") as seen:
-        seen.until(lambda screen: "login required" in screen.text)
+        seen.until(lambda screen: "sign in: " in screen.text)
 
         assert "\x1b" not in seen.screen.raw
 
@@ -214,7 +215,7 @@ def test_a_reader_who_leaves_ends_it_without_complaint(house: House) -> None:
 def test_what_fits_is_never_more_than_there_is_room_for(rows: int) -> None:
     lines = [str(number) for number in range(5)]
 
-    shown = fitted(lines, rows)
+    shown = fitted(lines, rows, 80)
 
     assert len(shown) <= max(rows, 1)
     if rows < 5:
@@ -222,12 +223,29 @@ def test_what_fits_is_never_more_than_there_is_room_for(rows: int) -> None:
         assert int(hidden[0]) + len(shown) - 1 == 5
 
 
+def test_a_long_command_takes_the_rows_that_it_needs() -> None:
+    """Cut, it could not be copied; it counts for as many rows as it takes."""
+    lines = ["a", "b" * 20, "c"]
+
+    assert fitted(lines, 4, 10) == lines
+    assert fitted(lines, 3, 10) == ["a", "... and 3 more lines; a taller window shows them"]
+
+
+def test_a_command_wider_than_the_window_is_whole(house: House) -> None:
+    command = f"aws sso login --profile {'long-' * 20}name"
+    told = document(registry(), notices=[NOTICE | {"command": command}])
+    with house.answering(told), Terminal(house, "status", "--watch", columns=60) as seen:
+        seen.until(lambda screen: "ok: " in screen.text)
+
+        assert command in seen.screen.text.replace("\n", "")
+
+
 def test_time_alone_is_no_change() -> None:
     """Minutes that pass, and a sentence that counts them, are no news."""
-    one = document(registry(), degraded=["The service has not come round for 120 s; something hangs."])
+    one = document(registry(), degraded=[complaint("Main loop stalled for 120 s.")])
     other = document(
         registry(next_renewal_at=None),
-        degraded=["The service has not come round for 150 s; something hangs."],
+        degraded=[complaint("Main loop stalled for 150 s.")],
     )
 
     assert essence(one) == essence(other)

@@ -289,9 +289,9 @@ FAULTS = (
     Fault(
         "a notice names half of them", "notices.py", "if registry.standing.lane == login and", "if False and"
     ),
-    Fault(
-        "nobody hears which hosts are kept no more", "report.py", "if host in plan.passed_over]", "if False]"
-    ),
+    Fault("nobody hears which hosts are skipped", "report.py", "in plan.left_out if", "in () if"),
+    Fault("a dead host takes the place of a living one", "plan.py", "found[host].grant is None", "0"),
+    Fault("what leaves the configuration is adopted", "wishes.py", "if host not in others", "if True"),
 )
 
 

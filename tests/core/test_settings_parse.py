@@ -47,8 +47,13 @@ def test_empty_text_is_the_defaults() -> None:
     settings = settings_of("")
 
     assert settings == Settings()
-    assert settings.adopts
+    assert settings.discover.adopt
     assert settings.sources == dict.fromkeys(KEYS, "default")
+
+
+@pytest.mark.parametrize(("text", "mode"), [("keep", None), ("0600", 0o600), ("640", 0o640)])
+def test_a_file_mode_is_keep_or_octal(text: str, mode: int | None) -> None:
+    assert settings_of(f'[docker]\nfile_mode = "{text}"\n').docker.file_mode == mode
 
 
 def test_many_problems_are_told_at_once_in_the_order_of_the_file() -> None:
@@ -139,6 +144,9 @@ WRONG = [
     ("[log]\nlevel = true\n", 2, "log.level", "must be text in quotes, not true or false"),
     ("[notify]\ndesktop = 'yes'\n", 2, "notify.desktop", "must be true or false"),
     ("[notify]\ndesktop = 1\n", 2, "notify.desktop", "must be true or false"),
+    ("[discover]\nadopt = 'auto'\n", 2, "discover.adopt", '(without quotes), not "auto" (nearest: true)'),
+    ("[discover]\nadopt = 'always'\n", 2, "discover.adopt", '(without quotes), not "always" (nearest: true)'),
+    ("[discover]\nadopt = 'never'\n", 2, "discover.adopt", '(without quotes), not "never" (nearest: false)'),
     ("[notify]\ncommand = 'notify me'\n", 2, "notify.command", 'write ["notify me"]'),
     ("[notify]\ncommand = ['']\n", 2, "notify.command", "names no program"),
     ("[notify]\ncommand = ['a',\n 1]\n", 3, "notify.command", "must be text"),
@@ -153,6 +161,7 @@ WRONG = [
     ("[docker]\nfile_mode = '0644'\n", 2, "docker.file_mode", "everyone"),
     ("[docker]\nfile_mode = '0700'\n", 2, "docker.file_mode", "one of 0600, 0640, 0660"),
     ("[docker]\nfile_mode = 'rw'\n", 2, "docker.file_mode", "octal"),
+    ("[docker]\nfile_mode = 'keeep'\n", 2, "docker.file_mode", 'nearest: "keep"'),
     ("[docker]\nfiles = ['config.json']\n", 2, "docker.files", 'must begin with "/" or "~/"'),
     ("[docker]\nfiles = ['~/.docker/']\n", 2, "docker.files", "names a folder"),
     ("[docker]\nfiles = ['/a',\n'/a']\n", 2, "docker.files", "named twice"),
@@ -250,7 +259,7 @@ profile = ""
     ]
     assert settings.sources[f"registry.{WEST}.profile"] == "c.toml:4"
     assert f"registry.{WEST}.role_arn" not in settings.sources
-    assert not settings.adopts
+    assert settings.discover.adopt, "whoever names one never loses the others"
 
 
 @pytest.mark.parametrize(
@@ -314,8 +323,8 @@ on_logout = "respect"
         "c.toml:9: http.listen: has no effect in this version",
         "c.toml:9: http.listen: other machines can reach it and learn your hosts and their health",
     )
-    assert settings_of('[discover]\nadopt = "never"').warnings == (
-        "c.toml:2: discover.adopt: nothing is kept: no [[registry]] is named and none is adopted",
+    assert settings_of("[discover]\nadopt = false").warnings == (
+        "c.toml:2: discover.adopt: no registry is kept: no [[registry]] is configured",
     )
     assert settings_of('[docker]\nmode = "auths"\n[notify]\nwarn_before = "1800s"').warnings == ()
 

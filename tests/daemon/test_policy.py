@@ -18,6 +18,12 @@ HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 DENIED = Failure(Category.DENIED, "AccessDeniedException", "The role may not do this.", "Ask for it.")
 
 
+def reloaded(house: Household, config: str) -> None:
+    house.config = config
+    house.service.reload()
+    house.settle()
+
+
 def told(house: Household, kind: str) -> list[str]:
     return [event for event, key in house.herald.events(kind)]
 
@@ -251,21 +257,74 @@ def test_a_token_renewed_while_the_one_before_it_is_written_is_no_heal() -> None
     assert house.row()["heals"] == 0
 
 
-def test_who_names_the_first_registry_is_told_which_others_are_kept_no_more() -> None:
-    """Adoption ends with the first [[registry]] (DESIGN 4), and tokens die 12 hours later."""
+def test_naming_a_registry_loses_none_of_the_others() -> None:
+    """Adoption stays on when registries are configured (DESIGN 4)."""
     other = "111122223333.dkr.ecr.us-west-2.amazonaws.com"
     house = Household(files={HOME: File({HOST: "", other: ""})}).begin()
-    assert house.service.document()["files"] == []
-    house.config = CONFIG
-    house.service.reload()
-    house.settle()
-    ((row),) = house.service.document()["files"]
-    assert other in row["notes"][0]
-    assert HOST not in row["notes"][0]
-    house.config = f'{CONFIG}[discover]\nignore = ["{other}"]\n'
-    house.service.reload()
-    house.settle()
-    assert house.service.document()["files"] == []
+    reloaded(house, CONFIG)
+    house.live(20 * HOUR)
+    assert {host: house.row(host)["origin"] for host in (HOST, other)} == {HOST: "config", other: "adopted"}
+    assert house.row(other)["phase"] == "fresh"
+    reloaded(house, f"{CONFIG}[discover]\nadopt = false\n")
+    assert [row["host"] for row in house.service.document()["registries"]] == [HOST]
+
+
+def test_what_leaves_the_configuration_is_not_adopted_for_our_own_entry() -> None:
+    """Its entry stays and is no longer renewed (DESIGN 4), also by the next run; a new login counts."""
+    other = "111122223333.dkr.ecr.us-west-2.amazonaws.com"
+    house = Household(f'{CONFIG}[[registry]]\nhost = "{other}"\n').begin()
+    reloaded(house, CONFIG)
+    house.live(MINUTE)
+    again = Household(CONFIG, files=house.files, remembered=house.saved, clock=house.clock).begin()
+    for each in (house, again):
+        each.live(HOUR)
+        assert [row["host"] for row in each.service.document()["registries"]] == [HOST]
+    again.spoil(HOME, other, None)
+    again.live(MINUTE)
+    again.spoil(HOME, other, "")
+    again.live(MINUTE)
+    assert again.row(other)["origin"] == "adopted"
+
+
+def test_a_configuration_that_names_nothing_keeps_all_that_stands_in_the_files() -> None:
+    """A deleted configuration means the defaults, at once (DESIGN 4): no token is fetched anew, no line goes."""
+    other = "111122223333.dkr.ecr.us-west-2.amazonaws.com"
+    house = Household(f'{CONFIG}[[registry]]\nhost = "{other}"\n').begin()
+    calls, rewrites = len(house.aws.calls), house.files[HOME].rewrites
+    reloaded(house, "")
+    house.live(MINUTE)
+    assert {house.row(host)["phase"] for host in (HOST, other)} == {"fresh"}
+    assert (len(house.aws.calls), house.files[HOME].rewrites) == (calls, rewrites)
+
+
+def many(count: int, first: int = 0) -> dict[str, str]:
+    return {f"{n:012}.dkr.ecr.us-west-2.amazonaws.com": "" for n in range(first, first + count)}
+
+
+def test_whoever_is_left_out_by_the_limit_is_said_so() -> None:
+    """At most 1,000 hosts are adopted (DESIGN 4); `ignore` is named, and makes room at once."""
+    house = Household(files={HOME: File(many(1002))}).begin()
+    document = house.service.document()
+    assert len(document["registries"]) == 1000
+    assert document["overall"] == "degraded"
+    (said,) = document["degraded"]
+    assert "2 registries are skipped, such as 000000001000." in said
+    assert "[discover] ignore" in said
+    reloaded(house, '[discover]\nignore = ["00000000000*"]\n')
+    document = house.service.document()
+    assert len(document["registries"]) == 992
+    assert (document["overall"], document["degraded"]) == ("ok", [])
+
+
+def test_dead_hosts_that_nobody_can_serve_take_no_place_of_living_ones() -> None:
+    """A docker config of ten years; what a profile fits comes first, whenever it was found."""
+    dead, living = many(1000), many(3, first=5000)
+    house = Household(files={HOME: File({**dead, **living})})
+    house.lookout.said.unknown = frozenset(dead)
+    house.begin()
+    rows = {row["host"]: row["phase"] for row in house.service.document()["registries"]}
+    assert len(rows) == 1000
+    assert {rows.get(host) for host in living} == {"fresh"}
 
 
 def test_a_login_that_ends_concerns_every_registry_behind_it() -> None:

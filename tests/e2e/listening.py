@@ -11,7 +11,7 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -36,15 +36,19 @@ class DockerSocket:
             while (request := _request(stream)) is not None:
                 line, headers = request
                 if "/images/create" in line:
-                    self.seen.append(_docker_words(headers.get("x-registry-auth", "")))
+                    self.seen.append(docker_words(_decoded(headers.get("x-registry-auth", ""))))
                 body = b"" if line.startswith("HEAD") else b"{}"
                 head = f"HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Length: {len(body)}\r\n\r\n"
                 stream.write(head.encode() + body)
                 stream.flush()
 
 
-def _docker_words(header: str) -> str:
-    given = json.loads(base64.urlsafe_b64decode(header + "==")) if header else {}
+def _decoded(header: str) -> dict[str, str]:
+    return json.loads(base64.urlsafe_b64decode(header + "==")) if header else {}
+
+
+def docker_words(given: Mapping[str, str]) -> str:
+    """Return how one of docker's logins is written down here."""
     given = {name.lower(): value for name, value in given.items()}
     login = sent(given.get("username", ""), given.get("password", ""))
     words = [] if login == NOTHING else [login]

@@ -194,7 +194,7 @@ def test_a_release_that_failed_is_tried_again(home: Home) -> None:
     service = home.start()
     folder = lock_of(home).parent.with_name("helper")
     until(lambda: (folder / other).exists() and (folder / HOST).exists(), "both answers")
-    until(lambda: other in home.docker.read_text(), "both lines")
+    until(lambda: home.docker.exists() and other in home.docker.read_text(), "both lines")
     with held(lock_of_answers(home), ""):
         home.write_config(f'[[registry]]\nhost = "{HOST}"\nprofile = "dev"\n{way}')
         service.send_signal(signal.SIGHUP)

@@ -135,10 +135,15 @@ def test_the_configuration_is_read_again_when_it_is_saved(home: Home) -> None:
     replace(home.config, table.format(HOSTS[0]) + table.format(HOSTS[1]))
     until(lambda: set(on_disk(home)) == set(HOSTS[:2]), "the second one, without a signal")
     replace(home.config, "what is this")
-    until(lambda: any("old settings" in text for text in home.status()["degraded"]), "the complaint")
+    until(
+        lambda: any("old settings" in each["message"] for each in home.status()["degraded"]), "the complaint"
+    )
     assert phases(home) == {"fresh"}
     home.config.unlink()
-    until(lambda: any("no such file" in text for text in home.status()["degraded"]), "that it is gone")
+    until(
+        lambda: any("no such file" in each["message"] for each in home.status()["degraded"]),
+        "that it is gone",
+    )
     replace(home.config, table.format(HOSTS[0]))
     until(lambda: len(home.rows()) == 1 and not home.status()["degraded"], "the newest one in force")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -86,6 +87,7 @@ def test_the_unit_from_start_to_stop(box: Box) -> None:
     assert box.shell("~/.local/bin/ecr-refreshd status > /dev/null; echo $?").strip() == "0"
     assert box.shell("stat -c %a /run/user/$(id -u)/ecr-refreshd/sock").strip() == "600"
 
+    until(lambda: show(box, "StatusText").startswith("1 fresh, next renewal "), "a status line")
     pid = show(box, "MainPID")
     box.shell("systemctl --user reload ecr-refreshd")
     until(lambda: "config.reloaded" in journal(box), "the reload in the journal")
@@ -104,6 +106,10 @@ def test_the_unit_from_start_to_stop(box: Box) -> None:
     assert box.shell("~/.local/bin/ecr-refreshd status > /dev/null; echo $?").strip() == "5"
     text = journal(box)
     assert "grant.renewed" in text
+    assert re.search(r"service\.started version=\S+ registries=1 .*keeping 1 registry", text)
+    assert "service.stopped" in text
+    assert "=null" not in text
+    assert '=""' not in text
     assert token not in text
     assert token[20:60] not in text
 

@@ -70,7 +70,11 @@ def test_a_share_that_stops_answering_is_named_and_holds_up_nobody(running: Home
     )
     until(lambda: holds(share / "config.json"), "the second file")
     with hang.silent(share):
-        until(lambda: any(str(share) in text for text in running.status()["degraded"]), "that it hangs", 90)
+        until(
+            lambda: any(str(share) in each["message"] for each in running.status()["degraded"]),
+            "that it hangs",
+            90,
+        )
         running.docker.write_text('{"auths": {}}')
         until(lambda: holds(running.docker), "the other file is healed", A_TICK)
         assert running.run("status").returncode in {0, 4}

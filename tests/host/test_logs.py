@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,7 +26,7 @@ log = set_up(sys.argv[1], sys.argv[2], secrets)
 
 TALK = """
 log.debug("began", detail=1)
-log.info("grant.renewed", grant="dev/ecr/us-west-2", hosts=["a.example", "b.example"], heals=3, hint="run it")
+log.info("grant.renewed", grant="dev/ecr/us-west-2", hosts=["a.example", "b.example"], heals=3, hint="", at=None)
 log.warning("sink.unwritable", message="it is full")
 log.error("alarms.died")
 """
@@ -70,7 +71,7 @@ def talk(form: str, script: str = TALK, level: str = "info", expect: int = 0, **
         capture_output=True,
         text=True,
         check=False,
-        env={"PATH": os.environ["PATH"], **environ},
+        env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", **environ},
     )
     assert done.returncode == expect, done.stderr
     assert done.stdout == ""
@@ -90,7 +91,7 @@ def test_json_is_one_object_a_line() -> None:
 def test_the_journal_gets_priorities_and_no_timestamps() -> None:
     assert talk("journald", level="debug") == [
         "<7>began detail=1",
-        '<6>grant.renewed grant=dev/ecr/us-west-2 hosts=a.example,b.example heals=3 hint="run it"',
+        "<6>grant.renewed grant=dev/ecr/us-west-2 hosts=a.example,b.example heals=3",
         '<4>sink.unwritable message="it is full"',
         "<3>alarms.died",
     ]
@@ -110,10 +111,57 @@ def test_the_level_is_kept(level: str, count: int) -> None:
     assert len(talk("json", level=level)) == count
 
 
-def test_piped_lines_are_json_unless_they_go_to_the_journal(tmp_path: Path) -> None:
+FAILED = """
+log.error("grant.failed", grant="dev/ecr/us-west-2", hosts=["a.example"], message="The AWS login has ended.",
+          hint="aws sso login --sso-session corp", command="aws sso login --sso-session corp", valid_until=None)
+"""
+
+
+def test_people_get_a_line_with_subject_cause_and_command() -> None:
+    (line,) = talk("console", FAILED)
+
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ✗ dev: the AWS login has ended → aws sso login --sso-session corp",
+        line,
+    )
+
+
+def test_a_terminal_gets_the_time_of_day_without_a_date() -> None:
+    assert re.match(r"\d\d:\d\d:\d\d ✓ dev: renewed a.example and b.example\r\n", on_a_terminal(NO_COLOR="1"))
+
+
+def test_where_only_ascii_is_shown_marks_are_ascii() -> None:
+    (line,) = talk("console", FAILED, PYTHONIOENCODING="ascii")
+
+    assert line.endswith(" x dev: the AWS login has ended -> aws sso login --sso-session corp")
+
+
+def test_one_cause_of_several_grants_is_one_line() -> None:
+    """A profile whose login has ended fails in each of its regions."""
+    assert len(talk("console", FAILED + FAILED.replace("us-west-2", "eu-west-1"))) == 1
+    assert len(talk("console", FAILED + FAILED.replace("dev/", "prod/"))) == 2
+    assert len(talk("json", FAILED + FAILED)) == 2
+
+
+def test_the_first_line_of_a_service_is_a_heading() -> None:
+    script = "log.info('service.started', message='ecr-refreshd 0.1.0: keeping 3 registries', registries=3)"
+
+    assert talk("console", script) == ["ecr-refreshd 0.1.0: keeping 3 registries"]
+    assert talk("journald", script) == [
+        '<6>service.started message="ecr-refreshd 0.1.0: keeping 3 registries" registries=3'
+    ]
+
+
+def test_an_unknown_event_is_shown_with_all_that_it_carries() -> None:
+    (line,) = talk("console", "log.info('odd.event', message='so it is', size=3, nothing=None)")
+
+    assert line.endswith(" · odd.event: so it is size=3")
+
+
+def test_piped_lines_are_for_people_unless_they_go_to_the_journal(tmp_path: Path) -> None:
     """JOURNAL_STREAM is inherited by programs whose output goes elsewhere; only its very pipe counts."""
-    json.loads(talk("auto")[0])
-    json.loads(talk("auto", JOURNAL_STREAM="8:12345")[0])
+    assert " ✓ dev: renewed" in talk("auto")[0]
+    assert " ✓ dev: renewed" in talk("auto", JOURNAL_STREAM="8:12345")[0]
     journal = tmp_path / "journal"
     with journal.open("wb") as file:
         status = os.fstat(file.fileno())
@@ -146,7 +194,7 @@ def test_a_terminal_gets_colours_unless_the_user_minds() -> None:
     for mind in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
         text = on_a_terminal(**mind)
         assert "\x1b[" not in text
-        assert "grant.renewed" in text
+        assert "dev: renewed a.example" in text
 
 
 @pytest.mark.parametrize("form", ["json", "journald", "console"])

@@ -305,7 +305,7 @@ def test_a_callback_that_raises_does_not_deafen_the_watcher(tmp_path: Path) -> N
     world.watch()
     world.write(world.file)
     assert world.comes(lambda: str(world.file) in seen)
-    assert any("RuntimeError" in sentence for sentence in world.watcher.check())
+    assert any("RuntimeError" in each.message for each in world.watcher.check())
     assert world.watcher.check() == ()
     world.watcher.stop()
 
@@ -344,7 +344,7 @@ def test_an_unreadable_folder_is_told_and_watched_again_when_it_can_be(
     """Watchdog takes EACCES for success and hears nothing; root may read everything, so access is faked."""
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     world.watch()
-    assert "cannot be read" in world.watcher.check()[0]
+    assert "cannot be read" in world.watcher.check()[0].message
     monkeypatch.undo()
     assert world.watcher.check() == ()
     assert world.sees(world.file)
@@ -360,7 +360,7 @@ def test_without_an_inotify_instance_edits_are_seen_by_checks(
 
     monkeypatch.setattr(f"{INOTIFY}._create_inotify_fd", refuse)
     world.watch()
-    assert "max_user_instances" in world.watcher.check()[0]
+    assert "max_user_instances" in world.watcher.check()[0].message
     world.write(world.file)
     assert world.is_told_by_a_check(world.file)
     monkeypatch.undo()
@@ -376,9 +376,10 @@ def test_without_inotify_watches_edits_are_seen_by_checks(
 
     monkeypatch.setattr(f"{INOTIFY}._get_or_create_watch", refuse)
     world.watch()
-    sentences = world.watcher.check()
-    assert "max_user_watches" in sentences[0]
-    assert str(world.folder) in sentences[0]
+    (complaint,) = world.watcher.check()
+    assert complaint.code == "fs.inotify.max_user_watches"
+    assert "max_user_watches" in complaint.message
+    assert str(world.folder) in complaint.message
     world.write(world.file)
     assert world.is_told_by_a_check(world.file)
     monkeypatch.undo()
@@ -392,7 +393,7 @@ def test_a_folder_that_changes_in_silence_is_called_degraded_until_it_speaks(wor
     world.lose_events()
     world.write(world.file)
     assert world.watcher.check() == ()
-    assert "without telling" in world.watcher.check()[0]
+    assert "without telling" in world.watcher.check()[0].message
     world.changes.clear()
     world.write(world.file)
     world.watcher.check()

@@ -97,7 +97,7 @@ def test_a_wish_and_a_check_return_at_once_from_a_folder_that_hangs(
     caller.start()
     caller.join(10)
     assert not caller.is_alive()
-    world.comes(lambda: any(str(silent) in text for text in world.watcher.check()))
+    world.comes(lambda: any(str(silent) in each.message for each in world.watcher.check()))
     assert world.watcher.alive, "a restart would not help"
 
 
@@ -121,7 +121,7 @@ def test_a_folder_that_begins_to_hang_as_its_watch_is_placed_is_named_too(
 
         monkeypatch.setattr(observer, "schedule", hanging)
         world.watcher.watch(frozenset({str(world.folder), str(share)}))
-        world.comes(lambda: any(str(share) in text for text in world.watcher.check()))
+        world.comes(lambda: any(str(share) in each.message for each in world.watcher.check()))
 
 
 def test_events_of_other_folders_still_come_while_one_hangs(world: World, silent: Path) -> None:
@@ -163,7 +163,7 @@ def test_without_inotify_it_lives_by_looks_and_says_so(world: World, monkeypatch
 
     monkeypatch.setattr("ecr_refreshd.host.watch.Observer", refuse)
     world.watch()
-    world.comes(lambda: any("inotify" in text for text in world.watcher.check()))
+    world.comes(lambda: any("inotify" in each.message for each in world.watcher.check()))
     assert world.watcher.alive
     world.write(world.folder / "config.json")
     world.comes(lambda: str(world.folder) in world.changes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from ecr_refreshd.notify import desktop as desktop_module
 from tests.needs import need
 from tests.notify.heralding import Heralding, notice
 from tests.world.desktop import PACKAGES, Bus, Desktop, missing, until
+from tests.world.processes import children
 
 ARTEFACTS = Path(os.environ.get("ARTEFACTS", "artefacts"))
 """Where CI keeps the pictures."""
@@ -96,10 +96,7 @@ def test_no_child_stays_once_no_button_is_left(heralding: Heralding, desktop: De
     """DESIGN 11: an idle service is small, and a child that waits for nothing costs 11 MiB."""
 
     def running() -> bool:
-        listed = subprocess.run(
-            ["ps", "-o", "args=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=True
-        )
-        return "desktop_child" in listed.stdout
+        return any("desktop_child" in args for args in children(os.getpid()).values())
 
     heralding.tell("raised", notice(sign_in=False))
     until(lambda: not running(), "a notice without a button needs nobody")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import pytest
 from ecr_refreshd.core.events import HookRan, NoticeTold, SignInStarted
 from ecr_refreshd.notify import programs
 from tests.notify.heralding import COMMAND, Heralding, notice, program
+from tests.world.processes import children
 
 KEEPS = 'open(sys.argv[1], "a").write(sys.stdin.read())'
 
@@ -34,13 +34,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs.Programs.run, "__kwdefaults__", {"seconds": 0.5, "name": ""})
 
 
-def children() -> list[str]:
-    listed = subprocess.run(
-        ["ps", "-ww", "-o", "args=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=True
-    )
-    return [
-        line for line in listed.stdout.splitlines() if "/told" in line
-    ]  # other tests' worlds may be there too
+def programs_running() -> list[str]:
+    """Return the arguments of the notice programs that run; other tests' worlds may be there too."""
+    return [args for args in children(os.getpid()).values() if "/told" in args]
 
 
 def test_a_command_gets_each_notice_as_one_line_of_json_in_order(
@@ -82,7 +78,7 @@ def test_what_goes_wrong_is_said(
     heralding.configure(command=(program(tmp_path, text),))
     (problem,) = heralding.tell()
     assert said in problem
-    assert children() == []
+    assert programs_running() == []
 
 
 @pytest.mark.parametrize(
@@ -154,9 +150,9 @@ def test_what_is_under_way_ends_with_the_service(tmp_path: Path) -> None:
         made.configure(command=(program(tmp_path, "time.sleep(60)"),))
         for _ in range(5):
             made.herald.tell("raised", notice())
-        while not children():
+        while not programs_running():
             time.sleep(0.01)
-    assert children() == []
+    assert programs_running() == []
     assert not [each for each in threading.enumerate() if each.name.startswith("notify")]
 
 
@@ -246,13 +242,10 @@ def test_the_url_is_in_no_argument_and_no_environment(
     heralding.herald.tell("raised", notice())
     while not hook.got:  # type: ignore[attr-defined]
         time.sleep(0.01)
-    listed = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=True
-    )
     seen = b""
-    for pid in listed.stdout.split():
+    for pid in children(os.getpid()):
         for kind in ("cmdline", "environ"):
-            with suppress(FileNotFoundError, ProcessLookupError):  # `ps`, or what ends just now
+            with suppress(FileNotFoundError, ProcessLookupError):  # it ends just now
                 seen += Path(f"/proc/{pid}/{kind}").read_bytes()
     assert b"notify.webhook" in seen
     assert b"canary" not in seen

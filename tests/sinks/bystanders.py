@@ -1,8 +1,9 @@
 """Other programs at work on the same file: `rename|place PATH COUNT PAUSE`, or `read PATH`.
 
 `rename` adds keys as docker does: read, add, temporary file, rename. `place` truncates the file and writes it
-anew. Each tells on stdout how long it took. `read` reads until its stdin ends, and tells how often, and how often
-the file was missing, empty or no JSON.
+anew. Each makes at least COUNT edits, and goes on until its stdin ends, but for 20 times COUNT at most; then it
+reports on stdout how many they were and how long they took. `read` reads until its stdin ends, and reports how
+often, and how often the file was missing, empty or no JSON.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from pathlib import Path
 
 def edit(kind: str, path: Path, count: int, pause: float) -> None:
     begin = time.monotonic()
-    for number in range(count):
+    number = 0
+    while number < count or (number < 20 * count and not select.select([sys.stdin], [], [], 0)[0]):
         document = json.loads(path.read_bytes())
         document["auths"][f"{kind}{number}.io"] = {"auth": "eDp5"}
         text = json.dumps(document, indent="\t")
@@ -29,8 +31,9 @@ def edit(kind: str, path: Path, count: int, pause: float) -> None:
         else:
             with path.open("w") as stream:
                 stream.write(text)
-        time.sleep(max(0.0, begin + (number + 1) * pause - time.monotonic()))
-    print(json.dumps({"seconds": time.monotonic() - begin}))
+        number += 1
+        time.sleep(max(0.0, begin + number * pause - time.monotonic()))
+    print(json.dumps({"edits": number, "seconds": time.monotonic() - begin}))
 
 
 def read(path: Path) -> None:

@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,12 @@ def token(number: int) -> Secret:
     return Secret(base64.b64encode(f"AWS:{number}".encode()).decode())
 
 
-def renew_while(path: Path, child: subprocess.Popen[str]) -> int:
-    """Renew our token again and again while a process runs; return how often that came through."""
+def renew_while(path: Path, child: subprocess.Popen[str], enough: int) -> int:
+    """Renew our token again and again while a process runs; return how often that came through.
+
+    Once it came through `enough` times, the process is let go, so that a slow machine takes longer and fails no
+    sooner.
+    """
     file = DockerFile(str(path), str(path.parent.parent / "locks"), mode="auths")
     renewed = number = 0
     while child.poll() is None:
@@ -52,6 +57,9 @@ def renew_while(path: Path, child: subprocess.Popen[str]) -> int:
             renewed += 1
         except (SinkContended, SinkUnparsable):
             pass  # the loop of the service tries again; so does this one
+        if renewed >= enough and child.stdin is not None:
+            child.stdin.close()
+            child.stdin = None  # else communicate() would flush it
         time.sleep(0.02)
     file.write(Delivery({HOST: token(0)}))
     return renewed
@@ -63,25 +71,31 @@ def renew_while(path: Path, child: subprocess.Popen[str]) -> int:
     ids=["by rename, 200 a second", "by rename, without a rest", "in place, 200 a second"],
 )
 def test_no_edit_of_another_process_is_lost(
-    tmp_path: Path, kind: str, count: int, pause: float, renewals: int
+    tmp_path: Path,
+    kind: str,
+    count: int,
+    pause: float,
+    renewals: int,
+    record_property: Callable[[str, object], None],
 ) -> None:
     (tmp_path / ".docker").mkdir(mode=0o700)
     path = tmp_path / ".docker" / "config.json"
     path.write_text(json.dumps({"auths": {"ghcr.io": {"auth": "eDp5"}}, "psFormat": "x"}, indent="\t"))
     path.chmod(0o600)
     with bystander("read", path) as reader, bystander(kind, path, count, pause) as editor:
-        renewed = renew_while(path, editor)
-        speed = count / answer(editor)["seconds"]
+        renewed = renew_while(path, editor, renewals)
+        made = answer(editor)
         seen = answer(reader)
 
     document = json.loads(path.read_bytes())
-    expected = {"ghcr.io", HOST, *(f"{kind}{number}.io" for number in range(count))}
+    expected = {"ghcr.io", HOST, *(f"{kind}{number}.io" for number in range(made["edits"]))}
     assert expected - document["auths"].keys() == set()
     assert document["auths"].keys() == expected
     assert document["psFormat"] == "x"
     assert document["auths"][HOST] == {"auth": token(0).reveal()}
+    record_property("edits_per_second", made["edits"] / made["seconds"])
+    assert made["edits"] >= count
     assert renewed >= renewals
-    assert speed >= 150
     assert seen["reads"] > 100
     if kind == "rename":  # whoever writes in place tears the file for its readers without our doing
         assert (seen["missing"], seen["broken"]) == (0, 0)

@@ -441,7 +441,9 @@ class TestKeychainThatDockerFindsByItself:
 
     def test_it_is_asked_once_a_minute_at_most(self, tmp_path: Path, no_keychain: Path) -> None:
         program(
-            no_keychain, "docker-credential-secretservice", f'echo x >>{tmp_path}/asked; echo \'{{"a":"b"}}\''
+            no_keychain,
+            "docker-credential-secretservice",
+            f'[ $1 = list ] || exit 1; echo x >>{tmp_path}/asked; echo \'{{"a":"b"}}\'',
         )
         sink = file_with(tmp_path, "{}")
         for _ in range(3):
@@ -471,7 +473,7 @@ def test_a_git_work_tree_without_a_token_is_no_news(tmp_path: Path, no_keychain:
     sink = file_with(tmp_path, "{}", mode="helper")
     view = sink.write(Delivery(TOKENS, answered=frozenset({HOST})))
     assert view.entries[HOST].kind is EntryKind.HELPER
-    assert not any("git" in note for note in view.notes)
+    assert not any("git work tree" in note for note in view.notes)
 
 
 def test_the_folders_of_link_and_target_are_to_be_watched(tmp_path: Path) -> None:
@@ -502,5 +504,13 @@ def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path: Path) -> N
         with pytest.raises(SinkUnwritable, match="not a regular file"):
             call()
     folder = DockerFile(str(tmp_path), str(tmp_path / "locks"))
-    with pytest.raises(SinkUnwritable, match="not a regular file"):
+    with pytest.raises(SinkUnwritable, match="is a directory"):
         folder.look([HOST])
+
+
+def test_a_sessions_file_that_cannot_be_reached_is_absent(tmp_path: Path) -> None:
+    """A container has no session: nothing needs podman's file there, and nothing has to be said of it."""
+    (tmp_path / "run").write_text("no folder")
+    path, locks = str(tmp_path / "run/containers/auth.json"), str(tmp_path / "locks")
+    view = DockerFile(path, locks, dialect="containers", is_needed=False).look([HOST])
+    assert (view.exists, view.entries[HOST].kind) == (False, EntryKind.ABSENT)

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -267,7 +268,10 @@ class TestBounds:
         assert isinstance(standin(tmp_path, "exec yes").get(HOST), Trouble)
 
     def test_it_has_no_terminal(self, tmp_path: Path) -> None:
-        program = standin(tmp_path, f"ps -o sid= -p $$ >{tmp_path}/sid; echo $$ >>{tmp_path}/sid")
+        program = standin(tmp_path, f"exec {sys.executable} {tmp_path}/session.py")
+        (tmp_path / "session.py").write_text(
+            f"import os; open({str(tmp_path / 'sid')!r}, 'w').write(f'{{os.getsid(0)}} {{os.getpid()}}')"
+        )
         program.list_()
         session, pid = (tmp_path / "sid").read_text().split()
         assert session == pid

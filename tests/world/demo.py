@@ -1,8 +1,9 @@
-"""`make demo`: the main job before your eyes, with no AWS account.
+"""`make demo`: the main job in six numbered steps, with no AWS account, in under a minute.
 
-The real service runs against the fake AWS and the ECR-like registry of this folder, on loopback, with tokens that
-live 20 seconds. It pulls with the docker engine if one answers, else by plain HTTP as an engine would, and says
-which. Everything is kept in a temporary folder and ends with the demo.
+The real service runs against the fake AWS and the ECR-like registry of this folder, on loopback, with tokens
+that are valid for 20 seconds in place of 12 hours. It pulls with the docker engine if one answers, else by plain
+HTTP as an engine would, and says which. Nothing is cleared from the terminal: each step stays, with its mark, and
+only the newest line of a longer step is redrawn. Everything is kept in a temporary folder and ends with the demo.
 """
 
 from __future__ import annotations
@@ -31,12 +32,14 @@ from tests.world.registry import EcrFace
 ACCOUNT = "724013829182"
 HOST = f"{ACCOUNT}.dkr.ecr.us-west-2.amazonaws.com"
 IMAGE = "node:18-slim"
+OTHER = "registry.example.com"
+NEVER = float("inf")
 LIFE = 20.0
-"""Seconds that a token lives here, in place of twelve hours."""
+"""Seconds for which a token is valid here, in place of twelve hours."""
 
 
 class Puller(Protocol):
-    """Whoever pulls: `pull` returns "" or the registry's refusal."""
+    """A client that pulls: `pull` returns "" or the registry's refusal."""
 
     name: str
     host: str
@@ -145,6 +148,54 @@ class Gap(threading.Thread):
         return "auth" in json.loads(self._config.read_text())["auths"].get(self._host, {})
 
 
+class Page:
+    """What is printed: numbered steps, each with its mark, and one live line that a terminal redraws in place."""
+
+    def __init__(self, steps: int) -> None:
+        self._terminal = sys.stdout.isatty()
+        self._colour = self._terminal and not os.environ.get("NO_COLOR")
+        encoding = (sys.stdout.encoding or "").lower()
+        self._marks, self.arrow = (("✓", "✗"), "→") if "utf" in encoding else (("ok", "FAILED"), "->")
+        self._steps, self._step = steps, 0
+        self._live = False
+        self.good = True
+
+    def step(self, title: str) -> None:
+        """Begin the next step."""
+        self._step += 1
+        self._print(f"\n{self._styled('1', f'[{self._step}/{self._steps}] {title}')}")
+
+    def say(self, text: str) -> None:
+        """Print a line of the step."""
+        self._print(f"      {text}")
+
+    def live(self, text: str) -> None:
+        """Redraw the live line; where there is no terminal it is not shown."""
+        if self._terminal:
+            columns = shutil.get_terminal_size().columns
+            print(f"\r\033[K      {text}"[: columns + 4], end="", flush=True)
+            self._live = True
+
+    def done(self, text: str, *, good: bool = True) -> None:
+        """End the step with what was seen; a step that did not show what it should fails the demo."""
+        self.good = self.good and good
+        mark = self._styled("32" if good else "31", self._marks[not good])
+        self._print(f"  {mark}   {text}")
+
+    def plain(self, text: str) -> None:
+        """Print a line outside the steps."""
+        self._print(text)
+
+    def _print(self, text: str) -> None:
+        if self._live:
+            print("\r\033[K", end="")
+            self._live = False
+        print(text, flush=True)
+
+    def _styled(self, style: str, text: str) -> str:
+        return f"\033[{style}m{text}\033[0m" if self._colour else text
+
+
 class Show:
     """The demo, step by step."""
 
@@ -153,25 +204,26 @@ class Show:
         self.config = folder / ".docker/config.json"
         self.seconds = seconds
         self.refused = self.pulled = 0
+        self.page = Page(6)
 
     def run(self) -> int:
+        """Show all steps; return 0 if each showed what it should."""
         with FakeAws(ttl=LIFE) as aws, EcrFace(aws) as registry:
-            homes.static_keys(
-                self.home, "dev", "AKIADEMODEMODEMODEMO", aws=aws, account=ACCOUNT, region="us-west-2"
-            )
+            homes.sso_profile(self.home, "dev", ACCOUNT, region="us-west-2")
+            homes.sso_login(self.home, aws)
             puller = self._puller(registry)
-            self._leave_a_dead_token(aws, puller)
-            environment = aws.environment(self.home, AWS_PROFILE="dev")
-            say(f"pulling with {puller.name}")
-            step("1. A token that died lies in config.json, as after every twelve hours")
-            self._pull(puller)
-            step("2. The service starts; nothing is configured but what stands in the file")
-            service = self._start(environment, puller)
+            self._leave_an_expired_token(aws, puller)
+            environment = aws.environment(self.home)
+            self.page.plain(
+                f"A fake AWS and a registry that answers as ECR does, on loopback. Pulling with {puller.name}."
+            )
+            self._expired(puller)
+            service = self._started(environment, puller)
             try:
-                waited = until(lambda: puller.pull() == "", 20)
-                say(f"the pull works {waited:.1f} s after the start")
                 self._logout(puller)
-                self._watch(aws, environment, puller)
+                self._renewals(aws, puller)
+                self._signed_out(aws, environment, puller)
+                self._signed_in(aws, environment, puller)
             finally:
                 service.terminate()
                 service.wait(10)
@@ -186,13 +238,27 @@ class Show:
                 return engine  # it reaches this loopback; an engine in a virtual machine does not
         return PlainHttp(self.config, registry.url)
 
-    def _leave_a_dead_token(self, aws: FakeAws, puller: Puller) -> None:
-        dead = aws.issue("ecr", "us-west-2", ACCOUNT, ttl=-60)["auth"]
-        hosts = {key: {"auth": dead} for key in (HOST, puller.host)}
+    def _leave_an_expired_token(self, aws: FakeAws, puller: Puller) -> None:
+        expired = aws.issue("ecr", "us-west-2", ACCOUNT, ttl=-60)["auth"]
+        hosts = {key: {"auth": expired} for key in (HOST, puller.host)}
         other = {"auth": base64.b64encode(b"somebody:else").decode()}
         self.config.parent.mkdir(parents=True, exist_ok=True)
-        self.config.write_text(json.dumps({"auths": {**hosts, "registry.example.com": other}}, indent="\t"))
+        self.config.write_text(json.dumps({"auths": {**hosts, OTHER: other}}, indent="\t"))
         self.config.chmod(0o600)
+
+    def _expired(self, puller: Puller) -> None:
+        self.page.step("An expired token in config.json, as 12 hours after every docker login")
+        self.page.say(f"$ docker pull {puller.host}/{IMAGE}")
+        refusal = puller.pull()
+        self.page.done(f"refused, as it should be: {refusal}" if refusal else "pulled?", good=bool(refusal))
+
+    def _started(self, environment: dict[str, str], puller: Puller) -> subprocess.Popen[bytes]:
+        self.page.step("The service starts. Nothing is configured: it finds the registry and the profile")
+        self.page.say("$ ecr-refreshd run")
+        service = self._start(environment, puller)
+        waited = self._until(lambda: puller.pull() == "", 20)
+        self.page.done(f"the same pull works {waited:.1f} s later", good=waited < NEVER)
+        return service
 
     def _start(self, environment: dict[str, str], puller: Puller) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "ecr_refreshd", "run", "--log-format", "json"]
@@ -201,19 +267,17 @@ class Show:
             settings.write_text(f'[[registry]]\nhost = "{HOST}"\naliases = ["{puller.host}"]\n')
             settings.chmod(0o600)
             command += ["--config", str(settings)]
-        log = (self.home / "service.log").open("wb")
-        try:
+        with (self.home / "service.log").open("wb") as log:
             return subprocess.Popen(
                 command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
-        finally:
-            log.close()
 
     def _logout(self, puller: Puller) -> None:
-        step(f"3. docker logout {puller.host}")
+        self.page.step("The entry is removed")
         reader = Gap(self.config, puller.host)
         reader.start()
         if shutil.which("docker"):
+            self.page.say(f"$ docker logout {puller.host}")
             environment = {
                 "PATH": os.environ["PATH"],
                 "HOME": str(self.home),
@@ -221,73 +285,113 @@ class Show:
             }
             command = ["docker", "logout", puller.host]
             subprocess.run(command, env=environment, capture_output=True, timeout=20, check=False)
-            say("done by the docker client")
         else:
+            self.page.say("as docker logout does it: a new file, renamed over the old one")
             document = json.loads(self.config.read_text())
             del document["auths"][puller.host]
             spare = self.config.with_name("config.json123456")
             spare.write_text(json.dumps(document, indent="\t"))
             spare.rename(self.config)
-            say("done as the docker client does it: a new file, renamed over the old one")
         reader.join(10)
-        say(
-            f"the entry was gone for {reader.gap * 1000:.0f} ms, as seen by a program that reads without pause"
+        refusal = puller.pull()
+        self.page.done(
+            refusal or f"restored: the entry was missing for {reader.gap * 1000:.0f} ms, and the pull works",
+            good=not refusal,
         )
-        self._pull(puller)
 
-    def _watch(self, aws: FakeAws, environment: dict[str, str], puller: Puller) -> None:
-        step(f"4. {self.seconds:.0f} seconds of tokens that live {LIFE:.0f} s, pulling twice a second")
-        terminal = sys.stdout.isatty()
-        end = time.monotonic() + self.seconds
-        shown = 0.0
-        while time.monotonic() < end:
+    def _renewals(self, aws: FakeAws, puller: Puller) -> None:
+        self.page.step(f"{self.seconds:.0f} seconds of tokens valid for {LIFE:.0f} s, pulling twice a second")
+        before = len(aws.calls("ecr:GetAuthorizationToken"))
+        self._pull_for(self.seconds, puller)
+        tokens = len(aws.calls("ecr:GetAuthorizationToken")) - before
+        self.page.done(
+            f"{_count(self.pulled, 'pull')} ok, {self.refused} refused, {_count(tokens, 'renewal')} meanwhile",
+            good=self.refused == 0 and self.pulled > 0 and tokens > 0,
+        )
+
+    def _pull_for(self, seconds: float, puller: Puller) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
             refusal = puller.pull()
             self.pulled += refusal == ""
             self.refused += refusal != ""
-            if time.monotonic() - shown >= (2 if terminal else self.seconds / 2):
-                shown = time.monotonic()
-                self._table(aws, environment, clear=terminal)
-            time.sleep(0.5)
+            valid = self._valid_for()
+            self.page.live(f"pulls: {self.pulled} ok, {self.refused} refused; token valid for {valid:.0f} s")
+            time.sleep(min(0.5, left))
 
-    def _table(self, aws: FakeAws, environment: dict[str, str], *, clear: bool) -> None:
-        command = [sys.executable, "-m", "ecr_refreshd", "status"]
-        if clear:
-            print("\033[2J\033[H", end="")
-        colours = {k: os.environ[k] for k in ("TERM", "NO_COLOR", "COLUMNS") if k in os.environ}
-        print(flush=True)
-        subprocess.run(command, env={**environment, **colours}, timeout=20, check=False)
-        calls = len(aws.calls("ecr:GetAuthorizationToken"))
-        print(
-            f"\n   {self.pulled} pulls, {self.refused} refused; {calls} calls of GetAuthorizationToken",
-            flush=True,
+    def _valid_for(self) -> float:
+        """Return for how many more seconds the newest token in the file is valid, as it says itself."""
+        entry = json.loads(self.config.read_text()).get("auths", {}).get(HOST, {})
+        with suppress(ValueError, KeyError):
+            password = base64.b64decode(entry["auth"]).partition(b":")[2]
+            return max(0.0, float(json.loads(base64.b64decode(password))["expiration"]) - time.time())
+        return 0.0
+
+    def _signed_out(self, aws: FakeAws, environment: dict[str, str], puller: Puller) -> None:
+        self.page.step("The SSO login ends, as it does overnight")
+        aws.sso_end(session="corp")
+        notice: dict[str, str] = {}
+        deadline = time.monotonic() + LIFE
+        while not notice and time.monotonic() < deadline:
+            self._pull_for(0.1, puller)
+            notice = self._sign_in_notice(environment)
+        refusal, valid = puller.pull(), self._valid_for()
+        self.page.say(f"notice: {notice.get('title', 'none')}")
+        self.page.say(f"        {self.page.arrow} {notice.get('command', '')}")
+        self.page.done(
+            refusal or f"pulls still work: the token in the file is valid for {valid:.0f} s more",
+            good=bool(notice) and not refusal,
         )
 
-    def _pull(self, puller: Puller) -> None:
-        refusal = puller.pull()
-        say(f"$ docker pull {puller.host}/{IMAGE}")
-        say(f"  refused: {refusal}" if refusal else "  pulled")
+    def _signed_in(self, aws: FakeAws, environment: dict[str, str], puller: Puller) -> None:
+        self.page.step("You sign in again, in any terminal")
+        self.page.say("$ aws sso login --sso-session corp")
+        before = self.config.read_text()
+        homes.sso_login(self.home, aws)
+        fresh = self._until(lambda: self.config.read_text() != before and puller.pull() == "", 10)
+        gone = self._until(lambda: not self._sign_in_notice(environment), 10)
+        self.page.done(
+            f"a new token is in place {fresh:.1f} s later, and the notice is gone",
+            good=max(fresh, gone) < NEVER,
+        )
+
+    def _sign_in_notice(self, environment: dict[str, str]) -> dict[str, str]:
+        """Return the standing notice that asks for a sign-in; empty if there is none."""
+        command = [sys.executable, "-m", "ecr_refreshd", "status", "--json"]
+        done = subprocess.run(command, env=environment, capture_output=True, timeout=20, check=False)
+        notices: list[dict[str, str]] = json.loads(done.stdout)["notices"]
+        return next((each for each in notices if each["key"].startswith("login:")), {})
+
+    def _until(self, true: Callable[[], bool], seconds: float) -> float:
+        """Wait until something holds, and return how long that took; `NEVER` if it does not come to hold."""
+        start = time.monotonic()
+        while time.monotonic() - start < seconds:
+            if true():
+                return time.monotonic() - start
+            time.sleep(0.02)
+        return NEVER
 
     def _sum_up(self, aws: FakeAws) -> int:
+        other = json.loads(self.config.read_text())["auths"].get(OTHER)
         calls = len(aws.calls("ecr:GetAuthorizationToken"))
-        other = json.loads(self.config.read_text())["auths"].get("registry.example.com")
-        step(
-            f"{self.pulled} pulls over {self.seconds:.0f} s, {self.refused} refused; {calls} tokens "
-            f"of {LIFE:.0f} s; the other registry's login is {'untouched' if other else 'GONE'}"
+        say = self.page.plain
+        say(
+            f"\nWhat you saw: {_count(self.pulled, 'pull')}, {self.refused} refused; {_count(calls, 'token')}; "
+            f"the login to {OTHER} {'untouched' if other else 'LOST'}."
         )
-        good = self.refused == 0 and self.pulled > 0 and calls > 1 and other is not None
-        if not good:
+        if not (self.page.good and other and self.refused == 0):
+            say("Not as it should be; the log of the service:")
             print((self.home / "service.log").read_text(), file=sys.stderr)
-        return 0 if good else 1
+            return 1
+        say("Next, for your own registries (in this checkout):")
+        say("  pipx install .          # or: uv tool install .")
+        say("  ecr-refreshd run        # keeps the ECR registries of your docker config fresh")
+        say("  ecr-refreshd status     # in another terminal")
+        return 0
 
 
-def step(text: str) -> None:
-    """Say what comes now."""
-    print(f"\n== {text}", flush=True)
-
-
-def say(text: str) -> None:
-    """Say what was seen."""
-    print(f"   {text}", flush=True)
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def until(true: Callable[[], bool], seconds: float) -> float:
@@ -303,7 +407,7 @@ def until(true: Callable[[], bool], seconds: float) -> float:
 def main() -> int:
     """Run the demo; 0 if it showed what it should."""
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=26, help="how long to watch renewals go by")
+    parser.add_argument("--seconds", type=float, default=18, help="how long to watch renewals go by")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ecr-refreshd-demo-") as folder:
         return Show(Path(folder), options.seconds).run()

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -64,6 +65,28 @@ class Program:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def children(parent: int) -> dict[int, str]:
+    """Return the children of a process with their arguments, by pid; "" for one that has ended.
+
+    Read from ``/proc``, since a bare Debian has no ``ps``; by ``ps`` where there is no ``/proc``.
+    """
+    if not Path("/proc/self/stat").exists():
+        command = ["ps", "-ww", "-A", "-o", "pid=,ppid=,args="]
+        rows = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+        parted = (row.split(maxsplit=2) for row in rows)
+        return {int(row[0]): row[2] for row in parted if len(row) == 3 and int(row[1]) == parent}
+    found: dict[int, str] = {}
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit():
+            continue
+        with suppress(OSError):  # it has ended meanwhile
+            # The name may hold blanks and parentheses; what follows the last one does not.
+            if int((process / "stat").read_text().rpartition(")")[2].split()[1]) == parent:
+                arguments = (process / "cmdline").read_bytes().split(b"\0")
+                found[int(process.name)] = b" ".join(arguments).decode(errors="replace").strip()
+    return found
 
 
 def _becomes(pid: int) -> str:

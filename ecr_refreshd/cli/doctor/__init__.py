@@ -26,6 +26,7 @@ from ecr_refreshd.cli.doctor import (
     service,
     tools,
     trouble,
+    unread,
 )
 from ecr_refreshd.cli.doctor.finding import Finding, Severity, exit_code
 from ecr_refreshd.cli.doctor.page import as_json, as_text
@@ -40,13 +41,20 @@ Check = Callable[[Scene], Iterable[Finding]]
 CHECKS: tuple[tuple[str, tuple[Check, ...]], ...] = (
     (
         "the service",
-        (service.presence, folders.closed, service.environment, trouble.trouble, machine.lingering),
+        (
+            folders.home,
+            service.presence,
+            folders.closed,
+            service.environment,
+            trouble.trouble,
+            machine.lingering,
+        ),
     ),
     ("settings and AWS profiles", (profiles.files, aws.settings, profiles.absent, entries.none_kept)),
     ("logins", (tools.credentials, tools.sign_in, aws.logins)),
     ("docker's and podman's files", (disk.access, disk.named_folder, disk.exposure, disk.mounts)),
-    ("their entries", (entries.broken, entries.hidden, entries.dead, entries.variable)),
-    ("credential helpers", (helpers.programs,)),
+    ("their entries", (entries.broken, entries.hidden, entries.dead, unread.hidden_logins, unread.variable)),
+    ("credential helpers", (helpers.programs, unread.patterns)),
     ("notices", (notices.ways, notices.hook)),
     ("this machine", (machine.limits, machine.time, machine.windows)),
     ("AWS", (aws.refusals,)),
@@ -103,6 +111,9 @@ def _found(scene: Scene) -> list[Finding]:
 
 def _is_an_echo(finding: Finding, every: list[Finding]) -> bool:
     """Return whether a finding only repeats others: what clients would send, where the causes are found."""
+    homes = [each.how for each in every if each.key == "home.anothers"]
+    if finding.key in {"state.folder", "file.unreadable", "file.unwritable", "service.silent"}:
+        return finding.how in homes
     if finding.key != "client.refused":
         return False
     causes = [each for each in every if each.severity is Severity.ERROR and each.key != finding.key]

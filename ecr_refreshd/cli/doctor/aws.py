@@ -17,6 +17,7 @@ from ecr_refreshd.cli.doctor.finding import Finding, Severity
 from ecr_refreshd.cli.doctor.scene import Scene
 from ecr_refreshd.cli.words import read_time, until
 from ecr_refreshd.core.events import FetchFailed
+from ecr_refreshd.core.fallback import Rank, falls_through
 from ecr_refreshd.core.model import Category, Failure, Login
 from ecr_refreshd.core.ports import Answer, FetchOrder
 from ecr_refreshd.core.remedies import Remedy
@@ -220,11 +221,11 @@ def _failure(error: Mapping[str, Any]) -> Failure:
 def _asked(scene: Scene) -> Iterator[tuple[str, Failure]]:
     """Ask AWS for each grant once, as a service would, and throw the tokens away.
 
-    A service goes on to the next candidate where one is denied, so a registry fails only if all of its fail.
+    A service goes on to the next candidate where one fails, so a registry fails only if all of its candidates do.
     """
     lock = InstanceLock(places.lock_folder())
     answers: dict[str, Failure | None] = {}
-    registries = scene.registries
+    registries = scene.planned(_passed(answers, scene))
     if not _untried(registries, answers, scene):
         return
     try:
@@ -237,14 +238,22 @@ def _asked(scene: Scene) -> Iterator[tuple[str, Failure]]:
         while orders := _untried(registries, answers, scene)[: _MOST_ASKED - len(answers)]:
             answers.update({order.grant.key: None for order in orders})
             answers.update(_answers(orders, scene, end))
-            denied = {key for key, each in answers.items() if each and each.category is Category.DENIED}
-            registries = scene.planned(denied)
+            registries = scene.planned(_passed(answers, scene))
     finally:
         lock.release()
     for registry in registries.values():
         failure = answers.get(registry.grant.key) if registry.grant is not None else None
         if failure is not None:
             yield registry.host, failure
+
+
+def _passed(answers: Mapping[str, Failure | None], scene: Scene) -> dict[str, Rank]:
+    """Return the grants that are passed over: those that failed, and those whose login the disk shows dead."""
+    passed = {key: Rank.OTHER for key, each in answers.items() if each is not None and falls_through(each)}
+    for registry in scene.registries.values():
+        dead = (each for each in registry.candidates if not scene.alive(each.standing))
+        passed.update({each.grant.key: Rank.LOGIN for each in dead})
+    return passed
 
 
 def _untried(

@@ -5,26 +5,33 @@ from __future__ import annotations
 import errno
 import os
 import re
-import shlex
 import stat
 import subprocess
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from ecr_refreshd.cli.doctor import pasted
 from ecr_refreshd.cli.doctor.dockerfiles import DockerFile
 from ecr_refreshd.cli.doctor.finding import Finding, Mend, Severity
-from ecr_refreshd.cli.doctor.obstacles import obstacle
 from ecr_refreshd.cli.doctor.scene import Scene
 from ecr_refreshd.core.dockerentry import decoded
+from ecr_refreshd.core.remedies import Remedy
+from ecr_refreshd.core.remedies import files as remedies
 from ecr_refreshd.errors import SinkError
+from ecr_refreshd.osutil import docker_config, ownership
+from ecr_refreshd.sinks import permissions
+from ecr_refreshd.sinks.obstacles import Obstacle, obstacle
 from ecr_refreshd.sinks.places import Place, is_mount, shown, work_tree
 
 _GIT_WITHIN = 5.0
 """Seconds."""
-_MEANS_MORE = re.compile(r"^:|[*?\[\\]")
-"""What git takes a path for a pattern by."""
+_NO_LOGIN = "Clients that run as this user find no login in it, and nothing can be kept fresh there."
+_KEYS = {
+    "sink.unreadable": "file.unreadable",
+    "sink.is-a-directory": "file.unreadable",
+    "sink.docker-config": "docker.config-folder",
+}
+"""Code of an obstacle -> key of its finding; the others are `file.unwritable`."""
 _UNHEARD = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "9p", "drvfs", "virtiofs", "fuse.sshfs", "fuse.vmhgfs-fuse"}
 )
@@ -35,63 +42,57 @@ def access(scene: Scene) -> Iterator[Finding]:
     """Find files that cannot be read or replaced, or whose links are not followed."""
     for file in scene.files:
         if isinstance(file.error, SinkError):
-            yield _link(file, file.error)
+            yield _not_followed(file, file.error)
+            continue
+        found = None if file.place is None else obstacle(file.place, scene.environ)
+        if found is not None:
+            if not found.only_missing or scene.is_put_into(file.path):
+                yield from _blocked(file, found, scene)
         elif file.problem and not file.line:
             yield _unreadable(file)
-        else:
-            yield from _unwritable(file, scene)
 
 
-def _link(file: DockerFile, error: SinkError) -> Finding:
+def _not_followed(file: DockerFile, error: SinkError) -> Finding:
+    why = "A token put there could end up anywhere, so none is."
     return Finding(
         error.code.replace("sink.", "file."),
         Severity.ERROR,
         file.path,
         error.message,
-        "A token put there could end up anywhere, so none is.",
-        pasted.hinted(error.hint),
+        _NO_LOGIN if error.code == "sink.unreadable" else why,
+        Remedy.of(error.hint, error.command).page,
         files=frozenset({file.path}),
     )
 
 
 def _unreadable(file: DockerFile) -> Finding:
-    real = shlex.quote(file.real)
-    owner = -1 if file.place is None else _owner(file.place.real)
-    if isinstance(file.error, PermissionError):
-        how = f"chmod u+rw {real}" if owner == os.geteuid() else f"sudo chown {os.geteuid()} {real}"
-    else:
-        how = pasted.steps("See what it is, and move it away", [f"ls -ld {real}", f"mv {real} {real}.old"])
     return Finding(
         "file.unreadable",
         Severity.ERROR,
         file.real,
         f"{file.real} cannot be read: {file.problem}.",
-        "Clients that run as this user find no login in it, and nothing can be kept fresh there.",
-        how,
+        _NO_LOGIN,
+        remedies.unexplained([file.real]).page,
         files=frozenset({file.path}),
     )
 
 
-def _owner(path: bytes) -> int:
-    try:
-        return os.lstat(path).st_uid
-    except OSError:
-        return -1
-
-
-def _unwritable(file: DockerFile, scene: Scene) -> Iterator[Finding]:
-    found = obstacle(file)
-    if found is None or (found.only_missing and not scene.is_put_into(file.path)):
-        return
-    if any(s["path"] == file.path and s["state"] == "unwritable" for row in scene.rows for s in row["sinks"]):
+def _blocked(file: DockerFile, found: Obstacle, scene: Scene) -> Iterator[Finding]:
+    unwritable = any(
+        sink["path"] == file.path and sink["state"] == "unwritable"
+        for row in scene.rows
+        for sink in row["sinks"]
+    )
+    if scene.running and unwritable:
         return  # the service has met it, and its finding has this remedy
+    key = _KEYS.get(found.code, "file.unwritable")
     yield Finding(
-        "file.unwritable",
+        key,
         Severity.ERROR,
         file.real,
         found.what,
-        "No fresh token can be put there.",
-        found.how,
+        "No fresh token can be put there." if key == "file.unwritable" else _NO_LOGIN,
+        found.remedy.page,
         files=frozenset({file.path}),
     )
 
@@ -99,7 +100,7 @@ def _unwritable(file: DockerFile, scene: Scene) -> Iterator[Finding]:
 def named_folder(scene: Scene) -> Iterator[Finding]:
     """Find that DOCKER_CONFIG names a folder that is not there; docker says nothing of it."""
     named = scene.environ.get("DOCKER_CONFIG", "")
-    if not named or os.path.lexists(named):
+    if not named or os.path.lexists(named) or docker_config.meant_folder(scene.environ):
         return  # what is there and no folder is in the way of the file
     yield Finding(
         "docker.config-folder",
@@ -108,10 +109,7 @@ def named_folder(scene: Scene) -> Iterator[Finding]:
         f"DOCKER_CONFIG names {named}, and there is no such folder.",
         "docker then has none of the logins, settings and plugins of ~/.docker, and tokens are put where you may "
         "not look for them.",
-        pasted.steps(
-            "Correct or unset DOCKER_CONFIG where it is set; or, if it is meant so, make the folder",
-            [f"mkdir -p -m 700 {shlex.quote(named)}"],
-        ),
+        remedies.docker_config_absent().page,
     )
 
 
@@ -121,8 +119,8 @@ def exposure(scene: Scene) -> Iterator[Finding]:
         if file.place is None or file.status is None or not _holds_login(file):
             continue
         # Where the settings cannot be read, they may allow the group.
-        allowed = scene.settings.docker.file_mode if scene.refused is None else 0o660
-        yield from _modes(file, file.place, file.status, allowed)
+        allowed = scene.settings.docker.file_mode if scene.refused is None else None
+        yield from _modes(file, file.place, file.status, allowed, scene)
         yield from _published(file, file.place)
 
 
@@ -133,24 +131,25 @@ def _holds_login(file: DockerFile) -> bool:
     return any(decoded(file.config.fields(member).get("auth", ""))[1] for member in members)
 
 
-def _modes(file: DockerFile, place: Place, status: os.stat_result, allowed: int) -> Iterator[Finding]:
+def _modes(
+    file: DockerFile, place: Place, status: os.stat_result, allowed: int | None, scene: Scene
+) -> Iterator[Finding]:
     mode = stat.S_IMODE(status.st_mode)
-    if mode & ~allowed & 0o077:
-        narrowed = mode & allowed
-        mine = status.st_uid == os.geteuid()
-        command = f"chmod {narrowed:04o} {shlex.quote(file.real)}"
+    narrowed = permissions.read(place.real, status).narrowed(allowed).mode
+    if mode & ~narrowed & 0o077:
+        found = ownership.of(place.real, scene.shell)
         yield Finding(
             "file.mode",
             Severity.WARNING,
             file.real,
             f"{file.real} holds logins, and its mode is {mode:04o}.",
             "Every user of this machine whom that mode lets in can pull, and push, as you.",
-            command if mine else f"sudo {command}",
+            remedies.narrowed(found, narrowed).page,
             Mend(
                 f"the mode of {file.real} is {narrowed:04o} now",
                 partial(_give_mode, place.real, status, narrowed),
             )
-            if mine
+            if found.is_ours
             else None,
         )
     around = os.stat(place.folder)  # noqa: PTH116 - a path is bytes here
@@ -162,7 +161,7 @@ def _modes(file: DockerFile, place: Place, status: os.stat_result, allowed: int)
             folder,
             f"Everyone may write in {folder}, where {file.path} lies.",
             "Anybody can exchange the file, and so have you pull with, or from, what they like.",
-            f"chmod o-w {shlex.quote(folder)}",
+            remedies.folder_open_to_others(ownership.of(place.folder, scene.shell)).page,
             Mend(
                 f"only you may write in {folder} now",
                 partial(_give_mode, place.folder, around, stat.S_IMODE(around.st_mode) & ~stat.S_IWOTH),
@@ -191,11 +190,6 @@ def _published(file: DockerFile, place: Place) -> Iterator[Finding]:
     if tree is None:
         return
     inside = os.fsdecode(os.path.relpath(place.real, tree))
-    root = shlex.quote(shown(tree))
-    # In a work tree that `git worktree` has made .git is a file.
-    excluded = f'"$(git -C {root} rev-parse --path-format=absolute --git-path info/exclude)"'
-    ignored = f"printf '%s\\n' {shlex.quote(_pattern(inside))} >> {excluded}"
-    literal = "--literal-pathspecs " if _MEANS_MORE.search(inside) else ""
     where = f"{file.real} holds logins, and lies in the git work tree {shown(tree)}"
     if _git(tree, "ls-files", "--error-unmatch", "--", f":(literal){inside}") == 0:
         yield Finding(
@@ -204,10 +198,7 @@ def _published(file: DockerFile, place: Place) -> Iterator[Finding]:
             file.real,
             f"{where}, where git keeps it.",
             "The next commit publishes a token that can pull, and often push, for 12 hours.",
-            pasted.steps(
-                "Take it out, commit that, and change every login that was ever pushed",
-                [f"git {literal}-C {root} rm --cached -- {shlex.quote(inside)} && {ignored}"],
-            ),
+            remedies.kept_by_git(shown(tree), inside, _pattern(inside)).page,
         )
     elif _git(tree, "check-ignore", "-q", "--", f"./{inside}") != 0:
         yield Finding(
@@ -216,7 +207,7 @@ def _published(file: DockerFile, place: Place) -> Iterator[Finding]:
             file.real,
             f"{where}.",
             "A token there is one `git add` away from being published.",
-            ignored,
+            remedies.not_ignored_by_git(shown(tree), _pattern(inside)).page,
         )
 
 
@@ -255,21 +246,16 @@ def mounts(scene: Scene) -> Iterator[Finding]:
                 f"{file.real} is a mount of a single file.",
                 "It cannot be replaced at once: a reader may catch it half written; and once it is replaced on "
                 "the other side, what is written here reaches nobody.",
-                f"Mount its folder instead (docker run -v ~/.docker:{folder}, in Kubernetes a volume without "
-                "subPath).",
+                remedies.mounted_file(folder).page,
             )
         elif file.status.st_nlink > 1:
-            real = shlex.quote(file.real)
             yield Finding(
                 "file.hard-link",
                 Severity.WARNING,
                 file.real,
                 f"{file.real} has {file.status.st_nlink} names (hard links).",
                 "Only this one gets fresh tokens; the others keep what was there when it was first replaced.",
-                pasted.steps(
-                    "Make it a file of its own, and use symbolic links to it elsewhere",
-                    [f"cp -p {real} {real}.new && mv {real}.new {real}"],
-                ),
+                remedies.hard_link(file.real).page,
             )
         kind = _file_system(file.place.real, scene.root)
         if kind in _UNHEARD:

@@ -106,5 +106,4 @@ def _read(path: str, kind: Dialect) -> DockerFile:
     try:
         return DockerFile(path, kind, place, status, Config.parse(data))
     except JsonError as error:
-        said = f"line {error.line}, column {error.column}: {error.reason}"
-        return DockerFile(path, kind, place, status, problem=said, line=error.line, error=error)
+        return DockerFile(path, kind, place, status, problem=str(error), line=error.line, error=error)

@@ -23,10 +23,6 @@ from ecr_refreshd.core.model import EntryKind
 from ecr_refreshd.core.routing import Means, store_for
 from ecr_refreshd.sinks.means import Machine
 
-_UNSET = pasted.steps(
-    "Take it out where it is set too (~/.profile, the CI's settings)", ["unset DOCKER_AUTH_CONFIG"]
-)
-
 
 def broken(scene: Scene) -> Iterator[Finding]:
     """Find what keeps clients from reading a file, whosever entry it is."""
@@ -38,14 +34,16 @@ def broken(scene: Scene) -> Iterator[Finding]:
 
 
 def _unparsable(file: DockerFile) -> Finding:
+    is_whole = isinstance(file.error, JsonError) and file.error.is_whole
+    which = file.real if is_whole else f"line {file.line} of {file.real}"
     return Finding(
         "file.unparsable",
         Severity.ERROR,
         file.real,
-        f"{file.real} does not parse at {file.problem}.",
+        f"{file.real} does not parse{':' if is_whole else ' at'} {file.problem}.",
         "docker and podman send no login to any registry while it is so, and nothing is written to it.",
         pasted.steps(
-            f"Correct line {file.line} of {file.real}; or, if nothing in it is worth keeping, move it away",
+            f"Correct {which}; or, if nothing in it is worth keeping, move it away",
             [f"mv {shlex.quote(file.real)} {shlex.quote(f'{file.real}.broken')}"],
         ),
         files=frozenset({file.path}),
@@ -144,6 +142,8 @@ def _shadowed(file: DockerFile, config: Config, host: str, means: Means, scene: 
     store = named if named is not None else store_for(routes, file.dialect, means)
     if not store or (named == OURS and (scene.settings.docker.mode == "both" or scene.refused is not None)):
         return
+    if any(row["host"] == host and row.get("served_by") for row in scene.rows):
+        return  # the program that is asked serves the host
     because = "" if named else " (credsStore)" if routes.store else ", which docker finds by itself"
     yield Finding(
         "entry.shadowed",
@@ -200,35 +200,6 @@ def _closer(file: DockerFile, config: Config, key: str, scene: Scene) -> Finding
         "Pulls from there do not use the token that is kept fresh.",
         how or deleted(file, *members),
     )
-
-
-def variable(scene: Scene) -> Iterator[Finding]:
-    """Find an ECR login in DOCKER_AUTH_CONFIG, which goes before every file (docker 28.3, GitLab)."""
-    text = scene.shell.get("DOCKER_AUTH_CONFIG", "")
-    if not text:
-        return
-    subject = "DOCKER_AUTH_CONFIG"
-    try:
-        reading = Config.parse(os.fsencode(text)).read(())
-    except JsonError as error:
-        yield Finding(
-            "environment.docker-auth-config",
-            Severity.WARNING,
-            subject,
-            f"DOCKER_AUTH_CONFIG in this shell does not parse: {error.reason}.",
-            "Clients that read it fail, or pass over it.",
-            _UNSET,
-        )
-        return
-    if reading.ecr_hosts:
-        yield Finding(
-            "environment.docker-auth-config",
-            Severity.WARNING,
-            subject,
-            f"DOCKER_AUTH_CONFIG in this shell holds a login for {', '.join(reading.ecr_hosts)}.",
-            "Clients that read this variable take it before any file; within 12 hours it is dead.",
-            _UNSET,
-        )
 
 
 def dead(scene: Scene) -> Iterator[Finding]:

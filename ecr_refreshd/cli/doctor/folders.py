@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from ecr_refreshd.cli.doctor import pasted
 from ecr_refreshd.cli.doctor.finding import Finding, Severity
 from ecr_refreshd.cli.doctor.scene import Scene
+from ecr_refreshd.core.remedies import Remedy, files, service
 from ecr_refreshd.errors import ConfigError
 from ecr_refreshd.host import places
+from ecr_refreshd.osutil import ownership
 
 _STARTS_NOT = "The service does not start with it, and no command can remember anything."
-_ELSEWHERE = "Set ECR_REFRESHD_STATE_DIR to a folder of yours, or give this one back"
 
 
 def closed(scene: Scene) -> Iterator[Finding]:
@@ -29,44 +28,55 @@ def closed(scene: Scene) -> Iterator[Finding]:
         (places.socket().parent, "The service does not start with it: commands could not ask it."),
         (helper, "Our credential helper has no answer there, so that docker gets no login from it."),
     ):
-        told = _fault(folder)
-        if told is None or told[0] in found:
+        fault = _fault(folder)
+        if fault is None or fault[1].hint in found:
             continue
-        found.add(told[0])
-        yield Finding("state.folder", Severity.ERROR, str(folder), told[0], why, told[1])
+        found.add(fault[1].hint)
+        yield Finding("state.folder", Severity.ERROR, str(folder), fault[0], why, fault[1].page)
 
 
-def _fault(folder: Path) -> tuple[str, str] | None:
+def home(scene: Scene) -> Iterator[Finding]:
+    """Find that HOME is another user's: what is looked at and kept is then theirs."""
+    user = ownership.current_user(scene.shell)
+    if not user.home or user.has_home or user.home_owner_uid < 0:
+        return
+    yield Finding(
+        "home.anothers",
+        Severity.WARNING if user.has_anothers_home else Severity.ERROR,
+        user.home,
+        f"HOME is {user.home}, which belongs to {user.home_owner}, and you are {user.who}.",
+        f"The files, logins and service that are looked at here are those of {user.home_owner}."
+        if user.has_anothers_home
+        else "What is put there is shared with its owner, or cannot be written.",
+        files.whose_home(user, files.ANOTHER_STATE_FOLDER).page,
+    )
+
+
+def _fault(folder: Path) -> tuple[str, Remedy] | None:
     """Return what is wrong with a folder, and how to mend it; None if nothing is, or it can be made."""
-    there, me = folder, os.geteuid()
+    there = folder
     while not os.path.lexists(there):
         there = there.parent
-    named = shlex.quote(str(there))
-    try:
-        status = there.stat()
-    except OSError as error:
-        return f"{there} cannot be looked at: {(error.strerror or '').lower()}.", f"ls -ld {named}"
-    if not there.is_dir():
-        return f"{there} is a file, and a folder has to be there.", f"mv {named} {named}.old"
+    found = ownership.deepest(str(there))
+    if not os.path.exists(there):  # noqa: PTH110 - a folder on the way may be closed, and pathlib raises then
+        return f"{there} cannot be looked at: {found.path} lets {found.user.who} not in.", service.closed(
+            found
+        )
+    if not found.is_folder:
+        return f"{there} is a file, and a folder has to be there.", service.cannot_be_made(found)
     if there != folder:
         if os.access(there, os.W_OK | os.X_OK):
             return None
-        return f"{folder} cannot be made: you may not write in {there}.", _given_back(there, status.st_uid)
-    if status.st_uid != me:
-        return f"{there} belongs to user id {status.st_uid}, and you are {me}.", _given_back(
-            there, status.st_uid
-        )
-    if status.st_mode & 0o022:
-        what = f"Others can write in {there} (mode {status.st_mode & 0o7777:04o})."
-        return what, pasted.steps("If nobody but you has used it", [f"chmod 700 {named}"])
+        why = "it is mounted read-only" if found.is_read_only else f"it belongs to {found.owner}"
+        if found.is_ours and not found.is_read_only:
+            why = f"its mode is {found.mode:04o}"
+        return f"{folder} cannot be made in {there}: {why}.", service.closed(found)
+    if not ownership.is_trusted(found.owner_uid):
+        what = f"{there} belongs to {found.owner}, and you are {found.user.who}."
+        return what, service.closed(found, of_state=True)
+    if found.mode & 0o022:
+        what = f"Others can write in {there} (mode {found.mode:04o})."
+        return what, service.open_to_others(found)
     if not os.access(there, os.W_OK | os.X_OK):
-        return f"You may not write in {there}.", f"chmod 700 {named}"
+        return f"You may not write in {there}.", service.closed(found)
     return None
-
-
-def _given_back(folder: Path, owner: int) -> str:
-    named = shlex.quote(str(folder))
-    if owner == os.geteuid():
-        return f"chmod 700 {named}"
-    command = f"sudo chown -R {os.geteuid()} {named}"
-    return command if folder.is_relative_to(places.home()) else pasted.steps(_ELSEWHERE, [command])

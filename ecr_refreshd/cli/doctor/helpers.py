@@ -19,9 +19,11 @@ from ecr_refreshd.cli.doctor import pasted
 from ecr_refreshd.cli.doctor.dockerfiles import DockerFile
 from ecr_refreshd.cli.doctor.finding import Finding, Mend, Severity
 from ecr_refreshd.cli.doctor.scene import Scene
+from ecr_refreshd.cli.doctor.unread import is_pattern
 from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.dockerconfig import OURS, Config
 from ecr_refreshd.core.jsontext import Member
+from ecr_refreshd.core.remedies import helpers as remedies
 from ecr_refreshd.host import places
 from ecr_refreshd.sinks import dockerfile
 from ecr_refreshd.sinks.ailments import Ailment, Trouble
@@ -118,6 +120,8 @@ def _named(file: DockerFile, config: Config) -> Iterator[_Asked]:
     lines: dict[str, list[Member]] = {}
     for owner in config.objects("credhelpers"):
         for member in owner.members:
+            if is_pattern(member.name):
+                continue  # it names the program for nobody
             if member.value and routes.helpers.get(member.name) == member.value:
                 lines.setdefault(member.value, []).append(member)
     for name, members in lines.items():
@@ -164,10 +168,13 @@ def _our_own(asked: _Asked, scene: Scene) -> Iterator[Finding]:
             "helper.bare-path",
             Severity.WARNING,
             subject,
-            f"{subject} is on the PATH of this shell only, not on that of programs that no shell has started (an "
-            f"IDE, cron), and {sends}.",
+            f"{subject} is on the PATH of this shell, not on the bare one of cron ({BARE_PATH}), and {sends}.",
             "docker fails there, or sends no login.",
-            how,
+            remedies.reach_bare_path(
+                shutil.which(PROGRAM, path=scene.shell.get("PATH", os.defpath)) or PROGRAM,
+                BARE_PATH,
+                is_mac=sys.platform == "darwin",
+            ).page,
         )
 
 

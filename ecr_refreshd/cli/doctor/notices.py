@@ -94,11 +94,18 @@ def _fault(program: str, setting: str, scene: Scene) -> tuple[str, str] | None:
     return what, f"{correct}, or put the program there."
 
 
+def _is_container(scene: Scene) -> bool:
+    """Return whether this is a container, where no desktop is to be expected."""
+    marks = (scene.root / ".dockerenv", scene.root / "run/.containerenv")
+    variables = ("KUBERNETES_SERVICE_HOST", "container")
+    return any(mark.exists() for mark in marks) or any(scene.environ.get(name) for name in variables)
+
+
 def _no_desktop(problem: str, notify: Notify, scene: Scene) -> Finding:
     others = bool(notify.command) or notify.webhook is not None
     return Finding(
         "notify.no-desktop",
-        Severity.INFO if others else Severity.WARNING,
+        Severity.INFO if others or _is_container(scene) else Severity.WARNING,
         "desktop",
         f"Notices cannot be shown on a desktop: {problem}.",
         "They go by the other ways that are configured."

@@ -97,11 +97,7 @@ def environment(values: Mapping[str, str], scene: Scene) -> str:
 
 
 def registry(host: str, scene: Scene) -> str:
-    """Return how a registry gets a profile; who names one registry must name all, unless all are adopted."""
-    named = scene.settings.registries
-    if any(each.host == host for each in named):
+    """Return how a registry gets a profile."""
+    if any(each.host == host for each in scene.settings.registries):
         return f'Under the [[registry]] of {host} in {scene.config}:\nprofile = "NAME"'
-    lines = [f"Add to {scene.config}:", "[[registry]]", f'host = "{host}"', 'profile = "NAME"']
-    if not named and "discover" not in scene.written and len(scene.registries) > 1:
-        lines += ["[discover]", 'adopt = "always"']
-    return "\n".join(lines)
+    return "\n".join([f"Add to {scene.config}:", "[[registry]]", f'host = "{host}"', 'profile = "NAME"'])

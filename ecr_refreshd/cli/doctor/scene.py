@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,13 +21,14 @@ from ecr_refreshd.cli.doctor.dockerfiles import ANSWERS_WITHIN, DockerFile, boun
 from ecr_refreshd.cli.kept import file_plans
 from ecr_refreshd.cli.settings import ConfigFile
 from ecr_refreshd.core import memory, plan
+from ecr_refreshd.core.fallback import Rank
 from ecr_refreshd.core.model import Standing
 from ecr_refreshd.core.ports import AwsLook
+from ecr_refreshd.core.report import CONFIG_INVALID
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.state import Registry
 from ecr_refreshd.errors import ConfigError, ControlError, NoServiceError, RefreshdError
 from ecr_refreshd.host import clock, control, places, plainfile, statefile
-from ecr_refreshd.surroundings import OLD_SETTINGS
 
 _NAMING_FILES = ("DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE")
 
@@ -85,7 +86,7 @@ class Scene:
         document, silent = _document(remembered, now)
         running = document["pid"] is not None
         if refused is None and not chosen.found:
-            refused = _gone(document)
+            refused = _gone(chosen.path, document)
         theirs = _environment() if running else {}
         # As the service does: the settings may name the files. Unreadable, it has them from before.
         environ = {**shell, **(settings.environment.set if refused is None else _places_of(theirs))}
@@ -115,8 +116,8 @@ class Scene:
         """The registries of the status document."""
         return list(self.document["registries"])
 
-    def planned(self, denied: Collection[str]) -> Mapping[str, Registry]:
-        """Return what is kept where these grants, by their keys, are denied: by the next candidate of each."""
+    def planned(self, passed: Mapping[str, Rank]) -> Mapping[str, Registry]:
+        """Return what is kept where these grants are passed over: each by the next candidate."""
         if self.aws is None:
             return self.registries
         made = plan.make(
@@ -127,7 +128,7 @@ class Scene:
             regions(),
             seed="",
             zone=clock.LocalZone(),
-            denied=denied,
+            passed=passed,
         )
         return {host: each for host, each in made.registries.items() if host in self.registries}
 
@@ -178,12 +179,10 @@ def _written(config: Path) -> Mapping[str, Any]:
         return {}
 
 
-def _gone(document: Mapping[str, Any]) -> ConfigError | None:
-    """Return what the service says of its settings, where nothing is where it had them from."""
-    for text in document["degraded"]:
-        about, found, _ = str(text).partition(f". {OLD_SETTINGS}")
-        if found:
-            return ConfigError(about)
+def _gone(path: Path, document: Mapping[str, Any]) -> ConfigError | None:
+    """Return why the service cannot read its settings again, where their file is gone."""
+    if any(complaint["code"] == CONFIG_INVALID for complaint in document["degraded"]):
+        return ConfigError(f"{path}: there is no such file")
     return None
 
 
@@ -239,10 +238,11 @@ def _registries(
     environ: Mapping[str, str],
 ) -> Mapping[str, Registry]:
     stand = [host for file in files if file.config for host in file.config.read(()).ecr_hosts]
+    dropped = memory.dropped(remembered) if settings.registries else frozenset()
     made = plan.make(
         settings,
         file_plans(settings, environ),
-        [*memory.adopted(remembered), *stand],
+        [*memory.adopted(remembered), *(host for host in stand if host not in dropped)],
         aws.profiles,
         regions(),
         seed="",

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ecr_refreshd.cli.doctor import pasted
+from ecr_refreshd.cli.doctor.dockerfiles import DockerFile
 from ecr_refreshd.cli.doctor.finding import Finding, Severity
-from ecr_refreshd.cli.doctor.obstacles import obstacle
 from ecr_refreshd.cli.doctor.scene import Scene
 from ecr_refreshd.cli.doctor.service import restart
 from ecr_refreshd.cli.words import read_time, until
+from ecr_refreshd.core.remedies import Remedy
+from ecr_refreshd.core.report import CONFIG_INVALID
 from ecr_refreshd.host import clock
-from ecr_refreshd.surroundings import OLD_SETTINGS
+from ecr_refreshd.sinks.obstacles import obstacle
 
 _ON_ITS_WAY = frozenset({"not looked at yet", "to be written", "no token yet"})
 """Details of an entry that is only missing until something else is mended, which is said there."""
@@ -23,14 +24,18 @@ _ON_ITS_WAY = frozenset({"not looked at yet", "to be written", "no token yet"})
 def trouble(scene: Scene) -> Iterator[Finding]:
     """Find what the service itself complains of: what it cannot watch or write, and notices that reach nobody."""
     if not scene.running:
+        yield from _of_files(scene)
         return
-    for text in map(str, scene.document.get("degraded", ())):
-        if OLD_SETTINGS not in text:
-            yield _degraded(text, _raised(text, scene.root) or restart(scene))
-        elif scene.refused is None:
+    for complaint in scene.document.get("degraded", ()):
+        code, message = str(complaint["code"]), str(complaint["message"])
+        if code == CONFIG_INVALID and scene.refused is None:
             yield _degraded(
-                text, "Correct that file; saving it is enough. Do not restart the service before."
+                message, "Correct that file; saving it is enough. Do not restart the service before."
             )
+        elif code.startswith("fs.inotify."):
+            yield _degraded(message, inotify(code, scene.root))
+        elif code != CONFIG_INVALID:
+            yield _degraded(message, str(complaint.get("command") or "") or restart(scene))
     for row in scene.rows:
         yield from _of_registry(row, scene)
     yield from _of_files(scene)
@@ -55,11 +60,6 @@ def _degraded(text: str, how: str) -> Finding:
         "The service works on, less well than it could.",
         how,
     )
-
-
-def _raised(text: str, root: Path) -> str:
-    found = re.search(r"raise (fs\.inotify\.\w+)", text)
-    return inotify(found[1], root) if found else ""
 
 
 def inotify(name: str, root: Path) -> str:
@@ -117,7 +117,9 @@ def _of_files(scene: Scene) -> Iterator[Finding]:
                 hosts.setdefault(key, []).append(str(row["host"]))
     known = {file.path: file for file in scene.files}
     for (state, path, detail, hint), about in hosts.items():
-        in_the_way = obstacle(known[path]) if state == "unwritable" and path in known else None
+        in_the_way = _obstacle(known.get(path), scene) if state == "unwritable" else None
+        if not scene.running and (state != "unwritable" or in_the_way is not None):
+            continue  # what is seen now is found where the files are looked at
         named = ", ".join(about[:3]) + (f" and {len(about) - 3} more" if len(about) > 3 else "")
         what = detail.removesuffix(hint).rstrip()
         again = f"ecr-refreshd refresh {' '.join(about)}"
@@ -127,10 +129,15 @@ def _of_files(scene: Scene) -> Iterator[Finding]:
             path if state == "unwritable" else f"{named} in {path}",
             what if path in what else f"{path}: {what}",
             f"Clients that read {path} find no fresh token for {named} there.",
-            _remedy(in_the_way.how if in_the_way else hint, state, about, again),
+            _remedy(in_the_way.page if in_the_way else hint, state, about, again),
             hosts=frozenset(about),
             files=frozenset({path}),
         )
+
+
+def _obstacle(file: DockerFile | None, scene: Scene) -> Remedy | None:
+    found = None if file is None or file.place is None else obstacle(file.place, scene.environ)
+    return None if found is None else found.remedy
 
 
 def _remedy(hint: str, state: str, hosts: list[str], again: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ecr_refreshd.core.clients.goconfig import GoConfig, candidates, decodes, sent
 from ecr_refreshd.core.clients.world import ANONYMOUS, Credential, Outcome, Search, Source, World
-from ecr_refreshd.core.dockerentry import decoded
+from ecr_refreshd.core.dockerentry import decoded, legacy
 from ecr_refreshd.core.jsontext import folded
 
 VARIABLE = "DOCKER_AUTH_CONFIG"
@@ -60,6 +60,68 @@ class CliConfig:
             return Got(Source(VARIABLE, f"auths.{key}"), (Outcome(sent({"auth": self.variable[key]})),))
         suffix, source = self._chosen(key, search)
         return self._from_store(suffix, key, source, search) if suffix else self._from_file(key, search)
+
+    def get_all(self, host: str, search: Search, *, forgives: bool) -> Got:
+        """Return what a client gets for a host that gets every credential at once (configfile GetAllCredentials).
+
+        The default store is listed first, and if that fails there are no credentials at all; then each line under
+        credHelpers is followed.
+
+        Args:
+            host: canonical.
+            search: collects the steps.
+            forgives: a helper of another host that fails costs only that host its credential.
+        """
+        found, source = self._defaults(host, search)
+        if found is None:
+            return Got(source, (ANONYMOUS,))
+        for key in self.config.helpers:
+            if forgives and legacy(key) != host and key != host:
+                continue
+            got = self.get(key, search if legacy(key) == host else Search())
+            if not got.failed:
+                found[key], source = got.outcomes, got.source if legacy(key) == host else source
+            elif not forgives:
+                search.saw(got.source.program, f"fails for {key}, and with it every other credential is lost")
+                return Got(got.source, (ANONYMOUS,))
+        found |= {key: (Outcome(sent({"auth": auth})),) for key, auth in self.variable.items()}
+        keys = [host] if host in found else [key for key in found if legacy(key) == host]
+        if host in self.variable:
+            source = Source(VARIABLE, f"auths.{host}")
+        elif not keys:
+            search.saw(source.program or source.place, f"holds no credential for {host}")
+        outcomes = tuple(dict.fromkeys(outcome for key in keys for outcome in found[key]))
+        return Got(source, outcomes or (ANONYMOUS,))
+
+    def _defaults(self, host: str, search: Search) -> tuple[dict[str, tuple[Outcome, ...]] | None, Source]:
+        """Return key -> what the default store gives, or the entries without one; None where it fails."""
+        suffix = self.config.store or self.keychain
+        if not suffix:
+            found = {key: self._outcomes(key) for key in self.config.entries}
+            keys = candidates(self.config, host)
+            for each in keys:
+                search.saw(f"{self.path}: auths.{each}", described(self.config, each))
+            return found, Source(self.path, " or ".join(f"auths.{each}" for each in keys))
+        source = Source(self.path, "credsStore" if self.config.store else "", f"docker-credential-{suffix}")
+        listed = self.world.stored(suffix)
+        error = listed.error
+        found = {}
+        for server in listed.servers:
+            if legacy(server) != host and server != host:
+                continue  # asked for by the client, and not from here: a store may ask its owner
+            answer = self.world.ask(suffix, server)
+            error = error or answer.error
+            found[server] = (Outcome(answer.credential) if answer.credential else ANONYMOUS,)
+        if not error:
+            search.saw(source.program, f"lists {len(listed.servers)} logins")
+            return found, source
+        if self.variable:
+            search.saw(source.program, f"fails: {error}; the logins of {VARIABLE} are sent all the same")
+            return {}, source
+        search.saw(
+            source.program, f"fails: {error}; every credential is lost with it, those of credHelpers too"
+        )
+        return None, source
 
     def _chosen(self, key: str, search: Search) -> tuple[str, Source]:
         """Return the suffix of the helper that is asked ("": the entries count), and what says so."""

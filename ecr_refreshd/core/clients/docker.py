@@ -31,6 +31,8 @@ _RUN_FAILS_SINCE = (23,)
 _NO_OLD_FILE_SINCE = (23,)
 _BUILDX_SINCE = (23,)
 """``docker build`` is buildx since then; before, docker spoke with BuildKit itself."""
+_BUILD_FORGIVES_SINCE = (23,)
+"""In 20.10 one helper that fails costs the classic builder every credential, in 28.2 only that helper's own."""
 _Version = tuple[int, ...] | None
 """Of docker; None if it is not there, does not tell or does not count: it reads as the newest does."""
 
@@ -76,6 +78,15 @@ def builds(world: World, host: str) -> Finding:
     itself = version is not None and version < _BUILDX_SINCE
     got = _loaded(world, search, version if itself else None).get(host, search)
     return search.ends(got.source, *(_for_buildkit(outcome) for outcome in got.outcomes))
+
+
+def builds_classic(world: World, host: str) -> Finding:
+    """Return what the classic builder sends, which is given every credential at once (X-Registry-Config)."""
+    search = Search()
+    version = world.version("docker")
+    forgives = version is None or version >= _BUILD_FORGIVES_SINCE
+    got = _loaded(world, search, version).get_all(host, search, forgives=forgives)
+    return search.ends(got.source, *got.outcomes)
 
 
 def sudo(world: World, host: str) -> Finding:

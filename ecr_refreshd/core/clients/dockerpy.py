@@ -14,6 +14,7 @@ from ecr_refreshd.core.clients.world import (
     ANONYMOUS,
     Credential,
     Finding,
+    HelperList,
     Outcome,
     Search,
     Source,
@@ -59,6 +60,50 @@ def decide(world: World, host: str) -> Finding:
             return search.ends(source, Outcome(answer.credential))
         search.saw(source.program, "has no credential; the entries of the file are next")
     return _entry(entries, path, host, search)
+
+
+def builds(world: World, host: str) -> Finding:
+    """Return what docker-py's build sends: every credential at once, and none at all if one helper fails."""
+    search = Search()
+    path = _file(world, search)
+    document = _document(world, path, search) if path else {}
+    try:
+        entries = _all_entries(document) if isinstance(document, dict) else {}
+    except _BadEntryError as error:
+        search.saw(path, str(error))
+        return search.ends(Source(path), Outcome(error=f"docker-py cannot be used at all: {error}"))
+    helpers = document.get("credHelpers") or {} if isinstance(document, dict) else None
+    if not isinstance(helpers, dict):
+        search.saw(path, "is no object, or its credHelpers is none")
+        return search.ends(Source(path), Outcome(error="AttributeError: an object is expected"))
+    key = host if host in entries else next((each for each in entries if _hostname(each) == host), "")
+    found, source = entries.get(key), Source(path, f"auths.{key}" if key else "")
+    if suffix := str(document.get("credsStore") or ""):
+        store = Source(path, "credsStore", f"docker-credential-{suffix}")
+        listed = world.stored(suffix)
+        for server in listed.servers if not listed.error else ():
+            if _hostname(server) == host:
+                answer = world.ask(suffix, server)
+                listed = HelperList(listed.servers, answer.error)
+                found, source = answer.credential, store
+        if listed.error:
+            return _store_fails(store, listed.error, search)
+    for each, helper in helpers.items():
+        helped = Source(path, f"credHelpers.{each}", f"docker-credential-{helper or ''}")
+        if not helper:  # runs a program of that name, unlike a pull
+            return _store_fails(helped, "there is no such program", search)
+        answer = world.ask(str(helper), each)
+        if answer.error:
+            return _store_fails(helped, answer.error, search)
+        if _hostname(each) == host:
+            found, source = answer.credential, helped
+    search.saw(source.program or source.place or "the entries", "give a credential" if found else "give none")
+    return search.ends(source, Outcome(found))
+
+
+def _store_fails(source: Source, error: str, search: Search) -> Finding:
+    search.saw(source.program, f"fails: {error}; the build ends before it begins")
+    return search.ends(source, Outcome(error=f"Credentials store error: {error}"))
 
 
 def _file(world: World, search: Search) -> str:

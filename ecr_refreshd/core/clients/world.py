@@ -68,6 +68,14 @@ class HelperAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class HelperList:
+    """What a credential helper answers to ``list``: the servers that it knows, or why it failed ("" if not)."""
+
+    servers: tuple[str, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """A machine as one user's clients see it.
 
@@ -77,6 +85,7 @@ class World:
         read: gives a file's bytes, None if there is no such file.
         names: gives the names of the files in a folder, sorted; none if there is no such folder.
         ask: gives a helper's answer to ``get``: its suffix (the X of docker-credential-X), a server.
+        stored: gives a helper's answer to ``list``: its suffix.
         which: tells whether a program is on PATH.
         version: gives a program's version; None if it is not on PATH or does not tell.
     """
@@ -88,6 +97,7 @@ class World:
     read: Callable[[str], bytes | Unreadable | None]
     names: Callable[[str], tuple[str, ...]]
     ask: Callable[[str, str], HelperAnswer]
+    stored: Callable[[str], HelperList]
     which: Callable[[str], bool]
     version: Callable[[str], tuple[int, ...] | None]
 

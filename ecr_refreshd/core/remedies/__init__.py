@@ -10,7 +10,7 @@ what the command changes. Rules:
 * Where a variable names the wrong thing, the variable is corrected, never the thing.
 * A command can be pasted as it is: quoted by `shlex.quote`, words for people apart from it.
 
-No other module spells a command for people.
+No other module spells a command for people. `tests/test_remedies.py` follows each function here.
 """
 
 from __future__ import annotations
@@ -20,18 +20,39 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """Advice: words for people, and a command that can be pasted as it is.
+    """Advice: words for people, and commands that can be pasted as they are.
 
     Attributes:
         words: what to do and why, as a sentence, or an introduction that ends in a colon; "" where the command
             says it all.
-        command: one line for a shell; "" where only an edit or another person helps.
+        command: for a shell, one line for each; "" where only an edit or another person helps.
     """
 
     words: str = ""
     command: str = ""
 
+    @classmethod
+    def of(cls, hint: str, command: str) -> Remedy:
+        """Return the advice that a document or an error holds as one text, and as its command."""
+        words = hint.removesuffix(command).strip() if command else hint
+        return cls(words, command)
+
     @property
     def hint(self) -> str:
         """Return the whole advice as one text, for documents that have one field for it."""
         return f"{self.words} {self.command}".strip()
+
+    @property
+    def page(self) -> str:
+        """Return the advice for a page: the words in the first line, a command in each further one."""
+        if not self.words or not self.command:
+            return self.words or self.command
+        words = self.words if self.words.endswith(":") else f"{self.words.rstrip('.')}:"
+        return f"{words}\n{self.command}"
+
+    def then(self, *commands: str) -> Remedy:
+        """Return this advice, followed by further commands."""
+        command = "\n".join(filter(None, [self.command, *commands]))
+        if self.command or not commands:
+            return Remedy(self.words, command)
+        return Remedy(f"{self.words.rstrip('.:')}, then:" if self.words else "", command)

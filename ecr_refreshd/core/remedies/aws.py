@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 
 from ecr_refreshd.core.remedies import Remedy
@@ -100,17 +101,25 @@ def correct_account_and_role() -> Remedy:
     return Remedy("Correct sso_account_id and sso_role_name in ~/.aws/config.")
 
 
-def name_profile() -> Remedy:
+def profile_meant() -> Remedy:
     """Return how a profile is named where only the ambient credentials were tried."""
     return Remedy('If a profile is meant, name it: profile = "..." under [[registry]], or AWS_PROFILE.')
 
 
-def name_profile_for(host: str) -> Remedy:
-    """Return how a registry gets a profile where none fits."""
+def name_profile(host: str, profile: str) -> Remedy:
+    """Return how to say which profile serves a registry for which none fits.
+
+    Established: no profile's account is the registry's. The lines change our own settings, and nothing else.
+
+    Args:
+        host: the registry.
+        profile: the likeliest profile; "" where none has credentials of that partition.
+    """
+    if not profile:
+        return Remedy("Make a profile for that account:", "aws configure sso")
+    lines = f'[[registry]] with host = "{host}" and profile = {json.dumps(profile, ensure_ascii=False)}'
     return Remedy(
-        f'Name one in config.toml: profile = "NAME" under the [[registry]] with host = "{host}"; '
-        "or make one:",
-        "aws configure sso",
+        f"Registries can be opened to other accounts; to use that profile, write in config.toml: {lines}"
     )
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from ecr_refreshd.core.clients import containers
 from ecr_refreshd.core.clients.judging import Known, judged, remedy
-from ecr_refreshd.core.clients.world import Finding, HelperAnswer, World
+from ecr_refreshd.core.clients.world import Finding, HelperAnswer, HelperList, World
 
 HOST = "724013829182.dkr.ecr.us-west-2.amazonaws.com"
 FAMILY = {"podman": containers.podman, "buildah": containers.buildah}
@@ -46,6 +46,7 @@ def machine(
         read=lambda path: files[path].encode() if path in files else None,
         names=lambda _: (),
         ask=lambda *_: HelperAnswer(not_found=True),
+        stored=lambda _: HelperList(),
         which=lambda _: False,
         version=lambda name: version if name == program else None,
     )

@@ -14,7 +14,7 @@ import pytest
 
 from ecr_refreshd.core.clients import docker, kubelet, testcontainersgo
 from ecr_refreshd.core.clients.judging import Known, judged, overall, remedy
-from ecr_refreshd.core.clients.world import Finding, HelperAnswer, Unreadable, World, credential
+from ecr_refreshd.core.clients.world import Finding, HelperAnswer, HelperList, Unreadable, World, credential
 
 HOST = "724013829182.dkr.ecr.us-west-2.amazonaws.com"
 OTHER = "registry.example.com"
@@ -58,6 +58,7 @@ def machine(
 
     return World(
         env=env or {}, home="/home/u", uid=uid, platform="linux", read=read, names=lambda _: (), ask=ask,
+        stored=lambda _: HelperList(),
         which=lambda name: name.removeprefix("docker-credential-") in known, version=lambda _: version,
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from ecr_refreshd.core.clients import docker, ggcr, kubelet, nerdctl, oras, testcontainersgo
-from ecr_refreshd.core.clients.world import Finding, HelperAnswer, World
+from ecr_refreshd.core.clients.world import Finding, HelperAnswer, HelperList, World
 from tests.core.clients.test_containers import HOST, login, machine, passwords
 
 FILE = "/home/u/.docker/config.json"
@@ -32,6 +32,7 @@ def world(files: dict[str, str], env: dict[str, str] | None = None, **versions: 
         machine("", None, env or {}, files),
         version=versions.get,
         ask=lambda *_: HelperAnswer(error="it is dead"),
+        stored=lambda _: HelperList(error="it is dead"),
         which=lambda name: name in versions,
     )
 

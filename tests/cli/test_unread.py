@@ -1,0 +1,107 @@
+"""Promise 7: what docker never reads is named, with its line and what to write in its place."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ecr_refreshd.cli.doctor import helpers, notices, unread
+from ecr_refreshd.cli.doctor.finding import Severity
+from ecr_refreshd.cli.doctor.scene import Scene
+from ecr_refreshd.cli.environment import COMPARED
+
+HOST = "724013829182.dkr.ecr.us-west-2.amazonaws.com"
+AUTH = base64.b64encode(b"me:mine").decode()
+
+
+def scene(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: Mapping[str, object] | None = None, **shell: str
+) -> Scene:
+    for name in ("XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "DOCKER_AUTH_CONFIG", "container", *COMPARED):
+        monkeypatch.delenv(name, raising=False)
+    home = tmp_path / "home"
+    (home / ".docker").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("ECR_REFRESHD_STATE_DIR", str(home / "state"))
+    if content is not None:
+        (home / ".docker/config.json").write_text(json.dumps(content, indent=2))
+    found = Scene.gathered(argparse.Namespace(config=None, log_level=None, log_format=None))
+    return replace(found, root=tmp_path / "root", shell={**found.shell, **shell})
+
+
+def test_a_pattern_under_cred_helpers_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = {"public.ecr.aws": "ecr-login", "*.dkr.ecr.*.amazonaws.com": "ecr-login"}
+    seen = scene(tmp_path, monkeypatch, {"auths": {HOST: {"auth": AUTH}}, "credHelpers": lines})
+    (found,) = unread.patterns(seen)
+    assert "line 9" in found.what
+    assert f'"{HOST}": "ecr-login"' in found.how
+    monkeypatch.setenv("PATH", str(tmp_path))
+    dead = [each for each in helpers.programs(seen) if each.key == "helper.dead"]
+    assert ["*" in each.what for each in dead] == [False]
+
+
+def test_logins_that_a_store_of_one_vendor_hides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden = {"registry.aldermoor.example:443": {"auth": AUTH}, "https://index.docker.io/v1/": {"auth": AUTH}}
+    rest = {HOST: {"auth": AUTH}, "ghcr.io": {}}
+    seen = scene(tmp_path, monkeypatch, {"auths": {**hidden, **rest}, "credsStore": "ecr-login"})
+    (found,) = unread.hidden_logins(seen)
+    assert "2 logins" in found.what
+    assert all(key in found.what for key in hidden)
+    assert "ghcr.io" not in found.what
+    assert "Delete the line credsStore" in found.how
+
+
+@pytest.mark.parametrize("store", ["desktop", "pass", "osxkeychain"])
+def test_a_store_of_every_login_hides_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: str
+) -> None:
+    content = {"auths": {"ghcr.io": {"auth": AUTH}}, "credsStore": store}
+    assert list(unread.hidden_logins(scene(tmp_path, monkeypatch, content))) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "said", "advised"),
+    [
+        ('{"credsStore": "ecr-login"}', '"credsStore"', "belongs in config.json"),
+        ('{"auths": {}, "credHelpers": {}}', '"credHelpers"', "belongs in config.json"),
+        ("/home/u/.docker/config.json", "a path", "REGISTRY_AUTH_FILE"),
+        ("~/.docker/config.json", "a path", "REGISTRY_AUTH_FILE"),
+        ("'{\"auths\": {}}'", "quotes of its own", "unset"),
+        (base64.b64encode(b'{"auths": {}}').decode(), "base64", "unset"),
+        (json.dumps({"auths": {HOST: {"auth": AUTH}}}), HOST, "unset"),
+    ],
+)
+def test_what_is_wrong_with_the_variable_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str, said: str, advised: str
+) -> None:
+    (found,) = unread.variable(scene(tmp_path, monkeypatch, DOCKER_AUTH_CONFIG=value))
+    assert said in found.what
+    assert advised in found.how
+    assert found.how.endswith("\nunset DOCKER_AUTH_CONFIG")
+
+
+def test_a_variable_of_other_registries_is_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    value = json.dumps({"auths": {"ghcr.io": {"auth": AUTH}}})
+    assert list(unread.variable(scene(tmp_path, monkeypatch, DOCKER_AUTH_CONFIG=value))) == []
+
+
+@pytest.mark.parametrize("is_container", [True, False])
+def test_a_container_is_expected_to_have_no_desktop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_container: bool
+) -> None:
+    seen = scene(tmp_path, monkeypatch)
+    seen = replace(
+        seen, environ={name: each for name, each in seen.environ.items() if "KUBERNETES" not in name}
+    )
+    (tmp_path / "root").mkdir()
+    if is_container:
+        (tmp_path / "root/.dockerenv").touch()
+    monkeypatch.setattr("ecr_refreshd.cli.doctor.notices._problem", lambda _: "no session bus")
+    (found,) = notices.ways(seen)
+    assert found.severity is (Severity.INFO if is_container else Severity.WARNING)
