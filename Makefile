@@ -12,8 +12,10 @@ PYTEST_ARGS ?=
 # Clients that no Debian package brings; without them their tests skip.
 CLIENTS := $(CURDIR)/build/clients
 export ECR_REFRESHD_TEST_CLIENTS ?= $(wildcard $(CLIENTS))
+AWSCLI := $(CURDIR)/build/awscli
+export ECR_REFRESHD_AWS_CLI ?= $(wildcard $(AWSCLI)/bin/aws)
 
-.PHONY: demo test clients faults soak bench lint types wheel check-folder clean
+.PHONY: demo test clients awscli faults soak bench lint types wheel check-folder clean
 
 demo: $(VENV)/wheel
 	@$(BIN)/python -m tests.world.demo $(DEMO_ARGS)
@@ -25,6 +27,13 @@ test: $(VENV)/tests check-folder
 # The newest docker, compose, crane, oras and ecr-login, built with Go for the tests (a few minutes, once).
 clients:
 	.ci/clients $(CLIENTS)
+
+# The AWS CLI, in a folder of its own: it pins a botocore older than the one under test (once, from PyPI).
+awscli: $(AWSCLI)/bin/aws
+
+$(AWSCLI)/bin/aws:
+	$(PYTHON) -m venv $(AWSCLI)
+	$(AWSCLI)/bin/pip install --quiet --disable-pip-version-check awscli
 
 # Faults seeded into a copy of the core: each must be caught by a test (a few minutes).
 faults: $(VENV)/tests

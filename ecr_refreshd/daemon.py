@@ -136,8 +136,13 @@ class Service:
         now = self._parts.clock.now()
         complaints = (*self._degraded, self._configuration.trouble, self._stalled(now))
         degraded = tuple(each for each in complaints if each is not None)
-        about = report.About(os.getpid(), self._version, self._started, degraded)
+        about = report.About(os.getpid(), self._version, self._started_at(now), degraded)
         return report.document(self._state, self._plan, now, about)
+
+    def _started_at(self, now: Instant) -> datetime:
+        """Return when the service began, by the clock as it is now: it may have been set since."""
+        set_by = (now.wall - self._started) - (now.boot - self._state.started)
+        return self._started + set_by if abs(set_by) > machine.CLOCK_SET else self._started
 
     def hangs(self) -> bool:
         """Return whether the loop has missed several ticks; it has, too, at the end of a suspend."""

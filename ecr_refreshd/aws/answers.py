@@ -14,7 +14,7 @@ from typing import Any
 
 from ecr_refreshd.aws.frames import Granted
 
-_DATE = re.compile(r"[A-Za-z]{3}, \d{1,2} [A-Za-z]{3} \d{4} \d\d:\d\d:\d\d(?: (?:[A-Z]+|[+-]\d{4}))?")
+_DATE = re.compile(r"\d{1,2} [A-Za-z]{3} \d{4} \d{2}:\d{2}:\d{2}")
 
 
 class AnswerError(Exception):
@@ -100,12 +100,12 @@ def clock_lead(date: str) -> int:
 def http_date(text: str) -> datetime | None:
     """Return the time that a Date header tells, in UTC; None if unreadable.
 
-    HTTP knows no time but GMT (RFC 9110, 5.6.7), so one without a zone, or with -0000, is that. A proxy may have
-    sent the header twice, which is then one text with a comma: the first counts.
+    A proxy may have added a date of its own behind AWS's, and left out the zone, which is always GMT (RFC 9110).
     """
     found = _DATE.search(text)
+    if found is None:
+        return None
     try:
-        moment = parsedate_to_datetime(found[0] if found else text)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        return parsedate_to_datetime(f"{found[0]} +0000").astimezone(UTC)
     except (ValueError, TypeError, OverflowError):
         return None

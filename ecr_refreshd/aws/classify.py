@@ -12,6 +12,7 @@ import difflib
 import errno
 import json
 import os
+from dataclasses import replace
 
 from ecr_refreshd.aws import classify_client, classify_network
 from ecr_refreshd.aws.asker import Asker, Judged, Row, sentence
@@ -29,16 +30,39 @@ _CACHES = ("/sso/cache", "/login/cache")
 def classify(error: BaseException, asker: Asker) -> Failure:
     """Return what a failure asks of whom, and the words for it. Never raises an Exception.
 
+    A mistake made here costs the words and not the answer: else the grant would hang until its time is over.
+
     Args:
         error: what came out of `Sessions.access` or `Sessions.token`.
         asker: for whom, and what had happened until then.
     """
     try:
-        return _classified(error, asker)
-    except Exception as second:  # noqa: BLE001 - without an answer the grant would wait 30 s, for another cause
-        name = type(error).__name__
-        what = f"Asking for {asker.name} failed: {name} (and {type(second).__name__} while naming the cause)."
-        return Failure(_TRANSIENT, f"bug.{name}", what)
+        failure = _classified(error, asker)
+        return replace(failure, cause=_cause(error, failure))
+    except Exception as mistake:  # noqa: BLE001 - whatever an answer holds, it must not silence us
+        what = f"AWS was asked, and gave no token: {type(error).__name__}"
+        return Failure(_TRANSIENT, f"bug.{type(mistake).__name__}", sentence(what))
+
+
+def _cause(error: BaseException, failure: Failure) -> str:
+    """Return what strikes other grants alike; see `Failure.cause`."""
+    if type(error).__name__ == "LaneError" and error.__cause__ is not None:
+        error = error.__cause__
+    names = {each.__name__ for each in type(error).__mro__}
+    if "ClientError" in names:
+        return "clock" if classify_client.is_clock(error) else ""
+    if failure.category is not _TRANSIENT or not names & {
+        "ConnectionError",
+        "HTTPClientError",
+        "AnswerError",
+    }:
+        return ""
+    if "AnswerError" in names:
+        return "network:foreign" if failure.code == "answer.foreign" else ""
+    if "ProxyConnectionError" in names:
+        return "network:proxy"
+    host = classify_network.host_of(error) or "aws"
+    return f"certificate:{host}" if "CERTIFICATE_VERIFY_FAILED" in str(error) else f"network:{host}"
 
 
 def _classified(error: BaseException, asker: Asker) -> Failure:

@@ -55,10 +55,8 @@ def classify(error: BaseException, asker: Asker) -> Failure:
     if said.status >= 500:
         return Failure(_TRANSIENT, said.code, f"AWS failed at {said.operation}: {said.code}.")
     category, message, remedy = _judge(said, asker)
-    clock = bool(_CLOCK_WORDS.search(said.text))
-    by_file = (
-        said.code in _UNKNOWN_KEYS | _WRONG_SIGNATURE and not clock
-    ) or said.operation == "GetRoleCredentials"
+    by_keys = said.code in _UNKNOWN_KEYS | _WRONG_SIGNATURE and not _tells_of_clock(said)
+    by_file = by_keys or said.operation == "GetRoleCredentials"
     if asker.mistake is not None and by_file and category in {_CONFIG, _DENIED}:
         # AWS was asked with what stands wrong in a file.
         category, message, remedy = _CONFIG, asker.mistake.message, asker.mistake.remedy
@@ -72,6 +70,16 @@ def _foreign(said: _Said) -> Failure:
         return Failure(_TRANSIENT, code, what, remedies.proxy_refuses(status).hint)
     what = f"Something between this machine and AWS answered {said.operation} with {said.code or 'nonsense'}."
     return Failure(_TRANSIENT, code, what, remedies.check_proxy().hint)
+
+
+def is_clock(error: BaseException) -> bool:
+    """Return whether AWS refused a request for the time on it."""
+    return _tells_of_clock(_read(error))
+
+
+def _tells_of_clock(said: _Said) -> bool:
+    wrong = said.code in _WRONG_SIGNATURE and _CLOCK_WORDS.search(said.text) is not None
+    return wrong or said.code in _CLOCK
 
 
 def _read(error: BaseException) -> _Said:
@@ -92,7 +100,7 @@ def _object(value: object) -> dict[str, Any]:
 
 
 def _judge(said: _Said, asker: Asker) -> Judged:
-    if said.code in _CLOCK or (said.code in _WRONG_SIGNATURE and _CLOCK_WORDS.search(said.text)):
+    if _tells_of_clock(said):
         what = f"this machine's clock is wrong{_by_how_much(said)}, so AWS refuses all it signs."
         return _CONFIG, what, remedies.set_clock(_system())
     if said.code in _ENDED:

@@ -30,6 +30,11 @@ def _host(url: object) -> str:
     return str(url or "").partition("://")[2].partition("/")[0].rpartition("@")[2]
 
 
+def host_of(error: BaseException) -> str:
+    """Return the host, with its port, that an exception of botocore's says could not be reached; "" if none."""
+    return _host(_details(error).get("endpoint_url"))
+
+
 def _details(error: BaseException) -> dict[str, object]:
     found = getattr(error, "kwargs", {})
     return found if isinstance(found, dict) else {}

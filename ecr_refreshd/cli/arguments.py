@@ -67,6 +67,7 @@ def _login_options(parser: argparse.ArgumentParser) -> None:
 
 def _explain_options(parser: argparse.ArgumentParser) -> None:
     _host_option(parser)
+    parser.add_argument("--all", action="store_true", help="also clients that are not on PATH")
     parser.add_argument("--json", action="store_true", help="print one JSON document, times in UTC")
 
 
@@ -203,9 +204,9 @@ opens nothing. A sign-in in any other way is noticed too, such as over ssh with
         "show which login each client uses, and whether it works",
         "ecr_refreshd.cli.explain",
         "explain",
-        "HOST [--json]",
+        "HOST [--all] [--json]",
         (
-            (f"ecr-refreshd explain {_HOST}", "every client"),
+            (f"ecr-refreshd explain {_HOST}", "docker, and the clients on PATH"),
             (
                 "ecr-refreshd explain public.ecr.aws --json | jq '.clients[].works'",
                 "for a script",
@@ -218,10 +219,10 @@ docker-py, nerdctl, oras, helm, the kubelet, testcontainers and `sudo docker`.
 Run it in the environment of the client: its variables and PATH decide.
 Credential helpers are asked; no secret is shown.""",
         exits=(
-            ("0", "every client found on PATH works"),
-            ("1", "none does"),
+            ("0", "docker pull and every other client found on PATH work"),
+            ("1", "docker pull fails"),
             ("2", "HOST is no ECR registry"),
-            ("4", "some do not"),
+            ("4", "docker pull works and another client fails, or it cannot be told"),
         ),
     ),
     Command(

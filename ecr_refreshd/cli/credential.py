@@ -62,6 +62,7 @@ _SOON = timedelta(seconds=5)
 _TOKEN_LIFE = timedelta(hours=12)
 _UNDATED_LIFE = timedelta(minutes=1)
 """Long enough for the command after a `docker login`."""
+_INIT = "ecr-refreshd help init"
 _SEE_STATUS = ("ecr-refreshd status", "ecr-refreshd status")
 """Advice where none is known: the whole, and the command in it."""
 
@@ -235,7 +236,8 @@ def _fetched(host: str) -> tuple[Mapping[str, Any], Secret | None]:
 def _why(host: str, answer: Mapping[str, Any]) -> str:
     """Return why a host has no answer, from what the service said of it."""
     if answer.get("error") == "unknown-host":
-        return f"{host} is no registry that ecr-refreshd keeps. Add it to config.toml: ecr-refreshd init"
+        hint = f"Name it in the settings: {_INIT}"
+        return _in_one_line(f"ecr-refreshd does not keep {host}.", hint, _INIT)
     for row in answer.get("registries", []):
         error = row["last_error"]
         if error:
@@ -256,7 +258,7 @@ def _store() -> Words:
         document = {key.lower(): value for key, value in json.loads(_request()).items()}
         server, user, password = (str(document.get(key, "")) for key in ("serverurl", "username", "secret"))
     except (ValueError, AttributeError):
-        return 1, "what is to be stored is no JSON object", ""
+        return 1, "the login to store is not a JSON object", ""
     if not server:
         return 1, "no credentials server URL", ""
     if not user:

@@ -14,26 +14,22 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-from ecr_refreshd.cli.explained import as_json, as_text, weighed
-from ecr_refreshd.cli.kept import file_plans
+from ecr_refreshd.cli.explained import Weighed, as_json, as_text, weighed
+from ecr_refreshd.cli.known import known, settings_of
 from ecr_refreshd.cli.patience import patience
-from ecr_refreshd.cli.settings import ConfigFile
 from ecr_refreshd.cli.show import look, say
-from ecr_refreshd.cli.words import read_time
-from ecr_refreshd.core import dockerconfig, hosts, memory
-from ecr_refreshd.core.clients.families import FAMILIES, Family
-from ecr_refreshd.core.clients.judging import Known
+from ecr_refreshd.core import hosts
+from ecr_refreshd.core.clients import docker
+from ecr_refreshd.core.clients.families import FAMILIES
 from ecr_refreshd.core.clients.world import Credential, HelperAnswer, HelperList, Unreadable, World
-from ecr_refreshd.core.jsontext import JsonError
 from ecr_refreshd.core.model import EntryKind
 from ecr_refreshd.core.settings import Settings
-from ecr_refreshd.errors import ConfigError, NoServiceError, UsageError
-from ecr_refreshd.host import clock, control, places, plainfile, statefile
+from ecr_refreshd.errors import UsageError
+from ecr_refreshd.host import clock, places, plainfile
 from ecr_refreshd.sinks.ailments import Trouble
 from ecr_refreshd.sinks.program import SECONDS, Found, NotFound, StoreProgram
 
@@ -45,12 +41,15 @@ _ASK_WITHIN = 5.0
 
 
 def explain(args: argparse.Namespace) -> int:
-    """Print what clients would send to a host; return 0, 4 or 1: all of those that are there work, some, none.
+    """Print what clients would send to a host.
+
+    Returns:
+        1 if docker's own pull fails, 4 if it works and another client on PATH fails, else 0.
 
     Raises:
         UsageError: no ECR host.
     """
-    settings, config = _settings(args)
+    settings, config = settings_of(args)
     host = _host(args.host, settings)
     if not host:
         raise UsageError(
@@ -61,14 +60,14 @@ def explain(args: argparse.Namespace) -> int:
     with patience("asking the clients' credential helpers"):
         world, ours = gathered(os.environ), known(host, settings, config)
         weights = [
-            weighed(family, world, host, ours, clock.now().wall, installed=installed(family, os.environ))
+            weighed(family, world, host, ours, clock.now().wall, installed=family.installed(world))
             for family in FAMILIES
         ]
     if args.json:
-        print(json.dumps(as_json(host, weights), indent=2))
+        print(json.dumps(as_json(host, weights, clock.now().wall, clock.LocalZone()), indent=2))
     else:
-        say(as_text(host, weights, clock.now().wall, look()))
-    return _exit_code([each.works for each in weights if each.counts])
+        say(as_text(host, weights, clock.now().wall, look(), everything=args.all))
+    return exit_code(weights, has_docker_config=world.read(docker.config_path(world)) is not None)
 
 
 def _host(text: str, settings: Settings) -> str:
@@ -121,21 +120,36 @@ def gathered(environ: Mapping[str, str]) -> World:
         stored=cache(stored),
         which=which,
         version=cache(lambda program: _version(program, environ)),
+        snap_home=_snap_home(environ),
+        docker_is_snap=_is_snap(environ),
     )
 
 
-def installed(family: Family, environ: Mapping[str, str]) -> bool | None:
-    """Return whether a client of this family is on PATH; None if that cannot be told."""
-    if not family.programs:
-        return None
-    path = environ.get("PATH", os.defpath)
-    return any(shutil.which(program, path=path) for program in family.programs)
+def _snap_home(environ: Mapping[str, str]) -> str:
+    """Return the HOME of docker's snap, "" if there is none."""
+    config = places.snap_docker_config(environ)
+    return "" if config is None else str(config.parent.parent)
 
 
-def _exit_code(works: list[str]) -> int:
-    if all(each == "yes" for each in works):
-        return 0
-    return 1 if all(each == "no" for each in works) else 4
+def _is_snap(environ: Mapping[str, str]) -> bool:
+    """Return whether the docker on PATH is the snap's."""
+    program = shutil.which("docker", path=environ.get("PATH", os.defpath)) or ""
+    return program.startswith("/snap/") or os.path.realpath(program) == "/usr/bin/snap"
+
+
+def exit_code(weights: Sequence[Weighed], *, has_docker_config: bool) -> int:
+    """Return 1 if docker's own pull fails, 4 if it works or is not here and another client fails, else 0.
+
+    A machine without a docker client counts as docker's too where it has docker's file, or no client at all.
+    """
+    docker_pull = weights[0]
+    here = [each for each in weights if each.installed]
+    if docker_pull.installed or has_docker_config or not here:
+        if docker_pull.works != "yes":
+            return 1 if docker_pull.works == "no" else 4
+    elif all(each.works == "no" for each in here):
+        return 1
+    return 0 if all(each.works == "yes" for each in here) else 4
 
 
 def _read(path: str) -> bytes | Unreadable | None:
@@ -185,75 +199,3 @@ def _version(name: str, environ: Mapping[str, str]) -> tuple[int, ...] | None:
     # podman-docker's `docker` is podman, and names itself so.
     found = re.match(rf"{name} version (\d+)\.(\d+)\.(\d+)", done.stdout, re.IGNORECASE)
     return tuple(int(part) for part in found.groups()) if found else None
-
-
-def _settings(args: argparse.Namespace) -> tuple[Settings, Path]:
-    """Return the settings and their path; the defaults if the file cannot be used: `config check` says why."""
-    chosen = ConfigFile.chosen(args)
-    try:
-        return chosen.load(), chosen.path
-    except ConfigError:
-        return Settings(), chosen.path
-
-
-def known(host: str, settings: Settings, config: Path) -> Known:
-    """Return what the service says of a host, or its state file when none runs, or else the settings."""
-    remembered = statefile.read(places.state_file())
-    try:
-        document: Mapping[str, Any] = control.ask(places.socket_to_ask(), {"op": "status"}, _ASK_WITHIN)
-    except (NoServiceError, ConfigError):
-        document = memory.last_document(remembered, clock.now().wall, "")
-    rows = [row for row in document.get("registries", ()) if row.get("host") == host]
-    if not rows:
-        return _to_come(host, settings, config, running=document.get("pid") is not None)
-    row = rows[0]
-    grant = remembered.get("grants", {}).get(row.get("grant") or "", {})
-    ends = {
-        each["fingerprint"]: read_time(each.get("expires_at"))
-        for each in (grant, row)
-        if each.get("fingerprint")
-    }
-    return Known(
-        kept=True,
-        ends=ends,
-        past=frozenset(grant.get("past", ())) - set(ends),
-        files=frozenset(sink["path"] for sink in row.get("sinks", ()) if not _ours(sink["path"])),
-        settings=str(config),
-        mode=settings.docker.mode,
-        hint=_hint(row),
-    )
-
-
-def _hint(row: Mapping[str, Any]) -> str:
-    """Return what helps a registry that waits for somebody; a new token alone would not be had."""
-    error = row.get("last_error") or {}
-    waits = row.get("phase") in {"login-required", "blocked", "expired"}
-    asks_somebody = error.get("category") in {"login", "denied", "config"}
-    return str(error.get("hint") or "") if waits and asks_somebody else ""
-
-
-def _to_come(host: str, settings: Settings, config: Path, *, running: bool) -> Known:
-    """Return what is known of a host that no service keeps: it may be configured all the same, or be adopted."""
-    environ = {**os.environ, **settings.environment.set}
-    plans = file_plans(settings, environ)
-    files = frozenset(each.path for each in plans if each.role in {"named", "default"})
-    kept = any(host in {each.host, *each.aliases} for each in settings.registries)
-    stands = any(host in _ecr_hosts(each.path) for each in plans)
-    lines = [f"Add to {config}:", "[[registry]]", f'host = "{host}"']
-    if not running:
-        lines.append("# and then: ecr-refreshd run")
-    to_keep = "ecr-refreshd run" if settings.discover.adopt and stands and not running else "\n".join(lines)
-    return Known(kept, files=files, settings=str(config), mode=settings.docker.mode, to_keep=to_keep)
-
-
-def _ecr_hosts(path: str) -> tuple[str, ...]:
-    data = _read(path)
-    try:
-        return dockerconfig.read(data, ()).ecr_hosts if isinstance(data, bytes) else ()
-    except JsonError:
-        return ()
-
-
-def _ours(path: str) -> bool:
-    """Return whether a sink is our helper's own, which no client reads."""
-    return path.startswith(str(places.helper_folder()))

@@ -1,23 +1,30 @@
-"""How an explanation looks, for people and for scripts."""
+"""How an explanation looks, for people and for scripts: docker's verdict first, then the other clients."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 from ecr_refreshd.cli.table import Look
-from ecr_refreshd.cli.words import until
+from ecr_refreshd.cli.words import advice_lines, counted, moment, until
 from ecr_refreshd.core.clients.families import Family
 from ecr_refreshd.core.clients.judging import Judged, Known, Works, judged, overall, remedy
 from ecr_refreshd.core.clients.world import Finding, Outcome, World
+from ecr_refreshd.core.remedies import NO_REMEDY, Remedy
 from ecr_refreshd.core.times import timestamp
 
 _WIDTH = 100
 _COLOURS = {"yes": "\x1b[32m", "no": "\x1b[31m", "unknown": "\x1b[33m"}
-_WORDS: dict[Works, str] = {"yes": "works", "no": "does not work", "unknown": "cannot be told"}
+_WRITERS = {
+    "ours": "written by ecr-refreshd",
+    "ours, but older": "written by ecr-refreshd, and replaced since",
+    "foreign": "written by another program",
+    "": "of another kind",
+}
+_WORDS: dict[Works, str] = {"yes": "works", "no": "fails", "unknown": "unknown"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +40,7 @@ class Weighed:
     finding: Finding
     judged: tuple[Judged, ...]
     works: Works
-    remedy: str
-
-    @property
-    def counts(self) -> bool:
-        """Whether it decides the exit code."""
-        return self.installed is True
+    remedy: Remedy
 
 
 def weighed(
@@ -50,38 +52,35 @@ def weighed(
     return Weighed(family, installed, finding, each, overall(each), remedy(finding, each, host, known))
 
 
-def as_json(host: str, weights: Sequence[Weighed]) -> dict[str, Any]:
-    """Return the document for scripts; `docs` say what its keys mean."""
-    return {"schema": 1, "host": host, "clients": [_row(each) for each in weights]}
+def verdict_text(each: Weighed, now: datetime, zone: tzinfo) -> str:
+    """Return one line on a client: ``works until 09:18 (in 9 h)``, ``fails: token expired 20 h ago``."""
+    word = _WORDS[each.works]
+    relevant = [one for one in each.judged if one.works == each.works]
+    if not relevant:
+        return f"{word}: what decides cannot be read from here"
+    first = relevant[0]
+    if each.works == "yes":
+        if first.expires_at is None:
+            return f"{word} {first.why}"
+        return f"{word} until {until(min(one.expires_at or first.expires_at for one in relevant), now, zone)}"
+    if first.expires_at is not None:
+        return f"{word}: {first.why} {moment(first.expires_at, now)}"
+    return f"{word}: {first.why}"
 
 
-def as_text(host: str, weights: Sequence[Weighed], now: datetime, look: Look) -> str:
-    """Return the page for people; families that decide alike stand together, those that are there first."""
-    blocks: list[list[Weighed]] = []
-    for each in sorted(weights, key=lambda one: {True: 0, None: 1, False: 2}[one.installed]):
-        for block in blocks:
-            if _alike(block[0]) == _alike(each):
-                block.append(each)
-                break
-        else:
-            blocks.append([each])
-    page = _Page(now, look)
-    return "\n\n".join(
-        ["\n".join([host, *page.summary(weights)]), *("\n".join(page.block(b)) for b in blocks)]
-    )
+def as_json(host: str, weights: Sequence[Weighed], now: datetime, zone: tzinfo) -> dict[str, Any]:
+    """Return the document for scripts."""
+    return {"schema": 1, "host": host, "clients": [_row(each, now, zone) for each in weights]}
 
 
-def _alike(each: Weighed) -> tuple[Any, ...]:
-    return (each.installed, each.finding, each.remedy)
-
-
-def _row(each: Weighed) -> dict[str, Any]:
+def _row(each: Weighed, now: datetime, zone: tzinfo) -> dict[str, Any]:
     source = each.finding.source
     return {
         "client": each.family.key,
         "name": each.family.name,
         "installed": each.installed,
         "works": each.works,
+        "verdict": verdict_text(each, now, zone),
         "decided_by": {"place": source.place, "key": source.key, "program": source.program},
         "looked_at": [{"place": step.place, "found": step.found} for step in each.finding.steps],
         "outcomes": [
@@ -89,7 +88,8 @@ def _row(each: Weighed) -> dict[str, Any]:
             for outcome, one in zip(each.finding.outcomes, each.judged, strict=True)
         ],
         "notes": list(each.finding.notes),
-        "remedy": each.remedy,
+        "remedy": each.remedy.page,
+        "command": each.remedy.command,
     }
 
 
@@ -117,72 +117,111 @@ def sends(outcome: Outcome) -> str:
     return "registry-token" if sent.bearer else "identity-token" if sent.identity else "login"
 
 
+def as_text(
+    host: str, weights: Sequence[Weighed], now: datetime, look: Look, *, everything: bool = False
+) -> str:
+    """Return the page for people.
+
+    Docker's pull comes first with one line of verdict and all that decides it; then the other clients that are
+    on PATH, those that decide alike together; the rest only with `everything`.
+    """
+    page = _Page(now, look)
+    docker, *others = weights
+    here = [each for each in others if each.installed]
+    rest = [each for each in others if not each.installed]
+    parts = [[host], page.first(docker)]
+    parts.extend(page.block(block, docker, everything=everything) for block in _alike(here))
+    if everything:
+        parts.extend(page.block(block, docker, everything=True) for block in _alike(rest))
+    elif rest:
+        parts.append([f"{counted(len(rest), 'more client', 'more clients')} with --all"])
+    return "\n\n".join("\n".join(part) for part in parts)
+
+
+def _alike(weights: Sequence[Weighed]) -> list[list[Weighed]]:
+    """Return the clients that decide alike together, in their order."""
+    blocks: dict[tuple[Any, ...], list[Weighed]] = {}
+    for each in weights:
+        alike = (each.installed, each.finding.source, each.finding.outcomes, each.finding.notes, each.remedy)
+        blocks.setdefault(alike, []).append(each)
+    return list(blocks.values())
+
+
 class _Page:
-    """The blocks of a page."""
+    """The parts of a page, each a list of lines."""
 
     def __init__(self, now: datetime, look: Look) -> None:
         self._now = now
         self._look = look
         self._width = min(look.width or _WIDTH, _WIDTH)
+        self._arrow = "→" if look.unicode else "->"
 
-    def summary(self, weights: Sequence[Weighed]) -> Iterator[str]:
-        """Yield one line for each verdict, of the clients that are here or may be."""
-        for works, word in _WORDS.items():
-            names = [
-                each.family.name for each in weights if each.works == works and each.installed is not False
-            ]
-            if names:
-                yield from self._field(self._paint(word, works), "; ".join(names))
+    def first(self, docker: Weighed) -> list[str]:
+        """Return docker's verdict in one line, with the command that helps, and what decides it."""
+        verdict = verdict_text(docker, self._now, self._look.zone)
+        line = f"docker pull: {self._painted(verdict, docker.works)}"
+        absent = " (docker is not on PATH)" if docker.installed is False else ""
+        fix, below = "", self._advice(docker.remedy)
+        if docker.remedy.command and "\n" not in docker.remedy.command and not docker.remedy.words:
+            # In the line itself: it is never broken, so that it can be pasted.
+            fix, below = f". Fix: {docker.remedy.command}", []
+        details = [*self._decided(docker), *self._steps(docker), *self._notes(docker)]
+        return [f"{line}{absent}{fix}", *below, *details]
 
-    def block(self, block: Sequence[Weighed]) -> Iterator[str]:
+    def block(self, block: Sequence[Weighed], docker: Weighed, *, everything: bool) -> list[str]:
+        """Return clients that decide alike."""
         first = block[0]
-        names = "; ".join(each.family.name for each in block)
-        absent = {True: "", None: "", False: " (not found on PATH)"}[first.installed]
-        yield from self._wrapped(f"{names}{absent}", "")
-        word = self._paint(_WORDS[first.works], first.works)
-        for outcome, one in zip(first.finding.outcomes, first.judged, strict=True):
-            yield from self._field(word, _told(outcome, one, self._now, self._look))
-            word = "or"
-        if not first.finding.outcomes:
-            yield f"  {word}"
-        yield from self._field("decided by", _decided(first))
-        if first.installed is False:
-            return  # whoever gets it will ask again
-        for step in first.finding.steps:
-            yield from self._field("looked at", f"{step.place}: {step.found}")
-        for note in first.finding.notes:
-            yield from self._field("note", note)
-        if first.remedy:
-            sentence, *pasted = first.remedy.splitlines()
-            yield from self._field("do", sentence)
-            yield from (f"      {line}" for line in pasted)  # a wrapped line could not be pasted
+        absent = " (not on PATH)" if first.installed is False else ""
+        names = ", ".join(each.family.name for each in block)
+        verdict = self._painted(verdict_text(first, self._now, self._look.zone), first.works)
+        lines = [*self._wrapped(f"{names}{absent}: {verdict}", ""), *self._decided(first)]
+        if everything:
+            lines.extend(self._steps(first))
+        lines.extend(self._notes(first))
+        if first.remedy != docker.remedy:  # else it is said above, once
+            lines.extend(self._advice(first.remedy))
+        return lines
 
-    def _field(self, name: str, text: str) -> list[str]:
-        return self._wrapped(f"{name}: {text}", "  ")
+    def _advice(self, helps: Remedy) -> list[str]:
+        if helps == NO_REMEDY:
+            return []
+        words, *lines = helps.words.split("\n")
+        shown = [*self._wrapped(words, "  ")] if (words and helps.command) or lines else []
+        if lines:
+            shown.extend(f"      {line}" for line in lines)  # a wrapped line could not be pasted
+        elif not helps.command:
+            return self._wrapped(f"{self._arrow} {words}", "  ")
+        for command in helps.command.split("\n") if helps.command else ():
+            shown.extend(f"  {line}" for line in advice_lines(command, command, self._arrow))
+        return shown
+
+    def _decided(self, each: Weighed) -> list[str]:
+        source = each.finding.source
+        parts = [part for part in (source.program, source.key, source.place) if part]
+        lines = self._wrapped(f"decided by: {', '.join(parts) or 'nothing'}", "  ")
+        for outcome, one in zip(each.finding.outcomes, each.judged, strict=True):
+            if outcome.credential is not None and outcome.credential.fingerprint:
+                token = f"token: {outcome.credential.fingerprint}, {_WRITERS[one.whose]}"
+                lines.extend(self._wrapped(token, "  "))
+        return lines
+
+    def _steps(self, each: Weighed) -> Iterator[str]:
+        for step in each.finding.steps:
+            yield from self._wrapped(f"checked: {step.place}: {step.found}", "  ")
+
+    def _notes(self, each: Weighed) -> Iterator[str]:
+        for note in each.finding.notes:
+            yield from self._wrapped(f"note: {note}", "  ")
 
     def _wrapped(self, text: str, indent: str) -> list[str]:
         return textwrap.wrap(
             text,
             self._width,
             initial_indent=indent,
-            subsequent_indent=indent + "    ",
+            subsequent_indent=f"{indent}    ",
             break_long_words=False,
             break_on_hyphens=False,
         )
 
-    def _paint(self, text: str, works: Works) -> str:
+    def _painted(self, text: str, works: Works) -> str:
         return f"{_COLOURS[works]}{text}\x1b[0m" if self._look.colour else text
-
-
-def _decided(each: Weighed) -> str:
-    source = each.finding.source
-    parts = [part for part in (source.program, source.key, source.place) if part]
-    return ", ".join(parts) or "nothing"
-
-
-def _told(outcome: Outcome, one: Judged, now: datetime, look: Look) -> str:
-    sent = outcome.credential
-    if sent is None or not sent.fingerprint:
-        return one.why
-    end = f" until {until(one.expires_at, now, look.zone)}" if one.expires_at and one.works == "yes" else ""
-    return f"{one.why}{end} ({one.whose} {sent.fingerprint})"

@@ -117,7 +117,7 @@ def _done(args: argparse.Namespace, request: dict[str, Any]) -> tuple[Row, bool]
                     f"{error.message} Nothing was changed.", hint="Try again when it has ended."
                 ) from error
             raise RefreshdError(
-                f"{error.message} But nobody answers on its socket, so nothing was changed.",
+                f"{error.message} But it does not answer on its socket, so nothing was changed.",
                 hint=f"Stop it, or start it again: {_RESTART}",
                 command=_RESTART,
             ) from error

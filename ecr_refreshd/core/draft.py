@@ -107,7 +107,9 @@ def _table(group: Sequence[Candidate]) -> list[str]:
     else:
         lines.append(f"host = {_text(first.host)}")
     if first.profile is None:
-        lines.append(f'# profile = "NAME"   # {_comment(first.reason or "no profile fits this account")}')
+        lines.append(
+            f'# profile = "NAME"   # {_comment(first.reason or "no profile fits this account; name one, or make one: aws configure sso")}'
+        )
     else:
         lines.append(
             f"profile = {_text(first.profile)}   # {_comment(first.reason) or _WHY[first.chosen_by]}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ecr_refreshd.core import fallback, logins
+from ecr_refreshd.core import fallback, logins, shared_causes
 from ecr_refreshd.core.decisions import Decision, Fetch, Wake
 from ecr_refreshd.core.granting import lane_of
 from ecr_refreshd.core.model import Category, Grant, Instant
@@ -28,9 +28,10 @@ def settle(state: State, now: Instant, plan: Plan, wake: Wake) -> tuple[State, t
     due: list[str] = []
     soon: list[str] = []
     by_grant = served_by_grant(state, plan)
+    held = shared_causes.held(state, by_grant)
     for key, served in by_grant.items():
         facts = state.grant(key)
-        if facts.fetching is not None:
+        if facts.fetching is not None or key in held:
             continue
         at = renewal_of(state, served, key, plan, now)
         if _is_due(facts, key, at, state, now, plan, wake):

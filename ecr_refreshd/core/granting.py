@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
-from ecr_refreshd.core import logins
+from ecr_refreshd.core import logins, shared_causes
 from ecr_refreshd.core.events import FetchFailed, FetchSucceeded, LoginsSeen
 from ecr_refreshd.core.model import Category, Failure, Instant
 from ecr_refreshd.core.schedule import alive, fraction, just_resumed, pause_after, pause_after_resume
@@ -58,12 +58,14 @@ def give_up_lost(state: State, now: Instant) -> State:
 
 def fetched(state: State, event: FetchSucceeded, now: Instant, plan: Plan) -> State:
     """Take a new token; also one that comes after it was given up: it was asked for, and it is good."""
-    state = replace(state, answered=now.boot)
+    state = replace(state, answered=now.boot, granted=now.boot)
     facts = state.grant(event.grant)
     is_expected = facts.serial == event.serial and facts.fetching is not None
     if not is_expected and not _is_better(event, facts, now):
         return state
     under_way = None if is_expected else facts.fetching
+    if facts.failure is not None:
+        state = shared_causes.release(state, event.grant, facts.failure.cause, now)
     past = facts.past if facts.token is None else (facts.token.fingerprint, *facts.past)
     facts = GrantFacts(
         token=event.token,
@@ -108,26 +110,32 @@ def refused(state: State, event: FetchFailed, now: Instant, plan: Plan) -> State
         return state
     token = facts.token
     remaining = token.expires_at - now.wall if token is not None and alive(token, now) else _ZERO
+    cause, before = event.failure.cause, "" if facts.failure is None else facts.failure.cause
+    remaining = shared_causes.least_life(state, event.grant, cause, remaining, now)
     chance = fraction(plan.seed, event.grant, str(facts.serial))
     pause = pause_after(event.failure, facts.tries + 1, remaining, chance)
     if event.failure.category is Category.TRANSIENT and just_resumed(state.resumed, now):
         pause = pause_after_resume(facts.tries + 1, chance)
     changed = facts.changed
-    facts = _failed(facts, event.failure, now, pause=pause)
+    if not cause and event.failure.category in {Category.DENIED, Category.TRANSIENT}:
+        state = shared_causes.release(state, event.grant, before, now)  # AWS was reached
+    facts = _failed(facts, shared_causes.aged(event.failure, facts, state, now), now, pause=pause)
     if changed:
         facts = nudged(facts, now)
     lane = lane_of(plan, event.grant)
     if lane and event.failure.category is Category.LOGIN:
         login = logins.refused(state.logins.get(lane, LoginFacts()), now)
         state = replace(state, logins={**state.logins, lane: login})
-    return with_grant(state, event.grant, facts)
+    return shared_causes.share(with_grant(state, event.grant, facts), event.grant, before)
 
 
 def _failed(facts: GrantFacts, failure: Failure, now: Instant, *, pause: timedelta) -> GrantFacts:
+    goes_on = facts.failure is not None and facts.failure.cause == failure.cause
     return replace(
         facts,
         fetching=None,
         failure=replace(failure, at=now.wall),
+        failing_since=facts.failing_since if goes_on and facts.failing_since is not None else now.boot,
         tries=facts.tries + 1,
         retry_at=now.boot + pause,
         changed=False,
@@ -144,14 +152,22 @@ def files_changed(state: State, now: Instant, plan: Plan, *, shared: bool) -> St
     return replace(state, grants=grants)
 
 
-def clock_set(state: State, now: Instant) -> State:
-    """Try again what failed, logins aside: AWS refuses requests of a clock that is off (aws.md 2.5)."""
-    grants = {
-        key: facts
-        if facts.failure is None or facts.failure.category is Category.LOGIN
-        else nudged(facts, now)
-        for key, facts in state.grants.items()
-    }
+def clock_set(state: State, now: Instant, plan: Plan, by: timedelta) -> State:
+    """Try again what failed: with a clock that is off AWS refuses requests, and logins seem to have ended.
+
+    Logins aside that the disk shows dead: those follow when it shows them alive again. Times of failures are set
+    right `by` as much as the clock was.
+    """
+    grants = {}
+    for key, facts in state.grants.items():
+        failure = facts.failure
+        if failure is not None:
+            failure = replace(failure, at=failure.at and failure.at + by)
+            is_dead = failure.category is Category.LOGIN and logins.is_dead(
+                state.logins.get(lane_of(plan, key))
+            )
+            facts = replace(facts if is_dead else nudged(facts, now), failure=failure)  # noqa: PLW2901
+        grants[key] = facts
     return replace(state, grants=grants)
 
 
@@ -176,7 +192,8 @@ def logins_seen(state: State, event: LoginsSeen, now: Instant, plan: Plan) -> St
         # The very first look is no news: whoever signed in did so before this service knew of it.
         fresh = before is not None and logins.is_new(before, login, now)
         facts = logins.begun(known, login, now) if fresh else replace(known, seen=login)
-        changed = before is None or login.stamp != before.seen.stamp
+        revived = before is not None and not before.seen.alive  # the file came back, or the clock was set
+        changed = before is None or login.stamp != before.seen.stamp or revived
         state = replace(state, logins={**state.logins, lane: facts})
         if not changed or not login.alive:
             continue

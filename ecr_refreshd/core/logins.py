@@ -18,6 +18,7 @@ _KEPT = 5
 _TELLS_AT_MOST = timedelta(hours=2)
 """A refusal this long after the last success (a closed laptop's) says too little about when the login ended."""
 _LEARNED_FROM = 2
+_ANNOUNCED_FROM = 3
 _HOUR, _QUARTER = timedelta(hours=1), timedelta(minutes=15)
 MINT_BEFORE_END = timedelta(minutes=10)
 """Time for several tries, and little of the token's life given away."""
@@ -59,10 +60,7 @@ def learned_length(facts: LoginFacts) -> timedelta | None:
     """
     if len(facts.lived) < _LEARNED_FROM:
         return None
-    least = max(low for low, _high in facts.lived)
-    most = min(high for _low, high in facts.lived)
-    if least > most:
-        least, most = facts.lived[0]  # they were of different lengths: the newest counts
+    least, most = _agreed(facts) or facts.lived[0]  # of different lengths, the newest counts
     for unit in (_HOUR, _QUARTER):
         rounded = (least // unit + 1) * unit
         if rounded <= most:
@@ -72,11 +70,31 @@ def learned_length(facts: LoginFacts) -> timedelta | None:
 
 def end_of(facts: LoginFacts, configured: timedelta | None, now: Instant) -> datetime | None:
     """Return when a living login ends (UTC), None where nothing tells; an inferred end is believed until then."""
+    return _end(facts, configured or learned_length(facts), now)
+
+
+def known_end(facts: LoginFacts, configured: timedelta | None, now: Instant) -> datetime | None:
+    """Return when a living login ends (UTC) by its file or the settings, without what was learned."""
+    return _end(facts, configured, now)
+
+
+def end_to_announce(facts: LoginFacts, configured: timedelta | None, now: Instant) -> datetime | None:
+    """Return when a living login ends (UTC), as far as a person is told: no guess from fewer than three alike."""
+    is_alike = len(facts.lived) >= _ANNOUNCED_FROM and _agreed(facts) is not None
+    return end_of(facts, configured, now) if is_alike else known_end(facts, configured, now)
+
+
+def _end(facts: LoginFacts, length: timedelta | None, now: Instant) -> datetime | None:
     ends = [facts.seen.ends_at] if facts.seen.ends_at is not None else []
-    length = configured or learned_length(facts)
     if length is not None and facts.began is not None and facts.began + length > now.wall:
         ends.append(facts.began + length)
     return min(ends, default=None)
+
+
+def _agreed(facts: LoginFacts) -> tuple[timedelta, timedelta] | None:
+    """Return the least and most that each login can have lasted, None if they were of different lengths."""
+    least, most = max(low for low, _high in facts.lived), min(high for _low, high in facts.lived)
+    return (least, most) if least <= most else None
 
 
 def is_dead(facts: LoginFacts | None) -> bool:

@@ -49,7 +49,7 @@ from ecr_refreshd.core.writing import Carriers
 
 SLEPT = timedelta(seconds=75)
 """The loop turns every 30 s; a longer silence means that the machine, or this process, stood still."""
-_CLOCK_SET = timedelta(seconds=5)
+CLOCK_SET = timedelta(seconds=5)
 """More than two clocks drift apart between two ticks: somebody has set the one that can be set."""
 
 
@@ -100,8 +100,9 @@ def _time_passed(state: State, now: Instant, plan: Plan) -> State:
     before = state.turned
     if before is not None and now.boot - before.boot > SLEPT:
         state = replace(state, resumed=now.boot)
-    if before is not None and abs((now.wall - before.wall) - (now.boot - before.boot)) > _CLOCK_SET:
-        state = granting.clock_set(state, now)
+    set_by = timedelta(0) if before is None else (now.wall - before.wall) - (now.boot - before.boot)
+    if abs(set_by) > CLOCK_SET:
+        state = granting.clock_set(state, now, plan, set_by)
     state = granting.give_up_lost(replace(state, turned=now), now)
     state = sighting.end_wars(sighting.give_up_lost(state, now), now)
     return pauses.end_past(sighting.await_first_looks(state, now, plan), now)

@@ -181,6 +181,7 @@ def _failure_row(failure: Failure) -> dict[str, Any]:
         "message": failure.message,
         "hint": failure.hint,
         "command": failure.command,
+        "cause": failure.cause,
         "at": timestamp(failure.at),
     }
 
@@ -190,7 +191,8 @@ def _failure(row: Any) -> Failure | None:
         kept = row["failure"]
         texts = (str(kept["code"]), str(kept["message"]), str(kept["hint"]))
         at, command = _maybe(kept["at"]), str(kept.get("command", ""))
-        return Failure(Category(kept["category"]), *texts, at=at, command=command)
+        cause = str(kept.get("cause", ""))
+        return Failure(Category(kept["category"]), *texts, at=at, command=command, cause=cause)
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
 

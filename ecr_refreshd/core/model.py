@@ -99,6 +99,8 @@ class Failure:
         at: when it happened.
         throttled: AWS asked for fewer calls, so the pause starts longer.
         command: the part of the advice that can be pasted as it is; "" if there is none.
+        cause: what strikes other grants alike: ``network:HOST``, ``certificate:HOST`` or ``clock``; "" where the
+            failure is this grant's own.
     """
 
     category: Category
@@ -108,6 +110,7 @@ class Failure:
     at: datetime | None = None
     throttled: bool = False
     command: str = ""
+    cause: str = ""
 
 
 def fingerprint(auth: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from ecr_refreshd.core import logins
+from ecr_refreshd.core import logins, shared_causes
 from ecr_refreshd.core.decisions import Decision, Tell, Wake
 from ecr_refreshd.core.events import NoticeTold
 from ecr_refreshd.core.model import Category, Failure, Instant, Notice
@@ -79,6 +79,7 @@ def told(state: State, event: NoticeTold) -> State:
 
 def _causes(state: State, now: Instant, plan: Plan, wake: Wake) -> Iterator[_Cause]:
     by_login: dict[str, list[tuple[Failure, Registry]]] = {}
+    by_cause: dict[str, list[tuple[Failure, Registry]]] = {}
     for key, served in served_by_grant(state, plan).items():
         facts = state.grant(key)
         if facts.failure is None or not _counts(state, served):
@@ -89,7 +90,10 @@ def _causes(state: State, now: Instant, plan: Plan, wake: Wake) -> Iterator[_Cau
                 continue
             by_login.setdefault(login, []).extend((facts.failure, registry) for registry in served)
         elif facts.failure.category is not Category.TRANSIENT and facts.token is not None:
-            yield _failing(key, facts.failure, served, state, now, plan)
+            cause = shared_causes.notice_key(facts.failure) or key
+            by_cause.setdefault(cause, []).extend((facts.failure, registry) for registry in served)
+    for cause, failing in by_cause.items():
+        yield _failing(cause, failing, state, now, plan)
     for login, waiting in by_login.items():
         waiting.extend(_others_behind(login, waiting, state, plan))
         yield _login_needed(login, waiting, state, now, plan)
@@ -218,23 +222,33 @@ def _endings(state: State, now: Instant, plan: Plan, wake: Wake, needed: object)
         facts = state.logins.get(lane)
         if facts is None or facts.ended or lane in needed:  # type: ignore[operator] # a view of keys
             continue
-        end = logins.end_of(facts, plan.session_lengths.get(lane), now)
+        configured = plan.session_lengths.get(lane)
+        end = logins.end_to_announce(facts, configured, now)
         if end is None or end <= now.wall or not plan.warn_before:
             continue
         wake.wall(end - plan.warn_before)
         if end - plan.warn_before <= now.wall:
-            yield _Cause(_ending(lane, end, registries, state, now, plan))
+            is_known = end == logins.known_end(facts, configured, now)
+            yield _Cause(_ending(lane, end, registries, state, now, plan, is_known=is_known))
 
 
 def _ending(
-    lane: str, end: datetime, registries: list[Registry], state: State, now: Instant, plan: Plan
+    lane: str,
+    end: datetime,
+    registries: list[Registry],
+    state: State,
+    now: Instant,
+    plan: Plan,
+    *,
+    is_known: bool,
 ) -> Notice:
     standing = registries[0].standing
     words, _ = _what_works(registries, state, now, plan)
     name = f'"{standing.sso_session}"' if standing.sso_session else f"of profile {_profile(registries[0])}"
+    ends = "ends" if is_known else "is expected to end"
     return Notice(
         key=f"ending:{lane}",
-        title=f"AWS login {name} ends at {spoken(end, now.wall, plan.zone)}",
+        title=f"AWS login {name} {ends} at {spoken(end, now.wall, plan.zone)}",
         body=f"{words} Tokens are renewed once more before the end. Run: {standing.login_command}",
         since=end - plan.warn_before,
         command=standing.login_command,
@@ -243,11 +257,13 @@ def _ending(
 
 
 def _failing(
-    key: str, failure: Failure, served: list[Registry], state: State, now: Instant, plan: Plan
+    cause: str, failing: list[tuple[Failure, Registry]], state: State, now: Instant, plan: Plan
 ) -> _Cause:
+    served = [registry for _, registry in failing]
+    failure = min((each for each, _ in failing), key=lambda each: each.at or now.wall)
     words, dies_at = _what_works(served, state, now, plan)
     notice = Notice(
-        key=f"failing:{key}",
+        key=f"failing:{cause}",
         title=f"AWS gives no token any more for {_named([registry.host for registry in served])}",
         body=_sentences(failure.message, words, failure.hint),
         since=failure.at or now.wall,

@@ -155,10 +155,11 @@ class GrantFacts:
     Attributes:
         past: fingerprints of its earlier tokens, newest first: an entry that goes back to one of them is ours.
         serial: number of the newest fetch; `fetching` is when that one began, None when none is under way.
+        failing_since: when a failure of the newest one's cause first came (suspend-counting).
         tries: failures in a row; `retry_at` None after a failure means: wait for an event.
         asked: somebody wants a new token now.
         changed: the AWS files changed while a fetch was running, so its refusal may be stale.
-        stirred: files have changed since the failure.
+        stirred: files have changed since the failure, or another grant showed its cause to be over.
         nudges: retries that changed files have caused in a row, `nudged_at` the newest.
         announced: fingerprint of the token whose arrival in every file was told to the hook.
     """
@@ -169,6 +170,7 @@ class GrantFacts:
     fetching: timedelta | None = None
     tries: int = 0
     failure: Failure | None = None
+    failing_since: timedelta | None = None
     retry_at: timedelta | None = None
     asked: bool = False
     changed: bool = False
@@ -331,7 +333,7 @@ class State:
         turned: when the newest event came, by both clocks; `resumed` is when a long silence before one ended
             (suspend-counting).
         owed: by file, what is to be given back.
-        answered: suspend-counting time of the newest answer to any fetch.
+        answered: suspend-counting time of the newest answer to any fetch; `granted` of the newest token.
         wanted: by host, when a client last asked our helper and nothing lay ready (suspend-counting).
         pauses: by host; `logouts` and `replaced` say when a host's logout was first healed, and when another
             kind of login was last replaced by ours (UTC).
@@ -354,6 +356,7 @@ class State:
     resumed: timedelta | None = None
     owed: Mapping[str, Owed] = field(default_factory=dict)
     answered: timedelta | None = None
+    granted: timedelta | None = None
     wanted: Mapping[str, timedelta] = field(default_factory=dict)
     pauses: Mapping[str, Pause] = field(default_factory=dict)
     logouts: Mapping[str, datetime] = field(default_factory=dict)

@@ -19,6 +19,16 @@ def prints(more: str) -> str:
     return f"print({GOOD % more!r})"
 
 
+def without_machine(base: SetUp) -> SetUp:
+    """Where neither a container nor an instance gives credentials."""
+
+    def set_up(world: World, name: str) -> None:
+        base(world, name)
+        world.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+
+    return set_up
+
+
 # -- files -----------------------------------------------------------------------------------------------------
 
 

@@ -106,7 +106,6 @@ TOGETHER: dict[str, SetUp] = {
     "throttled": keys(code="ThrottlingException"),
     "ecr-500": keys(code="ServerException"),
     "ecr-503": keys(code="ServiceUnavailable"),
-    "no-credentials": profile(region="eu-west-1"),
     "partial-file": credentials(aws_access_key_id="AKIA"),
     "role-without-source": profile(role_arn=ROLE),
     "bad-source": profile(role_arn=ROLE, source_profile="gone"),
@@ -215,6 +214,7 @@ ALONE: dict[str, SetUp] = {
     "identity-over": web_identity(code="ExpiredTokenException"),
     "identity-no-provider": web_identity(code="InvalidIdentityToken"),
     "environment-over": environment_over,
+    "no-credentials": causes.without_machine(profile(region="eu-west-1")),
     "no-metadata": around(AWS_EC2_METADATA_DISABLED="true"),
     # what files say
     "byte-order-mark": causes.config_is(b"\xef\xbb\xbf[profile {name}]\nregion = us-west-2\n"),

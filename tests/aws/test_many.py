@@ -1,4 +1,4 @@
-"""Many grants at once, of an AWS that is slow: each is asked for once, and no answer is thrown away (DESIGN 5)."""
+"""Many grants at once, of an AWS that is slow: each is asked for once, and no answer is thrown away."""
 
 from __future__ import annotations
 

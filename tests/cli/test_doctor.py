@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from ecr_refreshd.aws import ini
 from ecr_refreshd.cli import doctor
 from ecr_refreshd.cli.doctor import (
     clients,
@@ -41,6 +42,7 @@ from ecr_refreshd.cli.table import Look
 from ecr_refreshd.core.clients.families import Family
 from ecr_refreshd.core.clients.world import ANONYMOUS, Credential, Outcome, Source
 from ecr_refreshd.core.clients.world import Finding as ClientFinding
+from ecr_refreshd.core.remedies import aws as remedies
 from tests.needs import need
 
 
@@ -522,7 +524,7 @@ def test_the_page_puts_the_worst_first_and_commands_in_one_piece() -> None:
     findings = [finding(Severity.INFO), finding(Severity.ERROR, mend=mend)]
     text = page.as_text(findings, ["files"], ["it is well."], Look(None, False, True, None))
     assert text.splitlines() == [
-        "mended: it is well.",
+        "fixed: it is well.",
         "",
         "error: What was found. [some.key]",
         "  why: Why.",
@@ -533,26 +535,38 @@ def test_the_page_puts_the_worst_first_and_commands_in_one_piece() -> None:
         "  do: a command",
         "",
         "1 error, 1 remark. Looked at: files.",
-        "`ecr-refreshd doctor --fix` mends one of these.",
+        "`ecr-refreshd doctor --fix` fixes one of these.",
     ]
 
 
-@pytest.mark.parametrize("mine", [True, False])
+@pytest.mark.parametrize("whose", ["mine", "in my folder", "others'"])
 def test_an_aws_file_that_may_not_be_read_is_told_from_one_that_does_not_parse(
-    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mine: bool
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whose: str
 ) -> None:
-    """Root reads everything, so what the reader says stands here in its place."""
+    """Root reads everything, so what the system says stands here in its place."""
     path = tmp_path / "my credentials"
     path.write_text("")
+    owner, user = path.stat().st_uid, path.stat().st_uid + (whose != "mine")
+    if whose == "in my folder":
+        need(os.geteuid() == 0, "only root can give a file away")
+        os.chown(path, user + 1, -1)
+        owner, user = user + 1, tmp_path.stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    closed = ini.config_problem(str(path), PermissionError(13, "Permission denied", str(path)))
+    torn = ini.Problem("/c/config does not parse in line 3, so no.", remedies.correct_file("/c/config", 3))
     assert scene.aws is not None
-    problems = (f"{path} cannot be read: Permission denied.", "/c/config does not parse in line 3, so no.")
-    seen = replace(scene, aws=replace(scene.aws, profiles=replace(scene.aws.profiles, problems=problems)))
-    if not mine:
-        monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
-    closed, torn = profiles.files(seen)
-    assert "does not parse" not in closed.what + closed.why
-    assert closed.how == (f"chmod u+rw '{path}'" if mine else f"sudo chown {path.stat().st_uid + 1} '{path}'")
-    assert torn.how == "Correct line 3 of /c/config."
+    looked = replace(scene.aws, profiles=replace(scene.aws.profiles, problems=(closed, torn)))
+    unread, unparsed = profiles.files(replace(scene, aws=looked))
+    assert "does not parse" not in unread.what + unread.why
+    assert (
+        unread.how
+        == {
+            "mine": f"chmod u+rw '{path}'",
+            "in my folder": f"sudo chown {user} '{path}'",
+            "others'": f"{path} belongs to user id {owner}: run as that user, or ask them for it.",
+        }[whose]
+    )
+    assert unparsed.how == "Correct line 3 of /c/config."
 
 
 def test_a_service_is_started_anew_as_it_was_started(scene: Scene) -> None:

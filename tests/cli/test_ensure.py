@@ -115,7 +115,7 @@ KEPT = ["724013829182.dkr.ecr.us-west-2.amazonaws.com", "public.ecr.aws"]
 def test_only_a_slip_of_the_pen_gets_a_suggestion(asked: str, near: str) -> None:
     """Another account's or region's host is another registry, and no typing error."""
     said = asking.unknown_host([asked], KEPT).message
-    assert said == f"{asked} is no registry that is kept" + (f"; did you mean {near}?" if near else ".")
+    assert said == f"ecr-refreshd does not keep {asked}" + (f"; did you mean {near}?" if near else ".")
 
 
 def test_an_unknown_host_is_2_with_the_nearest_known_one(house: House) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
+import pytest
+
 from ecr_refreshd.core.events import SignInAsked
-from ecr_refreshd.core.model import Login
-from ecr_refreshd.core.times import spoken
+from ecr_refreshd.core.model import Category, Failure, Login
+from ecr_refreshd.core.times import spoken, timestamp
 from tests.daemon.corp import COMMAND, CONFIG, HOUR, LANE, MINUTE, SECOND, SECOND_OF_TIME, Corp
-from tests.household import HOME, HOST, START
+from tests.household import HOME, HOST, START, HandClock
 
 KEY = f"login:{LANE}"
 
@@ -157,19 +159,56 @@ def test_a_configured_length_is_the_end_where_the_disk_does_not_tell() -> None:
 
 
 def test_the_length_of_sessions_is_learned_from_their_ends() -> None:
-    """aws.md 5.4: the end of an SSO session is not on disk; after two of eight hours the third is known."""
+    """aws.md 5.4: the end of an SSO session is not on disk; after three alike it is told, as expected."""
     house = Corp().begin()
-    for _ in range(2):
+    for _ in range(3):
         house.signs_in()
         house.live(8 * HOUR - 10 * MINUTE)
         house.ends()
         house.live(16 * HOUR)
+    assert house.herald.events("ending:") == []
     house.signs_in()
-    told = len(house.herald.told)
     house.live(7 * HOUR + 29 * MINUTE)
-    assert len(house.herald.told) == told
+    assert house.herald.events("ending:") == []
     house.live(3 * MINUTE)
-    assert house.herald.events()[told:] == [("raised", f"ending:{LANE}")]
+    assert house.herald.events("ending:") == [("raised", f"ending:{LANE}")]
+    assert "is expected to end" in house.herald.told[-1][1].title
+
+
+def test_two_revoked_sessions_foretell_no_end() -> None:
+    """An administrator revoked them after 50 minutes each; the next one is told to end at no time."""
+    house = Corp().begin()
+    for _ in range(2):
+        house.signs_in()
+        house.live(50 * MINUTE)
+        house.ends()
+        house.live(3 * HOUR)
+    house.signs_in()
+    house.live(3 * HOUR)
+    assert house.herald.events("ending:") == []
+    assert house.row()["phase"] == "fresh"
+
+
+@pytest.mark.parametrize("fault", ["login", "clock"])
+def test_a_clock_mended_after_boot_mends_what_it_spoiled(fault: str) -> None:
+    """A clock eight hours fast (local time in the RTC): the login seems to have ended until NTP sets it."""
+    house = Corp(clock=HandClock(START + 8 * HOUR))
+    ends_at = house.clock.wall - 2 * HOUR
+    standing = Login("legacy", alive=fault == "clock", refreshes=False, expires_at=ends_at, ends_at=ends_at)
+    house.lookout.logins[LANE] = standing
+    skewed = Failure(Category.CONFIG, "SignatureDoesNotMatch", "The clock is wrong.", cause="clock")
+    ended = Failure(Category.LOGIN, "SSOTokenLoadError", "ended")
+    house.aws.answer = lambda _order: skewed if fault == "clock" else ended
+    house.begin()
+    house.live(MINUTE)
+    assert house.row()["phase"] in {"login-required", "blocked"}
+    house.clock.wall -= 8 * HOUR
+    house.aws.answer = lambda _order: timedelta(hours=12)
+    house.lookout.logins[LANE] = replace(standing, alive=True)
+    house.live(31 * SECOND_OF_TIME)
+    assert house.row()["phase"] == "fresh"
+    assert house.service.document()["notices"] == []
+    assert house.service.document()["started_at"] < timestamp(house.clock.wall)
 
 
 def test_an_end_that_was_learned_wrongly_is_no_end() -> None:

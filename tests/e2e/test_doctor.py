@@ -651,16 +651,34 @@ def test_a_service_that_does_not_find_a_program(patient: Patient) -> None:
     until(lambda: not differs(), "the service to take the new settings", 30)
 
 
-def test_nobody_would_hear_of_a_notice(patient: Patient) -> None:
+def test_a_desktop_without_notices_is_a_warning(patient: Patient) -> None:
     patient.home.config.unlink()
-    found = patient.finding("notify.no-desktop")
-    is_container = Path("/.dockerenv").exists() or "KUBERNETES_SERVICE_HOST" in os.environ
-    assert found["severity"] == ("info" if is_container else "warning")
+    found = patient.finding("notify.no-desktop", DISPLAY=":7")
+    assert found["severity"] == "warning"
     assert "no session bus" in found["what"]
     first, lines = found["how"].split("\n", 1)
     assert first == f"Add to {patient.home.folder}/.config/ecr-refreshd/config.toml:"
     patient.home.write_config(f"{lines}\n")
+    patient.gone("notify.no-desktop", DISPLAY=":7")
+
+
+def test_where_no_desktop_is_expected_none_is_missed(patient: Patient) -> None:
+    """A server or a container: at most a remark, and only if a person must sign in at times."""
+    patient.home.config.unlink()
+    patient.home.profile("default")
+    patient.put(auths={WEST: {"auth": token(9000)}})
     patient.gone("notify.no-desktop")
+
+    patient.home.write_config("[notify]\ndesktop = true\n")
+    assert patient.finding("notify.no-desktop")["severity"] == "warning"
+
+
+def test_a_login_of_a_person_on_a_server_is_a_remark(patient: Patient) -> None:
+    patient.home.config.unlink()
+    (patient.home.folder / ".aws").mkdir(exist_ok=True)
+    homes.sso_profile(patient.home.folder, "dev", WEST.partition(".")[0])
+    patient.put(auths={WEST: {"auth": token(9000)}})
+    assert patient.finding("notify.no-desktop")["severity"] == "info"
 
 
 def test_a_desktop_that_shows_notices_is_well_and_shown_none(patient: Patient, tmp_path: Path) -> None:
@@ -668,7 +686,7 @@ def test_a_desktop_that_shows_notices_is_well_and_shown_none(patient: Patient, t
     patient.home.config.unlink()
     with Desktop(tmp_path) as desktop:
         there = {**desktop.environment, "HOME": str(patient.home.folder), "PATH": patient.path}
-        patient.gone("notify.no-desktop", **there)
+        patient.gone("notify.no-desktop", DISPLAY=":7", **there)
         assert desktop.displayed() == 0
 
 

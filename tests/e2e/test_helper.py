@@ -359,7 +359,7 @@ def test_a_login_through_us_is_kept_as_somebodys_own(home: Home) -> None:
 @pytest.mark.parametrize(
     ("request_", "says"),
     [
-        ("", "no JSON object"),
+        ("", "not a JSON object"),
         ('{"ServerURL": "", "Username": "AWS", "Secret": "x"}', "no credentials server URL"),
         (f'{{"ServerURL": "{HOST}", "Username": "", "Secret": "x"}}', "no credentials username"),
         (f'{{"ServerURL": "{HOST}", "Username": "me", "Secret": "x"}}', "no user but AWS"),

@@ -156,7 +156,7 @@ def _mend(findings: list[Finding]) -> list[str]:
             finding.mend.do()
         except (OSError, RefreshdError) as error:
             why = error.strerror if isinstance(error, OSError) else str(error)
-            print(f"ecr-refreshd: {finding.subject} could not be mended: {why}", file=sys.stderr)
+            print(f"ecr-refreshd: {finding.subject} could not be fixed: {why}", file=sys.stderr)
         else:
             mended.append(f"{finding.mend.does}.")
     return mended

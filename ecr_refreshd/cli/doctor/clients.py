@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from ecr_refreshd.cli.doctor.finding import Finding, Severity
 from ecr_refreshd.cli.doctor.scene import Scene
-from ecr_refreshd.cli.explain import gathered, installed, known
+from ecr_refreshd.cli.explain import gathered
 from ecr_refreshd.cli.explained import Weighed, weighed
+from ecr_refreshd.cli.known import known
 from ecr_refreshd.core.clients.families import FAMILIES
 from ecr_refreshd.core.clients.judging import Known
 from ecr_refreshd.errors import ControlError
@@ -41,7 +42,7 @@ def clients(scene: Scene) -> Iterator[Finding]:
         except ControlError:
             return  # it has fallen silent since, and has each question wait
         for family in FAMILIES:
-            if not installed(family, scene.shell):
+            if not family.installed(world):
                 continue
             each = weighed(family, world, host, ours, scene.now, installed=True)
             if each.works == "no":
@@ -71,7 +72,7 @@ def _cause(each: Weighed) -> _Cause:
     if each.family.key in _ONE_OF_SEVERAL:
         told = any(outcome.credential or outcome.error for outcome in each.finding.outcomes)
         severity = Severity.WARNING if told else Severity.INFO
-    return _Cause(severity, why, each.remedy, each.finding.source.place)
+    return _Cause(severity, why, each.remedy.page, each.finding.source.place)
 
 
 def _to_be_kept(ours: Known, host: str, scene: Scene) -> Known:

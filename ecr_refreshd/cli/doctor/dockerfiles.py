@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
+from ecr_refreshd.cli.bounded import bounded
 from ecr_refreshd.cli.kept import dialect
 from ecr_refreshd.core.dockerconfig import Config
 from ecr_refreshd.core.jsontext import JsonError
@@ -15,37 +14,6 @@ from ecr_refreshd.core.routing import Dialect
 from ecr_refreshd.errors import SinkError
 from ecr_refreshd.host import plainfile
 from ecr_refreshd.sinks.places import Place, resolve, shown
-
-ANSWERS_WITHIN = 5.0
-"""Seconds, for a file or the service; both take milliseconds unless something hangs."""
-
-T = TypeVar("T")
-
-
-def bounded(look: Callable[[], T], seconds: float = ANSWERS_WITHIN) -> T:
-    """Return what a look finds.
-
-    Raises:
-        TimeoutError: it has found nothing by then; its thread is left to whatever it hangs in.
-        Exception: what the look itself raised.
-    """
-    found: list[T] = []
-    raised: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            found.append(look())
-        except BaseException as error:  # noqa: BLE001 - raised again below, in the thread that asked
-            raised.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if raised:
-        raise raised[0]
-    if not found:
-        raise TimeoutError(f"no answer within {seconds:.0f} s")
-    return found[0]
 
 
 @dataclass(frozen=True, slots=True)

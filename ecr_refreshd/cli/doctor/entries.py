@@ -236,7 +236,7 @@ def none_kept(scene: Scene) -> Iterator[Finding]:
         "registry.none",
         Severity.WARNING,
         str(scene.config),
-        "No ECR registry stands in docker's or podman's files, and none is configured.",
+        "No ECR registry is in docker's or podman's files, and none is configured.",
         "There is nothing to keep fresh.",
         pasted.steps(f"{looked}, and add what is proposed to {scene.config}", [scan])
         if os.path.lexists(scene.config)

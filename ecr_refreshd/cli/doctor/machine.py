@@ -139,7 +139,7 @@ def lingering(scene: Scene) -> Iterator[Finding]:
         Severity.WARNING if remote else Severity.INFO,
         name,
         f"The service runs in the session of {name}, and ends when {name} logs out.",
-        "Builds and cron jobs that run after that find tokens that nobody renews."
+        "Builds and cron jobs that run after that find expired tokens."
         if remote
         else "At a desktop that is as it should be: it starts again with the next login.",
         "loginctl enable-linger",

@@ -1,4 +1,4 @@
-"""Whether anybody would hear of a login that is needed."""
+"""Check the ways by which a notice reaches a person: desktop, command, webhook."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from collections.abc import Iterator
 from ecr_refreshd.cli.doctor import pasted
 from ecr_refreshd.cli.doctor.finding import Finding, Severity
 from ecr_refreshd.cli.doctor.scene import Scene
-from ecr_refreshd.core.settings import Notify
 from ecr_refreshd.notify.desktop import Desktop
 from ecr_refreshd.notify.programs import Programs
 
 _OTHER_WAYS = (
-    "# and where somebody should be told, one of these:",
+    "# and to be notified in another way, one of these:",
     '# command = ["PROGRAM"]',
     '# webhook = "https://..."',
 )
+_DESKTOP = ("DISPLAY", "WAYLAND_DISPLAY", "XDG_CURRENT_DESKTOP")
 _BUS = ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")
 
 
@@ -33,15 +33,32 @@ def ways(scene: Scene) -> Iterator[Finding]:
             "notify.command",
             Severity.WARNING,
             notify.command[0],
-            f"{notify.command[0]}, which is to be told of notices, {fault[0]}.",
-            "Nobody hears by it that a login is needed.",
+            f"{notify.command[0]}, the command for notices, {fault[0]}.",
+            "It does not report that a login is needed.",
             fault[1],
         )
     if not notify.desktop or sys.platform == "darwin":
         return
+    has_others = bool(notify.command) or notify.webhook is not None
+    # Where no desktop is to be expected (a server, a container), its absence matters only for logins that end.
+    if not _expects_desktop(scene) and (has_others or not _needs_person(scene)):
+        return
     problem = _problem(scene)
     if problem:
-        yield _no_desktop(problem, notify, scene)
+        yield _no_desktop(problem, scene, has_others=has_others)
+
+
+def _expects_desktop(scene: Scene) -> bool:
+    """Return whether this shell belongs to a desktop, or the settings ask for one."""
+    table = scene.written.get("notify")
+    is_wanted = isinstance(table, dict) and table.get("desktop") is True
+    return is_wanted or any(scene.shell.get(name) for name in _DESKTOP)
+
+
+def _needs_person(scene: Scene) -> bool:
+    """Return whether a registry is kept with a login that a person must renew."""
+    kept = any(registry.standing.login_backed for registry in scene.registries.values())
+    return kept or any((row.get("principal") or {}).get("login_backed") for row in scene.rows)
 
 
 def _problem(scene: Scene) -> str:
@@ -86,30 +103,23 @@ def _fault(program: str, setting: str, scene: Scene) -> tuple[str, str] | None:
     if "/" not in program:
         return "is not on the service's PATH", f"{correct}; an absolute path is safest."
     if program.startswith("~"):
-        return "begins with ~, which nobody resolves there", f"{correct}: write the whole path."
+        return "begins with ~, which is not expanded there", f"{correct}: write the whole path."
     if os.path.isfile(program):  # noqa: PTH113 - a text, as the user wrote it
         named = shlex.quote(program)
         return "may not be executed", f"chmod u+x {named}"
-    what = "is no file" if os.path.lexists(program) else "does not exist"
+    what = "is not a file" if os.path.lexists(program) else "does not exist"
     return what, f"{correct}, or put the program there."
 
 
-def _is_container(scene: Scene) -> bool:
-    """Return whether this is a container, where no desktop is to be expected."""
-    marks = (scene.root / ".dockerenv", scene.root / "run/.containerenv")
-    variables = ("KUBERNETES_SERVICE_HOST", "container")
-    return any(mark.exists() for mark in marks) or any(scene.environ.get(name) for name in variables)
-
-
-def _no_desktop(problem: str, notify: Notify, scene: Scene) -> Finding:
-    others = bool(notify.command) or notify.webhook is not None
+def _no_desktop(problem: str, scene: Scene, *, has_others: bool) -> Finding:
+    is_missing = _expects_desktop(scene) and not has_others
     return Finding(
         "notify.no-desktop",
-        Severity.INFO if others or _is_container(scene) else Severity.WARNING,
+        Severity.WARNING if is_missing else Severity.INFO,
         "desktop",
         f"Notices cannot be shown on a desktop: {problem}.",
-        "They go by the other ways that are configured."
-        if others
-        else "Nobody hears that a login is needed until a pull fails; only `ecr-refreshd status` shows it.",
-        pasted.under("notify", ["desktop = false", *([] if others else _OTHER_WAYS)], scene),
+        "They are sent by the command or webhook in the settings."
+        if has_others
+        else "A login that is needed shows only in `ecr-refreshd status`, until a pull fails.",
+        pasted.under("notify", ["desktop = false", *([] if has_others else _OTHER_WAYS)], scene),
     )

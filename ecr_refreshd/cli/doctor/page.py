@@ -27,7 +27,7 @@ def as_json(findings: Sequence[Finding], checked: Sequence[str], mended: Sequenc
 
 def as_text(findings: Sequence[Finding], checked: Sequence[str], mended: Sequence[str], look: Look) -> str:
     """Return the page for people, worst first, with what was looked at in its last line."""
-    blocks = [f"mended: {text}" for text in mended]
+    blocks = [f"fixed: {text}" for text in mended]
     blocks += ["\n".join(_block(each, look)) for each in in_order(findings)]
     return "\n\n".join([*blocks, _summary(findings, checked, look)])
 
@@ -54,7 +54,7 @@ def _summary(findings: Sequence[Finding], checked: Sequence[str], look: Look) ->
     lines = _wrapped(f"{found}. Looked at: {', '.join(checked)}.", "", look)
     if fixable:
         what = "one of these" if fixable == 1 else f"{fixable} of these"
-        lines.append(f"`ecr-refreshd doctor --fix` mends {what}.")
+        lines.append(f"`ecr-refreshd doctor --fix` fixes {what}.")
     return "\n".join(lines)
 
 

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from ecr_refreshd import __version__
-from ecr_refreshd.aws.files import AwsFiles
 from ecr_refreshd.aws.partitions import regions
-from ecr_refreshd.cli.doctor.dockerfiles import ANSWERS_WITHIN, DockerFile, bounded, found
+from ecr_refreshd.cli.bounded import ANSWERS_WITHIN
+from ecr_refreshd.cli.doctor.dockerfiles import DockerFile, found
 from ecr_refreshd.cli.kept import file_plans
+from ecr_refreshd.cli.offline import aws_files, registries
 from ecr_refreshd.cli.settings import ConfigFile
 from ecr_refreshd.core import memory, plan
 from ecr_refreshd.core.fallback import Rank
@@ -91,7 +92,7 @@ class Scene:
         # As the service does: the settings may name the files. Unreadable, it has them from before.
         environ = {**shell, **(settings.environment.set if refused is None else _places_of(theirs))}
         files = tuple(found(path, environ) for path in _paths(settings, refused, document, environ))
-        aws = _aws(environ)
+        aws = aws_files(environ)
         return cls(
             shell=shell,
             environ=environ,
@@ -108,7 +109,7 @@ class Scene:
             aws=aws,
             registries={}
             if aws is None or refused is not None
-            else _registries(settings, files, remembered, aws, environ),
+            else registries(settings, _hosts(files), remembered, aws, environ),
         )
 
     @property
@@ -223,29 +224,6 @@ def _environment() -> Mapping[str, str]:
     return told if isinstance(told, dict) else {}  # a service of an older version knows no such question
 
 
-def _aws(environ: Mapping[str, str]) -> AwsLook | None:
-    try:
-        return bounded(AwsFiles(environ, clock.SystemClock()).look)
-    except (OSError, RefreshdError):  # of which TimeoutError is one
-        return None
-
-
-def _registries(
-    settings: Settings,
-    files: tuple[DockerFile, ...],
-    remembered: Mapping[str, Any],
-    aws: AwsLook,
-    environ: Mapping[str, str],
-) -> Mapping[str, Registry]:
-    stand = [host for file in files if file.config for host in file.config.read(()).ecr_hosts]
-    dropped = memory.dropped(remembered) if settings.registries else frozenset()
-    made = plan.make(
-        settings,
-        file_plans(settings, environ),
-        [*memory.adopted(remembered), *(host for host in stand if host not in dropped)],
-        aws.profiles,
-        regions(),
-        seed="",
-        zone=clock.LocalZone(),
-    )
-    return made.registries
+def _hosts(files: tuple[DockerFile, ...]) -> list[str]:
+    """Return the ECR hosts that the files hold."""
+    return [host for file in files if file.config for host in file.config.read(()).ecr_hosts]

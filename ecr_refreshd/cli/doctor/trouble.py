@@ -45,8 +45,8 @@ def trouble(scene: Scene) -> Iterator[Finding]:
                 "notify.undelivered",
                 Severity.WARNING,
                 str(notice["key"]),
-                f'The notice "{notice["title"]}" reached nobody by one of its ways: {problem}',
-                "You may not hear of the next one in time either.",
+                f'The notice "{notice["title"]}" was not delivered: {problem}',
+                "The next one may not reach you in time either.",
                 f"Name a program or a webhook under [notify] in {scene.config}, or set desktop = false there",
             )
 
@@ -94,7 +94,7 @@ def _of_registry(row: Mapping[str, Any], scene: Scene) -> Iterator[Finding]:
                 Severity.WARNING,
                 host,
                 f"Something keeps rewriting the entry of {host} in {sink['path']}.",
-                "It is put back each time, and a pull in between may fail.",
+                "It is restored each time, and a pull in between may fail.",
                 pasted.steps(
                     "End what does (a dotfile manager, a script with docker login), or leave the entry to it",
                     [f"ecr-refreshd pause {host}"],

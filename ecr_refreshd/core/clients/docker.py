@@ -20,10 +20,12 @@ from ecr_refreshd.core.clients.world import (
     Finding,
     Outcome,
     Search,
+    Source,
     Unreadable,
     World,
     for_whole_login,
 )
+from ecr_refreshd.core.remedies import clients as remedies
 
 _PULL_FAILS_SINCE = (29,)
 _RUN_FAILS_SINCE = (23,)
@@ -106,9 +108,22 @@ def sudo(world: World, host: str) -> Finding:
     return replace(finding, notes=(*finding.notes, note))
 
 
+def in_snap(world: World, host: str) -> Finding:
+    """Return what ``docker pull`` of docker's snap sends, where the docker on PATH is another."""
+    if not world.snap_home:
+        return Search().ends(Source())
+    return pulls(replace(world, docker_is_snap=True), host)
+
+
+def has_snap_beside(world: World) -> bool:
+    """Return whether there is a snap of docker, and the docker on PATH is another."""
+    return bool(world.snap_home) and not world.docker_is_snap
+
+
 def config_path(world: World) -> str:
     """Return the file that docker reads."""
-    return f"{world.env.get('DOCKER_CONFIG') or world.home + '/.docker'}/config.json"
+    home = world.snap_home if world.docker_is_snap else world.home
+    return f"{world.env.get('DOCKER_CONFIG') or home + '/.docker'}/config.json"
 
 
 def _loaded(world: World, search: Search, version: _Version) -> CliConfig:
@@ -134,10 +149,12 @@ def _read(world: World, path: str, search: Search, version: _Version) -> GoConfi
     config = go_config(data, whole=False, shape=shapes.docker(version))
     if config.syntax:
         search.saw(path, f"is not valid JSON ({config.syntax}); docker warns and goes on without it")
-        search.remedy = f"Correct {path}, {config.syntax}; until then nobody writes to it."
+        search.remedy = remedies.correct_by_hand(path, f"{config.syntax}. Until then it is not written to.")
     elif config.mistyped:
         search.saw(path, f"{config.mistyped}; docker warns and decodes no entry of this file")
-        search.remedy = f"Mend {path}, by hand: {config.mistyped}, and with it docker decodes no login."
+        search.remedy = remedies.correct_by_hand(
+            path, f"{config.mistyped}, and with it docker decodes no login."
+        )
     elif config.undecodable:
         search.note(
             f"The entry of {' and '.join(config.undecodable)} in {path} cannot be decoded. Docker stops decoding "

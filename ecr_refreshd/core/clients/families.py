@@ -27,13 +27,21 @@ class Family:
         key: a short and stable name, for scripts.
         name: for people.
         decide: what they send to a host.
-        programs: they are there if one of these is on PATH; none: nobody can tell, as of a library.
+        programs: they are there if one of these is on PATH.
+        is_here: tells it where no program does; None: it cannot be told, as of a library.
     """
 
     key: str
     name: str
     decide: Callable[[World, str], Finding]
     programs: tuple[str, ...] = ()
+    is_here: Callable[[World], bool] | None = None
+
+    def installed(self, world: World) -> bool | None:
+        """Return whether a client of this family is on a machine; None if that cannot be told."""
+        if self.programs:
+            return any(world.which(program) for program in self.programs)
+        return None if self.is_here is None else self.is_here(world)
 
 
 FAMILIES = (
@@ -56,5 +64,6 @@ FAMILIES = (
     Family("kubelet", "kubelet", kubelet.decide, ("kubelet",)),
     Family("testcontainers-java", "Testcontainers for Java", testcontainers.java),
     Family("testcontainers-go", "Testcontainers for Go", testcontainersgo.decide),
+    Family("docker-snap", "docker of the snap", docker.in_snap, is_here=docker.has_snap_beside),
     Family("sudo-docker", "sudo docker", docker.sudo),
 )

@@ -16,8 +16,11 @@ from ecr_refreshd.core.clients.registries import FILES, KEY
 from ecr_refreshd.core.clients.world import Credential, Finding, Outcome, Source
 from ecr_refreshd.core.dockerconfig import OURS
 from ecr_refreshd.core.hosts import PUBLIC_HOSTS
+from ecr_refreshd.core.remedies import NO_REMEDY, Remedy
+from ecr_refreshd.core.remedies import clients as remedies
 
 Works = Literal["yes", "no", "unknown"]
+START = remedies.start_service()
 OUR_PROGRAM = f"docker-credential-{OURS}"
 
 
@@ -32,8 +35,8 @@ class Known:
         files: where it puts this host's token, or would.
         settings: the path of its configuration, for people.
         mode: of those files (`[docker] mode`).
-        hint: what helps where it has tried and has no living token, "" where it has one or may get one.
-        to_keep: how to have it keep this host, where it does not.
+        to_renew: how this host gets a valid token: the sign-in that it waits for, a refresh, or how it is kept.
+        obstacles: file -> how it becomes readable and writable, for those that are not.
     """
 
     kept: bool = False
@@ -42,8 +45,8 @@ class Known:
     files: frozenset[str] = frozenset()
     settings: str = "config.toml"
     mode: str = "auto"
-    hint: str = ""
-    to_keep: str = "ecr-refreshd run"
+    to_renew: Remedy = START
+    obstacles: Mapping[str, Remedy] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,82 +76,66 @@ def overall(each: tuple[Judged, ...]) -> Works:
     return "no" if "no" in answers else "unknown" if "unknown" in answers else "yes"
 
 
-def remedy(finding: Finding, each: tuple[Judged, ...], host: str, known: Known) -> str:
-    """Return what to do, "" where nothing needs to be done."""
+def remedy(finding: Finding, each: tuple[Judged, ...], host: str, known: Known) -> Remedy:
+    """Return what to do, nothing where nothing needs to be done."""
     if overall(each) == "yes":
-        return ""
-    if finding.remedy or (finding.chance and len(finding.outcomes) > 1):
-        return finding.remedy or finding.chance
+        return NO_REMEDY
+    if finding.remedy != NO_REMEDY:
+        return finding.remedy
+    if finding.chance and len(finding.outcomes) > 1:
+        return Remedy(finding.chance)
     source = finding.source
+    if source.place in known.obstacles:
+        return known.obstacles[source.place]
     fails = any(outcome.error for outcome in finding.outcomes)
     if source.place == VARIABLE:
-        return f"unset {source.place}, or take {host} out of it"
+        return remedies.unset_variable(source.place, f"take {host} out of it")
     if source.place in NAMING:
-        return f"unset {source.place}, or make the file that it names"
+        return remedies.unset_variable(source.place, "make the file that it names")
     if fails and not source.program:
-        return f"Mend {source.place}: nothing reads it as it is."
+        return remedies.correct_by_hand(source.place, "no client reads it as it is.")
     if source.program == OUR_PROGRAM:
-        if fails:
-            return f"Put the folder of {OUR_PROGRAM} on PATH, or take {source.key} out of {source.place}"
-        return _keep(host, known)
+        return remedies.helper_on_path(OUR_PROGRAM, source.key, source.place) if fails else known.to_renew
     if source.program:
-        return _other_program(source, host, known)
+        return _other_program(source, known)
     if known.mode == "store" and source.place in known.files:
-        return (
-            f'Set mode = "both" in [docker] of {known.settings}: these programs do not read what lies in a '
-            "credential store."
-        )
-    if known.files and source.key and source.place not in known.files:
-        return (
-            f"Take {source.key} out of {source.place}, or name that file too: {_named(source.place, known)}"
-        )
+        return remedies.also_in_entries(known.settings)
     if known.files and source.place.startswith("/") and source.place not in known.files:
-        return f"Nothing is put there. To have it so: {_named(source.place, known)}"
-    return _keep(host, known)
+        other = remedies.name_file(known.files, source.place, known.settings)
+        if source.key:
+            return remedies.take_out(source.key, source.place, other)
+        return Remedy(f"No token is written there; {other}")
+    return known.to_renew
 
 
-def _named(place: str, known: Known) -> str:
-    """Return what to put into the settings so that a file is kept; who names one names them all."""
-    files = ", ".join(f'"{each}"' for each in sorted({*known.files, place}))
-    return f"files = [{files}] under [docker] in {known.settings}"
-
-
-def _other_program(source: Source, host: str, known: Known) -> str:
+def _other_program(source: Source, known: Known) -> Remedy:
+    then = known.to_renew
     if source.key.startswith("credHelpers"):
-        return (
-            f'Take {source.key} out of {source.place}, or set mode = "helper" in [docker] of the settings of '
-            f"ecr-refreshd; then: {_keep(host, known)}"
-        )
-    if source.key == KEY:
-        return f'Have "{FILES}" first in {KEY} of {source.place}; then: {_keep(host, known)}'
-    if known.mode == "store":
-        return f"Mend {source.program} (`ecr-refreshd doctor` says what ails it); then: {_keep(host, known)}"
-    return (
-        f"Take {source.key or source.program} out of {source.place}, or put {source.program} on PATH; or have "
-        f"our helper put before it: {_keep(host, known)}"
-    )
-
-
-def _keep(host: str, known: Known) -> str:
-    if known.kept:
-        return known.hint or f"ecr-refreshd refresh {host}"
-    return known.to_keep
+        other = f'set mode = "helper" in [docker] of {known.settings}'
+    elif source.key == KEY:
+        return Remedy(f'Have "{FILES}" first in {KEY} of {source.place}.').then(then.command)
+    elif known.mode == "store":
+        return Remedy(f"Check {source.program}: `ecr-refreshd doctor` says why it fails.").then(then.command)
+    else:
+        other = f"put {source.program} on the PATH of the client"
+    found = remedies.take_out(source.key or source.program, source.place, other)
+    return Remedy(f"{found.words}.").then(then.command)
 
 
 def _judged(outcome: Outcome, host: str, known: Known, now: datetime) -> Judged:
     if outcome.error:
-        return Judged("no", f"it fails: {outcome.error}")
+        return Judged("no", outcome.error)
     sent = outcome.credential
     if sent is None:
         if host in PUBLIC_HOSTS:
-            return Judged("yes", "it pulls without a login, as everybody may here, within anonymous limits")
-        return Judged("no", "it sends no credential, and the registry lets nobody in without one")
+            return Judged("yes", "without a login, within the limits of anonymous pulls")
+        return Judged("no", "no login found, and ECR requires one")
     if sent.bearer:
-        return Judged("no", "it sends a registry token, which ECR does not take", "foreign")
+        return Judged("no", "a registry token is sent, which ECR does not accept", "foreign")
     if not sent.auth:
-        return Judged("no", "it sends an identity token, which ECR does not take", "foreign")
+        return Judged("no", "an identity token is sent, which ECR does not accept", "foreign")
     if sent.user != "AWS":
-        return Judged("no", f"it sends the user {sent.user!r}; ECR's is AWS", "foreign")
+        return Judged("no", f"the user {sent.user!r} is sent; ECR's is AWS", "foreign")
     return _by_time(sent, known, now)
 
 
@@ -158,8 +145,7 @@ def _by_time(sent: Credential, known: Known, now: datetime) -> Judged:
     whose = "ours" if ours else "ours, but older" if older else "foreign"
     end = known.ends.get(sent.fingerprint) or sent.expires_hint
     if end is None:
-        return Judged("unknown", "nothing says until when its token lives", whose)
+        return Judged("unknown", "the token does not say until when it is valid", whose)
     if end <= now:
-        return Judged("no", "its token has ended", whose, end)
-    told = "by AWS's statement" if ours else "by its own words"
-    return Judged("yes", f"its token lives, {told},", whose, end)
+        return Judged("no", "token expired", whose, end)
+    return Judged("yes", "valid by AWS's statement" if ours else "valid by the token's own date", whose, end)

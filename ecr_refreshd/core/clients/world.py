@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ecr_refreshd.core.model import expiry_hint, fingerprint
+from ecr_refreshd.core.remedies import NO_REMEDY, Remedy
+from ecr_refreshd.core.remedies import clients as remedies
 from ecr_refreshd.core.secret import Secret
 
 
@@ -88,6 +90,8 @@ class World:
         stored: gives a helper's answer to ``list``: its suffix.
         which: tells whether a program is on PATH.
         version: gives a program's version; None if it is not on PATH or does not tell.
+        snap_home: what a docker that is a snap takes for the home folder; "" if there is no such snap.
+        docker_is_snap: the docker on PATH is that snap.
     """
 
     env: Mapping[str, str]
@@ -100,6 +104,8 @@ class World:
     stored: Callable[[str], HelperList]
     which: Callable[[str], bool]
     version: Callable[[str], tuple[int, ...] | None]
+    snap_home: str = ""
+    docker_is_snap: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +160,7 @@ class Finding:
     Attributes:
         outcomes: one; more where the client leaves it to chance; none where it cannot be told.
         notes: what else is worth knowing, a sentence each.
-        remedy: what to do before anything else helps, or to know; "" where the usual helps.
+        remedy: what to do before anything else helps, or to know; nothing where the usual helps.
         chance: what ends it that there are several outcomes; "" where the usual does.
     """
 
@@ -162,7 +168,7 @@ class Finding:
     source: Source
     outcomes: tuple[Outcome, ...]
     notes: tuple[str, ...] = ()
-    remedy: str = ""
+    remedy: Remedy = NO_REMEDY
     chance: str = ""
 
 
@@ -172,7 +178,7 @@ class Search:
 
     steps: list[Step] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    remedy: str = ""
+    remedy: Remedy = NO_REMEDY
     chance: str = ""
 
     def saw(self, place: str, found: str) -> None:
@@ -186,8 +192,7 @@ class Search:
     def is_closed(self, path: str, reason: str, host: str) -> Finding:
         """Return that it cannot be told, because only root may look at what decides."""
         self.saw(path, f"cannot be looked at from here: {reason}")
-        # Of the folders in which pip and pipx put programs sudo searches none.
-        self.remedy = f'To know: sudo "$(command -v ecr-refreshd)" explain {host}'
+        self.remedy = remedies.explain_as_root(host)
         return self.ends(Source(path))
 
     def ends(self, source: Source, *outcomes: Outcome) -> Finding:

@@ -56,3 +56,7 @@ class Remedy:
         if self.command or not commands:
             return Remedy(self.words, command)
         return Remedy(f"{self.words.rstrip('.:')}, then:" if self.words else "", command)
+
+
+NO_REMEDY = Remedy()
+"""Where nothing needs to be done, or nothing is known that helps."""

@@ -382,6 +382,11 @@ def metadata_unreachable() -> Remedy:
     )
 
 
+def unreachable_endpoint() -> Remedy:
+    """Return what helps where one endpoint of AWS cannot be reached for hours while others can."""
+    return Remedy("Other endpoints of AWS answer. Check the region, endpoint_url and the DNS of this one.")
+
+
 def check_proxy() -> Remedy:
     """Return what to check when something else than AWS answers."""
     return Remedy("Check the proxy settings (HTTPS_PROXY, NO_PROXY).")

@@ -102,7 +102,7 @@ def test_a_file_that_is_named_and_does_not_know(program: str, version: tuple[int
 def test_the_remedy_for_a_missing_file_names_the_variable(env: dict[str, str]) -> None:
     finding = found("buildah", None, env)
     each = judged(finding, HOST, Known(), datetime(2026, 1, 1, tzinfo=UTC))
-    assert f"unset {next(iter(env))}" in remedy(finding, each, HOST, Known())
+    assert f"unset {next(iter(env))}" in remedy(finding, each, HOST, Known()).hint
 
 
 def test_each_goes_by_its_own_version() -> None:
@@ -120,7 +120,7 @@ def test_a_global_helper_is_taken_from_the_file_that_names_it() -> None:
     finding = containers.podman(machine("podman", None, {}, files), HOST)
     assert finding.source.place == "/etc/containers/registries.conf"
     each = judged(finding, HOST, Known(), datetime(2026, 1, 1, tzinfo=UTC))
-    assert '"containers-auth.json" first' in remedy(finding, each, HOST, Known())
+    assert '"containers-auth.json" first' in remedy(finding, each, HOST, Known()).hint
 
 
 def test_without_a_runtime_folder_it_is_that_of_the_account() -> None:

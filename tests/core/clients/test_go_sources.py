@@ -142,7 +142,8 @@ def test_what_only_root_may_look_at_is_not_said_to_work(decide: Any) -> None:
     each = judged(finding, HOST, Known(), NOW)
     assert overall(each) == "unknown"
     assert (
-        remedy(finding, each, HOST, Known()) == f'To know: sudo "$(command -v ecr-refreshd)" explain {HOST}'
+        remedy(finding, each, HOST, Known()).hint
+        == f'To know: sudo "$(command -v ecr-refreshd)" explain {HOST}'
     )
 
 
@@ -183,7 +184,7 @@ def test_no_command_is_proposed_that_empties_the_logins_of_others() -> None:
     """Docker writes a file with an undecodable entry back without what it had not decoded yet."""
     world = machine({CONFIG: {"auths": {HOST: entry("here"), OTHER: {"auth": "!!"}}}})
     finding = docker.pulls(world, HOST)
-    told = remedy(finding, judged(finding, HOST, Known(), NOW), HOST, Known())
+    told = remedy(finding, judged(finding, HOST, Known(), NOW), HOST, Known()).hint
     assert "docker logout" not in told
     assert OTHER in told
     assert CONFIG in told
