@@ -18,6 +18,7 @@ from ecr_refreshd.aws.profile import Profile
 from ecr_refreshd.core.hosts import RegistryHost
 from ecr_refreshd.core.model import Category, Choice, Failure, Principal, Standing
 from ecr_refreshd.core.remedies import Remedy
+from ecr_refreshd.core.remedies import aws as remedies
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +135,7 @@ class Profiles:
         if not origin.mfa or standing.lane:
             return standing
         # What a person gets in a terminal lies in the CLI's cache, and serves us too (aws.md 1.2).
-        command = f"aws sts get-caller-identity --profile {shlex.quote(principal.profile)}"
-        return Standing(login_backed=True, login_command=command)
+        return Standing(login_backed=True, login_command=remedies.mfa_code(principal.profile).command)
 
     def _begins_at(self, profile: Profile | None, seen: set[str]) -> Standing:
         if profile is None:
@@ -163,7 +163,7 @@ def _standing_of(profile: Profile) -> Standing:
     if profile.has_keys:
         return Standing(login_backed=profile.has_session_keys)
     if arn := keys.get("login_session"):
-        command = f"aws login --profile {shlex.quote(profile.name)}"
+        command = remedies.login(profile.name).command
         return Standing(login_backed=True, lane=f"login:{arn}", login_command=command)
     return Standing(login_backed="credential_process" in keys)
 
@@ -171,10 +171,10 @@ def _standing_of(profile: Profile) -> Standing:
 def _standing_of_sso(profile: Profile) -> Standing:
     name = profile.keys.get("sso_session", "")
     if name:
-        command = f"aws sso login --sso-session {shlex.quote(name)}"
+        command = remedies.sso_login(session=name).command
     else:
         name = profile.keys.get("sso_start_url", "")
-        command = f"aws sso login --profile {shlex.quote(profile.name)}"
+        command = remedies.sso_login(profile=profile.name).command
     lane = f"sso:{name}" if name else ""
     return Standing(login_backed=True, lane=lane, sso_session=name, login_command=command)
 

@@ -17,6 +17,7 @@ from ecr_refreshd.cli.doctor.scene import Scene
 from ecr_refreshd.cli.doctor.trouble import inotify
 from ecr_refreshd.cli.words import span
 from ecr_refreshd.core import hosts
+from ecr_refreshd.core.remedies import aws as remedies
 from ecr_refreshd.host import clock
 
 _NOTICED = timedelta(minutes=1)
@@ -76,11 +77,8 @@ def _who_tells_the_time(scene: Scene) -> str:
 
 
 def _set_clock(scene: Scene) -> str:
-    if sys.platform == "darwin":
-        return "sudo sntp -sS time.apple.com"
-    if _is_wsl(scene):
-        return "sudo hwclock -s"
-    return "sudo timedatectl set-ntp true"
+    system = "macos" if sys.platform == "darwin" else "wsl" if _is_wsl(scene) else "linux"
+    return remedies.set_clock(system).command
 
 
 def limits(scene: Scene) -> Iterator[Finding]:

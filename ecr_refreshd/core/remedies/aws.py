@@ -23,6 +23,17 @@ def sign_in(command: str) -> Remedy:
     )
 
 
+def sso_login(*, session: str = "", profile: str = "") -> Remedy:
+    """Return how a person signs in by IAM Identity Center, in a session or, of the old form, for a profile."""
+    option = f"--sso-session {shlex.quote(session)}" if session else f"--profile {shlex.quote(profile)}"
+    return Remedy(command=f"aws sso login {option}")
+
+
+def login(profile: str) -> Remedy:
+    """Return how a person signs in with `aws login`, for a profile that has ``login_session``."""
+    return Remedy(command=f"aws login --profile {shlex.quote(profile)}")
+
+
 def mfa_code(profile: str) -> Remedy:
     """Return how a person gets credentials with a code; the AWS CLI caches them where the service finds them."""
     return Remedy("It asks for the code:", f"aws sts get-caller-identity --profile {shlex.quote(profile)}")
@@ -400,6 +411,14 @@ def set_clock(system: str) -> Remedy:
     """
     commands = {"macos": "sudo sntp -sS time.apple.com", "wsl": "sudo hwclock -s"}
     return Remedy(command=commands.get(system, "sudo timedatectl set-ntp true"))
+
+
+def newer_botocore() -> Remedy:
+    """Return what helps where a host names a region that the installed botocore does not know."""
+    return Remedy(
+        "Correct the host, or upgrade botocore if AWS has opened that region since:",
+        "pip install -U botocore",
+    )
 
 
 # -- this installation -----------------------------------------------------------------------------------------
