@@ -57,7 +57,7 @@ class Asker:
     @property
     def sign_in(self) -> Remedy:
         """Return how a person signs in again."""
-        return remedies.sign_in(self.standing.login_command)
+        return remedies.sign_in(self.standing)
 
 
 def sentence(text: str) -> str:

@@ -39,9 +39,9 @@ def classify(error: BaseException, asker: Asker) -> Failure:
     try:
         failure = _classified(error, asker)
         return replace(failure, cause=_cause(error, failure))
-    except Exception as mistake:  # noqa: BLE001 - whatever an answer holds, it must not silence us
+    except Exception:  # noqa: BLE001 - whatever an answer holds, it must not silence us
         what = f"AWS was asked, and gave no token: {type(error).__name__}"
-        return Failure(_TRANSIENT, f"bug.{type(mistake).__name__}", sentence(what))
+        return Failure(_TRANSIENT, "answer.unclassified", sentence(what))
 
 
 def _cause(error: BaseException, failure: Failure) -> str:
@@ -80,7 +80,9 @@ def _classified(error: BaseException, asker: Asker) -> Failure:
         if name == "RuntimeError" and names[0] != name:
             break  # RecursionError, NotImplementedError: no word of botocore's
         if row := _ROWS.get(name):
-            return _failure(code, row(error, asker), asker)
+            failure = _failure(code, row(error, asker), asker)
+            is_overdue = name == "ProgramOverdueError"
+            return replace(failure, code="fetch.overdue", awaits_person=True) if is_overdue else failure
     return _unforeseen(error, asker)
 
 
@@ -190,6 +192,12 @@ def _retrieval(error: BaseException, asker: Asker) -> Judged:
     return classify_network.surroundings(provider, said, asker)
 
 
+def _overdue(error: BaseException, asker: Asker) -> Judged:
+    seconds = getattr(error, "seconds", 0.0)
+    what = f"{asker.name} did not answer within {seconds:.3g} s: its credential_process may wait for a person"
+    return _LOGIN, what, asker.sign_in
+
+
 def _config_file(error: BaseException, _asker: Asker) -> Judged:
     details = getattr(error, "kwargs", {})
     problem = config_problem(str(details.get("path", "~/.aws/config")), details.get("error"))
@@ -197,8 +205,10 @@ def _config_file(error: BaseException, _asker: Asker) -> Judged:
 
 
 def _mfa(_error: BaseException, asker: Asker) -> Judged:
-    what = f"{asker.name} needs an MFA code; credentials got with one in a terminal serve here too"
-    return _LOGIN, what, remedies.mfa_code(asker.principal.profile)
+    standing, what = asker.standing, f"{asker.name} needs an MFA code"
+    if not (standing.code_lasts or standing.is_configured):
+        return _LOGIN, what, remedies.enter_code(remedies.check_identity(asker.principal.profile).command)
+    return _LOGIN, what, asker.sign_in
 
 
 def _no_runtime(error: BaseException, asker: Asker) -> Judged:
@@ -223,7 +233,9 @@ def _program(error: BaseException, asker: Asker) -> Judged:
 
 _CODED = frozenset({"AnswerError"})
 """Errors that bring a code of their own."""
-_EXPLAINED = frozenset({"ConfigParseError", "MissingDependencyException", "EndpointVariantError"})
+_EXPLAINED = frozenset(
+    {"ConfigParseError", "MissingDependencyException", "EndpointVariantError", "ProgramOverdueError"}
+)
 """What has a cause of its own, whatever else stands wrong in the files."""
 
 _ROWS: dict[str, Row] = {
@@ -248,6 +260,7 @@ _ROWS: dict[str, Row] = {
     "ProfileNotFound": _no_profile,
     "ConfigParseError": _config_file,
     "CredentialRetrievalError": _retrieval,
+    "ProgramOverdueError": _overdue,
     "ProgramError": _program,
     # places
     "EndpointVariantError": _row(

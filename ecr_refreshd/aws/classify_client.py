@@ -12,7 +12,7 @@ from ecr_refreshd.aws.answers import clock_lead
 from ecr_refreshd.aws.asker import Asker, Judged, sentence
 from ecr_refreshd.aws.redact import first_line
 from ecr_refreshd.core.model import Category, Failure
-from ecr_refreshd.core.remedies import Remedy
+from ecr_refreshd.core.remedies import Remedy, service
 from ecr_refreshd.core.remedies import aws as remedies
 
 _LOGIN, _DENIED, _CONFIG, _TRANSIENT = Category.LOGIN, Category.DENIED, Category.CONFIG, Category.TRANSIENT
@@ -102,7 +102,11 @@ def _object(value: object) -> dict[str, Any]:
 def _judge(said: _Said, asker: Asker) -> Judged:
     if _tells_of_clock(said):
         what = f"this machine's clock is wrong{_by_how_much(said)}, so AWS refuses all it signs."
-        return _CONFIG, what, remedies.set_clock(_system())
+        return (
+            _CONFIG,
+            what,
+            service.set_clock(macos=sys.platform == "darwin", wsl="microsoft" in os.uname().release.lower()),
+        )
     if said.code in _ENDED:
         return _ended(said, asker)
     if said.code in _UNKNOWN_KEYS:
@@ -157,12 +161,6 @@ def _denied(said: _Said, asker: Asker) -> Judged:
     else:
         helps = remedies.allow("ecr:GetAuthorizationToken", resource="the resource *")
     return _DENIED, f"{asker.name} may not do this: {text}", helps
-
-
-def _system() -> str:
-    if sys.platform == "darwin":
-        return "macos"
-    return "wsl" if "microsoft" in os.uname().release.lower() else "linux"
 
 
 def _by_how_much(said: _Said) -> str:

@@ -16,8 +16,9 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ecr_refreshd.core.remedies import Remedy
+from ecr_refreshd.core.remedies import Remedy, files
 from ecr_refreshd.core.remedies import aws as remedies
+from ecr_refreshd.osutil import ownership
 
 Sections = dict[str, dict[str, str]]
 
@@ -127,13 +128,8 @@ def _byte_order_mark(path: str) -> str:
 
 
 def _readable(path: str) -> Remedy:
-    real = os.path.realpath(path)
-    try:
-        owner = os.stat(real).st_uid  # noqa: PTH116 - a text, from a variable
-        folder = os.stat(os.path.dirname(real)).st_uid  # noqa: PTH116, PTH120 - same
-    except OSError:
-        return remedies.show_permissions(path)
-    return remedies.make_readable(real, owner, os.geteuid(), in_own_folder=folder == os.geteuid())
+    otherwise = "set AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE to files of yours"
+    return files.given_back(ownership.deepest(path), otherwise=otherwise)
 
 
 def _fault(error: object) -> tuple[str, int]:

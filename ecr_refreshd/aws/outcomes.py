@@ -14,6 +14,12 @@ from ecr_refreshd.core.secret import Secret
 STOPPED = Failure(Category.TRANSIENT, "fetch.stopped", "The service is ending, so AWS is not asked any more.")
 
 
+OVERDUE = "fetch.overdue"
+SUPERSEDED = Failure(
+    Category.TRANSIENT, "fetch.superseded", "A person has started the credential_process in a terminal."
+)
+
+
 def passing(code: str, what: str) -> Failure:
     """Return a failure that time alone may mend."""
     return Failure(Category.TRANSIENT, code, what)
@@ -45,9 +51,15 @@ def token(said: Granted, now: Instant) -> Token:
 def overdue(job: Job, seconds: float) -> Failure:
     """Return the failure of a grant that was not answered in time, and what it was known to wait for."""
     who = f'profile "{job.order.grant.principal.profile}"' if job.order.grant.principal.profile else "AWS"
-    what = f"{who[0].upper()}{who[1:]} did not answer within {seconds:.2g} s"
+    what = f"{who[0].upper()}{who[1:]} did not answer within {seconds:.3g} s"
+    if job.waits and job.order.standing.process:
+        remedy = remedies.sign_in(job.order.standing)
+        return Failure(
+            Category.LOGIN, OVERDUE, f"{what}: {job.waits} may wait for a person.",
+            hint=remedy.hint, command=remedy.command, awaits_person=True,
+        )  # fmt: skip
     if job.waits:
         return Failure(
-            Category.TRANSIENT, "fetch.overdue", f"{what}: {job.waits} hangs.", remedies.run_program().hint,
+            Category.TRANSIENT, OVERDUE, f"{what}: {job.waits} hangs.", remedies.run_program().hint,
         )  # fmt: skip
-    return passing("fetch.overdue", f"{what}.")
+    return passing(OVERDUE, f"{what}.")

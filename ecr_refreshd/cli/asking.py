@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 from ecr_refreshd.aws.partitions import regions
 from ecr_refreshd.core import hosts
+from ecr_refreshd.core.remedies import ours
+from ecr_refreshd.core.remedies.service import restart_unit
 from ecr_refreshd.errors import ControlError, LockHeldError, NoServiceError, UsageError
 from ecr_refreshd.host import clock, control, places
 
@@ -74,8 +76,8 @@ def checked(answer: Mapping[str, Any]) -> Mapping[str, Any]:
     if "registries" not in answer:
         raise ControlError(
             "The running service is of another version.",
-            hint="systemctl --user restart ecr-refreshd",
-            command="systemctl --user restart ecr-refreshd",
+            hint=restart_unit("ecr-refreshd", of_user=True).command,
+            command=restart_unit("ecr-refreshd", of_user=True).command,
         )
     return answer
 
@@ -87,9 +89,9 @@ def unknown_host(unknown: Iterable[str], known: Iterable[str]) -> UsageError:
         f"ecr-refreshd does not keep {host}{did_you_mean(host, _slips_of(host, names))}" for host in unknown
     ]
     if names:
-        words, command = "Nothing was changed. To see what is kept:", "ecr-refreshd status"
+        words, command = "Nothing was changed. To see what is kept:", ours.STATUS
     else:
-        words, command = "It keeps no registry yet. To name one in its settings:", "ecr-refreshd help init"
+        words, command = "It keeps no registry yet. To name one in its settings:", ours.INIT_HELP
     return UsageError("\n".join(lines), hint=f"{words} {command}", command=command)
 
 

@@ -20,7 +20,7 @@ from ecr_refreshd.core.events import FetchFailed
 from ecr_refreshd.core.fallback import Rank, falls_through
 from ecr_refreshd.core.model import Category, Failure, Login
 from ecr_refreshd.core.ports import Answer, FetchOrder
-from ecr_refreshd.core.remedies import Remedy
+from ecr_refreshd.core.remedies import Remedy, ours
 from ecr_refreshd.core.remedies import aws as remedies
 from ecr_refreshd.core.state import Registry
 from ecr_refreshd.errors import ConfigError, RefreshdError
@@ -156,7 +156,7 @@ def _sign_in(registry: Registry, scene: Scene) -> str:
     hindered = awscli.hindrance(command, scene.shell)
     if hindered is not None:
         return pasted.steps(f"Install the AWS CLI version 2 first ({hindered.hint}), then", [command])
-    return pasted.advised(remedies.sign_in(command))
+    return pasted.advised(remedies.sign_in(registry.standing))
 
 
 def _ends(hosts: list[str], scene: Scene) -> dict[str, datetime]:
@@ -229,9 +229,11 @@ def _asked(scene: Scene) -> Iterator[tuple[str, Failure]]:
     if not _untried(registries, answers, scene):
         return
     try:
-        # Beside a service that is just starting, two would refresh the same one-time token.
-        lock.acquire()
-    except RefreshdError:
+        # Beside a service that is just starting, two would refresh the same one-time token. Where there has been
+        # none, looking makes no folder.
+        if places.lock_folder().is_dir():
+            lock.acquire()
+    except (OSError, RefreshdError):
         return
     try:
         end = clock.now().boot + _ASKS_WITHIN
@@ -298,12 +300,15 @@ _WHY = {
 }
 
 
+_IN_TIME = "Check the network, the VPN and HTTPS_PROXY; a service tries again by itself."
+
+
 def _of_failure(failure: Failure, hosts: list[str], scene: Scene) -> Finding:
     key, severity = _KEYS[failure.category]
     # What AWS denied or a file has wrong is tried again by itself after minutes or hours.
-    again = [f"ecr-refreshd refresh {' '.join(map(shlex.quote, hosts))}"] if scene.running else []
+    again = [ours.refresh(*hosts)] if scene.running else []
     remedy = Remedy(failure.hint.removesuffix(failure.command).strip(), failure.command)
-    how = pasted.advised(remedy, *again) or "ecr-refreshd run --once"
+    how = pasted.advised(remedy, *again) or _IN_TIME
     return Finding(
         key,
         severity,

@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from ecr_refreshd.aws import skew, trust
-from ecr_refreshd.cli.doctor import pasted
 from ecr_refreshd.cli.doctor.finding import Finding, Severity
 from ecr_refreshd.cli.doctor.scene import Scene
 from ecr_refreshd.cli.doctor.trouble import inotify
 from ecr_refreshd.cli.words import span
 from ecr_refreshd.core import hosts
-from ecr_refreshd.core.remedies import aws as remedies
+from ecr_refreshd.core.remedies import service as remedies
 from ecr_refreshd.host import clock
 
 _NOTICED = timedelta(minutes=1)
@@ -41,10 +40,7 @@ def time(scene: Scene) -> Iterator[Finding]:
             where,
             f"{where} cannot be reached: {ahead}.",
             "Pulls from it fail while that lasts, and whether the clock is right cannot be told.",
-            pasted.steps(
-                "Check the network, the VPN and HTTPS_PROXY; the same connection is tried by",
-                [f"curl -sI https://{where}/v2/"],
-            ),
+            remedies.ask_registry(where).page,
         )
     elif abs(ahead) >= _NOTICED:
         direction = "ahead of" if ahead > timedelta(0) else "behind"
@@ -77,8 +73,7 @@ def _who_tells_the_time(scene: Scene) -> str:
 
 
 def _set_clock(scene: Scene) -> str:
-    system = "macos" if sys.platform == "darwin" else "wsl" if _is_wsl(scene) else "linux"
-    return remedies.set_clock(system).command
+    return remedies.set_clock(macos=sys.platform == "darwin", wsl=_is_wsl(scene)).page
 
 
 def limits(scene: Scene) -> Iterator[Finding]:
@@ -140,7 +135,7 @@ def lingering(scene: Scene) -> Iterator[Finding]:
         "Builds and cron jobs that run after that find expired tokens."
         if remote
         else "At a desktop that is as it should be: it starts again with the next login.",
-        "loginctl enable-linger",
+        remedies.linger().page,
     )
 
 
@@ -154,10 +149,7 @@ def windows(scene: Scene) -> Iterator[Finding]:
         "/etc/wsl.conf",
         "This WSL was started without systemd.",
         "No user service can run, so nothing starts ecr-refreshd by itself.",
-        pasted.steps(
-            "Switch it on, and let WSL start anew (this ends all that runs in it)",
-            [r"printf '[boot]\nsystemd=true\n' | sudo tee -a /etc/wsl.conf", "wsl.exe --shutdown"],
-        ),
+        remedies.start_systemd_in_wsl().page,
     )
 
 

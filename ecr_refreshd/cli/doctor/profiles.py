@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import difflib
 import os
-import shlex
 import stat
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -18,6 +17,7 @@ from ecr_refreshd.aws.profiles import Profiles
 from ecr_refreshd.cli.doctor import pasted
 from ecr_refreshd.cli.doctor.finding import Finding, Mend, Severity
 from ecr_refreshd.cli.doctor.scene import Scene
+from ecr_refreshd.core.remedies import service
 from ecr_refreshd.host import plainfile
 
 
@@ -200,11 +200,8 @@ def _named_by(name: str, chosen_by: str, right: str, hosts: list[str], scene: Sc
 
 def _in_shell(variable: str, right: str) -> tuple[str, str]:
     if right == "NAME":
-        words = (
-            "Take it out where it is set too (~/.profile, .envrc), or name one that the second command shows"
-        )
-        commands = [f"unset {variable}", "aws configure list-profiles"]
+        remedy = service.unset_profile(variable)
     else:
-        words = "Correct it where it is set too (~/.profile, .envrc)"
-        commands = [f"export {variable}={shlex.quote(right)}"]
-    return f"{variable} of this shell", pasted.steps(words, commands)
+        words = "Correct it where it is set too (~/.profile, .envrc):"
+        remedy = service.set_variable(variable, right, words)
+    return f"{variable} of this shell", remedy.page

@@ -25,6 +25,7 @@ from ecr_refreshd.core import memory, plan
 from ecr_refreshd.core.fallback import Rank
 from ecr_refreshd.core.model import Standing
 from ecr_refreshd.core.ports import AwsLook
+from ecr_refreshd.core.remedies import ours
 from ecr_refreshd.core.report import CONFIG_INVALID
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.state import Registry
@@ -162,7 +163,7 @@ class Scene:
     def renewal(self, host: str) -> list[str]:
         """Return the commands that bring a registry a fresh token, be it that a person has to sign in first."""
         registry = self.registries.get(host)
-        again = f"ecr-refreshd refresh {host}"
+        again = ours.refresh(host)
         if registry is None or self.alive(registry.standing) or not registry.standing.login_command:
             return [again]
         return [registry.standing.login_command, again]

@@ -4,23 +4,50 @@ from __future__ import annotations
 
 import json
 import shlex
+from datetime import timedelta
 
+from ecr_refreshd.core.durations import duration_text
+from ecr_refreshd.core.model import Standing
 from ecr_refreshd.core.remedies import Remedy
+
+REFRESH = "ecr-refreshd refresh"
+ROLE_LASTS = 3600
+"""Seconds of a role session, where the profile has no duration_seconds (AWS's own default)."""
+
 
 # -- signing in ------------------------------------------------------------------------------------------------
 
 
-def sign_in(command: str) -> Remedy:
-    """Return how a person signs in again.
+def enter_code(command: str, seconds: int = ROLE_LASTS) -> Remedy:
+    """Return how a person gives an MFA code, and how long what it gets is good.
 
     Args:
-        command: what signs in this login, quoted for a shell; "" where only another tool can.
+        command: of the AWS CLI, which caches the role session where the service reads it.
+        seconds: the length of that session.
     """
+    lasts = duration_text(timedelta(seconds=seconds))
+    words = f"This asks for the code; its session lasts {lasts}, a registry token got with it up to 12h:"
+    return Remedy(words, command)
+
+
+def sign_in(standing: Standing) -> Remedy:
+    """Return how a person signs in again for a principal whose login has ended.
+
+    A file of the AWS CLI tells the service of a new login. A `credential_process` keeps its login elsewhere, so
+    the service has to be asked to look again.
+
+    Args:
+        standing: what the AWS files and `[login] command` say of the principal.
+    """
+    command = standing.login_command
+    if standing.code_lasts and not standing.is_configured:
+        return enter_code(command, standing.code_lasts)
+    if standing.process:
+        how = f"`{command}`" if command else standing.program
+        return Remedy(f"Sign in with {how}, then:", REFRESH)
     if command:
-        return Remedy(command=command)
-    return Remedy(
-        "Sign in again with the tool that gives you these credentials, then:", "ecr-refreshd refresh"
-    )
+        return Remedy("", command)
+    return Remedy("Sign in again with the tool that gives you these credentials.")
 
 
 def sso_login(*, session: str = "", profile: str = "") -> Remedy:
@@ -32,11 +59,6 @@ def sso_login(*, session: str = "", profile: str = "") -> Remedy:
 def login(profile: str) -> Remedy:
     """Return how a person signs in with `aws login`, for a profile that has ``login_session``."""
     return Remedy(command=f"aws login --profile {shlex.quote(profile)}")
-
-
-def mfa_code(profile: str) -> Remedy:
-    """Return how a person gets credentials with a code; the AWS CLI caches them where the service finds them."""
-    return Remedy("It asks for the code:", f"aws sts get-caller-identity --profile {shlex.quote(profile)}")
 
 
 def install_login_runtime() -> Remedy:
@@ -172,27 +194,6 @@ def save_as_utf8(path: str, encoding: str) -> Remedy:
     named, copy = shlex.quote(path), shlex.quote(f"{path}.bak")
     convert = f"iconv -f {encoding} -t UTF-8 {copy} > {named}"
     return Remedy(f"{words}:", f"cp -p {named} {copy} && {{ {convert} || cp -p {copy} {named}; }}")
-
-
-def show_permissions(path: str) -> Remedy:
-    """Return how it is seen who may read a file; changes nothing."""
-    return Remedy(command=f"ls -ld {shlex.quote(path)}")
-
-
-def make_readable(path: str, owner: int, user: int, *, in_own_folder: bool) -> Remedy:
-    """Return how a file becomes readable.
-
-    Args:
-        path: the real file.
-        owner: the user id that it belongs to.
-        user: the user id that cannot read it.
-        in_own_folder: the folder around it belongs to `user`, so that the file is theirs by its place.
-    """
-    if owner == user:
-        return Remedy(command=f"chmod u+rw {shlex.quote(path)}")
-    if in_own_folder:
-        return Remedy(command=f"sudo chown {user} {shlex.quote(path)}")
-    return Remedy(f"{path} belongs to user id {owner}: run as that user, or ask them for it.")
 
 
 def rename_title(path: str, line: int, title: str) -> Remedy:
@@ -401,16 +402,6 @@ def unreachable_endpoint() -> Remedy:
 def check_proxy() -> Remedy:
     """Return what to check when something else than AWS answers."""
     return Remedy("Check the proxy settings (HTTPS_PROXY, NO_PROXY).")
-
-
-def set_clock(system: str) -> Remedy:
-    """Return how the clock of this machine is set.
-
-    Args:
-        system: ``linux``, ``macos`` or ``wsl``.
-    """
-    commands = {"macos": "sudo sntp -sS time.apple.com", "wsl": "sudo hwclock -s"}
-    return Remedy(command=commands.get(system, "sudo timedatectl set-ntp true"))
 
 
 def newer_botocore() -> Remedy:
