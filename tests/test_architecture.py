@@ -45,6 +45,10 @@ FORBIDDEN = {
             for room in ("aws", "sinks", "notify", "host", *LOOP, "cli")
         },
     },
+    "ecr_refreshd.osutil": {
+        f"ecr_refreshd.{room}": "it serves every adapter, and knows nothing of what they are about"
+        for room in ("aws", "sinks", "notify", "host", *LOOP, "cli")
+    },
     **{
         f"ecr_refreshd.{module}": {
             f"ecr_refreshd.{room}": "the loop is given its adapters, so that a test can give it others"

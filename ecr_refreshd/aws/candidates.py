@@ -218,7 +218,7 @@ class Candidates:
 
     # -- nobody ---------------------------------------------------------------------------------------------
 
-    def nobody_for(self, host: RegistryHost, problems: tuple[str, ...]) -> Failure:
+    def nobody_for(self, host: RegistryHost) -> Failure:
         """Return why `of` has nobody for a registry, with the candidates and the line to write."""
         usable = [*self._known]
         listed = [f"{name} ({_account_text(self.profiles[name])})" for name in usable]
@@ -233,7 +233,7 @@ class Candidates:
         likely = [name for name in usable if self._may_serve(name, host)]
         unknown = [name for name in likely if not self.profiles[name].account]
         remedy = remedies.name_profile(host.name, next(iter([*unknown, *likely]), ""))
-        message = " ".join([f"{what}: nobody to ask about {host.name}.", known, *problems])
+        message = f"{what}: nobody to ask about {host.name}. {known}"
         return Failure(Category.CONFIG, "profile.none", message, remedy.hint, command=remedy.command)
 
 

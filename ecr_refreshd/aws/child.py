@@ -24,6 +24,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ecr_refreshd.aws.asker import Asker
+from ecr_refreshd.aws.circumstances import look
 from ecr_refreshd.aws.classify import classify
 from ecr_refreshd.aws.frames import (
     AT_ONCE,
@@ -42,6 +43,7 @@ from ecr_refreshd.aws.frames import (
 )
 from ecr_refreshd.core.model import Category, Failure, Grant
 from ecr_refreshd.core.process_starts import FAILS_AT_ONCE
+from ecr_refreshd.core.remedies import aws as remedies
 
 if TYPE_CHECKING:
     from ecr_refreshd.aws.refreshing import Refreshes
@@ -152,6 +154,7 @@ class Child:
         lane = _Lane(self._tasks, ask.standing.lane)
         self._say(Started(numbers))
         here.ran, here.took, here.asked_at = False, 0.0, asked_at
+        here.metadata = {}
         here.process_timeout, here.supplied = ask.process_timeout, ask.supplied
         here.running = partial(self._running, numbers)
         here.tell = self._say
@@ -159,9 +162,10 @@ class Child:
         try:
             access = self._sessions.access(ask, lane.leave)
         except Exception as error:  # noqa: BLE001 - KeyError, EOFError, OSError, RuntimeError: all real (aws.md 2.5)
+            about = {"ran_program": here.ran, "metadata": here.metadata, **look(error, ask.principal.profile)}
             for number, grant in ask.grants.items():
-                asker = _asker(ask, grant, ran_program=here.ran, **_circumstances(error))
-                self._say(Failed(number, _after(here.took, classify(error, asker))))
+                failure = classify(error, _asker(ask, grant, **about))
+                self._say(Failed(number, _after(here.took, failure)))
             return
         finally:
             lane.leave()
@@ -183,7 +187,8 @@ class Child:
         try:
             self._say(self._sessions.token(number, grant, access))
         except Exception as error:  # noqa: BLE001 - as above
-            failure = classify(error, _asker(ask, grant, method=access.method))
+            about = {"method": access.method, **look(error, ask.principal.profile)}
+            failure = classify(error, _asker(ask, grant, **about))
             self._say(Failed(number, _after(took, failure)))
 
 
@@ -195,20 +200,6 @@ def _after(took: float, failure: Failure) -> Failure:
 
 def _asker(ask: Ask, grant: Grant, **more: object) -> Asker:
     return Asker(ask.principal, ask.standing, grant.service, grant.region, **more)  # type: ignore[arg-type] # by name
-
-
-def _circumstances(error: Exception) -> dict[str, object]:
-    """Return what else the words for this error need to know."""
-    from ecr_refreshd.aws.ambient import gives_machine_role  # noqa: PLC0415 - needed for a few texts
-    from ecr_refreshd.aws.profiles import Profiles  # noqa: PLC0415 - same
-
-    with suppress(Exception):  # better words are worth no answer
-        match type(error).__name__:
-            case "ProfileNotFound":
-                return {"profiles": tuple(Profiles.load(os.environ).profiles)}
-            case "NoCredentialsError":
-                return {"has_machine_role": gives_machine_role(os.environ)}
-    return {}
 
 
 class Wire:
@@ -249,11 +240,12 @@ def harden() -> None:
 
 def _load() -> tuple[type[Sessions], type[Refreshes]]:
     """Import boto3: a fifth of a second that nobody else pays."""
-    from ecr_refreshd.aws import cli_login, programs  # noqa: PLC0415 - see above
+    from ecr_refreshd.aws import cli_login, metadata, programs  # noqa: PLC0415 - see above
     from ecr_refreshd.aws.refreshing import Refreshes  # noqa: PLC0415 - see above
     from ecr_refreshd.aws.sessions import Sessions  # noqa: PLC0415 - see above
 
     programs.install()
+    metadata.install()
     cli_login.install()
     return Sessions, Refreshes
 
@@ -264,9 +256,10 @@ def serve(wire: Wire) -> None:
         sessions, refreshes = _load()
     except Exception as error:  # noqa: BLE001 - an installation can be broken in any way
         what = f"The process that asks AWS does not start: {type(error).__name__}: {error}."
-        hint = "Install ecr-refreshd again, and start the service anew."
-        wire.say(Broken(Failure(Category.CONFIG, "child.broken", what, hint)))
+        helps = remedies.reinstall()
+        wire.say(Broken(Failure(Category.CONFIG, "child.broken", what, helps.hint, command=helps.command)))
         return
+    _be_silent()
     requests = wire.requests()
     begin = next(requests, None)
     if not isinstance(begin, Begin):
@@ -286,6 +279,13 @@ def serve(wire: Wire) -> None:
     refreshing.settle(GRACE)
     if os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
+
+
+def _be_silent() -> None:
+    """Print nothing from now on: until here, stderr told why this process could not be loaded."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
 
 
 def _end_programs() -> None:

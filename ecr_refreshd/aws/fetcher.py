@@ -272,10 +272,10 @@ class Fetcher:
             self._hear(child)
             if len(child.jobs) == before:
                 break
+        failure = outcomes.died(child)
         child.close()
         self._children.remove(child)
-        what = f"The process that asks AWS ended without an answer: {child.fate}."
-        self._fail_all(list(child.jobs.values()), outcomes.passing("child.died", what))
+        self._fail_all(list(child.jobs.values()), failure)
 
     def _give_up(self, child: Running, now: float) -> None:
         """End a child; what is overdue, or as good as, has failed, and the rest goes to another at once."""

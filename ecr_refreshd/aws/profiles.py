@@ -17,8 +17,9 @@ from ecr_refreshd.aws import ambient, ini
 from ecr_refreshd.aws.candidates import Candidates
 from ecr_refreshd.aws.profile import Profile
 from ecr_refreshd.core.hosts import RegistryHost
-from ecr_refreshd.core.model import Choice, Failure, Principal, Standing
-from ecr_refreshd.core.remedies.aws import ROLE_LASTS
+from ecr_refreshd.core.model import Category, Choice, Failure, Principal, Standing
+from ecr_refreshd.core.remedies import Remedy
+from ecr_refreshd.core.remedies import aws as remedies
 
 _INTERPRETER = re.compile(r"(env|sh|bash|dash|zsh|python|pypy|node|ruby|perl)[0-9.]*")
 
@@ -45,14 +46,14 @@ class Profiles:
         profiles: by name, in the order of the files.
         sessions: the ``[sso-session NAME]`` sections.
         environ: the environment that the AWS child will have.
-        problems: why files could not be read, a sentence each.
+        problems: why files could not be read.
         system: where the kernel describes the machine.
     """
 
     profiles: Mapping[str, Profile]
     sessions: Mapping[str, Mapping[str, str]]
     environ: Mapping[str, str] = field(repr=False)
-    problems: tuple[str, ...] = ()
+    problems: tuple[ini.Problem, ...] = ()
     system: Path = Path("/sys")
     _candidates: Candidates = field(init=False, compare=False, repr=False)
 
@@ -90,8 +91,24 @@ class Profiles:
         return self._candidates.of(host)
 
     def nobody_for(self, host: RegistryHost) -> Failure:
-        """Return why nobody could serve a registry, with what there is instead."""
-        return self._candidates.nobody_for(host, self.problems)
+        """Return why nobody could serve a registry: what is wrong in the files, else what there is instead."""
+        if self.problems:
+            first = self.problems[0]
+            said = " ".join(problem.message for problem in self.problems)
+            return _blocked("aws.files", f"{said} Profiles of {host.name} cannot be told.", first.remedy)
+        if wrong := self._mistake_about(host):
+            what = f"No AWS profile for account {host.account}: {wrong.message}"
+            return _blocked("profile.mistake", what, wrong.remedy)
+        return self._candidates.nobody_for(host)
+
+    def _mistake_about(self, host: RegistryHost) -> ini.Problem | None:
+        """Return what stands wrong in the files and may be why no profile of this account was found."""
+        from ecr_refreshd.aws import mistakes  # noqa: PLC0415 - it reads profiles, and is needed for this text only
+
+        found = mistakes.everywhere(self)
+        fitting = [each.problem for each in found if host.account and each.account == host.account]
+        hidden = [each.problem for each in found if each.hides_account and not each.account]
+        return next(iter([*fitting, *hidden]), None)
 
     # -- what can be said of a principal --------------------------------------------------------------------
 
@@ -120,9 +137,9 @@ class Profiles:
         if not origin.mfa or standing.lane:
             return standing
         # What a person gets in a terminal lies in the CLI's cache, and serves us too (aws.md 1.2).
-        command = f"aws sts get-caller-identity --profile {shlex.quote(principal.profile)}"
+        command = remedies.check_identity(principal.profile).command
         asking = self.profiles[origin.mfa_profile].keys.get("duration_seconds", "")
-        lasts = int(asking) if asking.isdecimal() else ROLE_LASTS
+        lasts = int(asking) if asking.isdecimal() else remedies.ROLE_LASTS
         return replace(standing, login_backed=True, login_command=command, code_lasts=lasts)
 
     def _begins_at(self, profile: Profile | None, seen: set[str]) -> Standing:
@@ -146,6 +163,10 @@ class Profiles:
         return replace(standing, process=next(same), program=program(line))
 
 
+def _blocked(code: str, what: str, remedy: Remedy) -> Failure:
+    return Failure(Category.CONFIG, code, what, remedy.hint, command=remedy.command)
+
+
 def _standing_of(profile: Profile) -> Standing:
     keys = profile.keys
     if "credential_source" in keys or "web_identity_token_file" in keys:
@@ -155,7 +176,7 @@ def _standing_of(profile: Profile) -> Standing:
     if profile.has_keys:
         return Standing(login_backed=profile.has_session_keys)
     if arn := keys.get("login_session"):
-        command = f"aws login --profile {shlex.quote(profile.name)}"
+        command = remedies.login(profile.name).command
         return Standing(login_backed=True, lane=f"login:{arn}", login_command=command)
     return Standing(login_backed="credential_process" in keys)
 
@@ -163,10 +184,10 @@ def _standing_of(profile: Profile) -> Standing:
 def _standing_of_sso(profile: Profile) -> Standing:
     name = profile.keys.get("sso_session", "")
     if name:
-        command = f"aws sso login --sso-session {shlex.quote(name)}"
+        command = remedies.sso_login(session=name).command
     else:
         name = profile.keys.get("sso_start_url", "")
-        command = f"aws sso login --profile {shlex.quote(profile.name)}"
+        command = remedies.sso_login(profile=profile.name).command
     lane = f"sso:{name}" if name else ""
     return Standing(login_backed=True, lane=lane, sso_session=name, login_command=command)
 

@@ -6,6 +6,7 @@ behind with its output still open. Here output is bounded, and what counts is th
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import resource
@@ -23,6 +24,7 @@ from functools import partial
 from typing import Any
 
 import botocore.credentials
+import dateutil.parser
 
 from ecr_refreshd.aws.frames import ProgramGroup
 from ecr_refreshd.aws.refreshing import Watch
@@ -37,7 +39,15 @@ _LINGER = 1.0
 
 
 class ProgramError(Exception):
-    """A credential_process did what no credential_process may."""
+    """A credential_process did what no credential_process may.
+
+    Attributes:
+        about_output: what it printed has the wrong form.
+    """
+
+    def __init__(self, message: str, *, about_output: bool = False) -> None:
+        super().__init__(message)
+        self.about_output = about_output
 
 
 class ProgramOverdueError(Exception):
@@ -64,7 +74,10 @@ class Here(threading.local):
         watch: who watches over its refresh tokens.
         lane: the login that it is about, "" if none.
         region: where it is about.
+        metadata: what the instance's metadata service answered, see `aws.metadata`.
     """
+
+    metadata: dict[str, str]
 
     running: Callable[[str, float], None] = staticmethod(lambda _what, _seconds: None)
     tell: Callable[[ProgramGroup], None] = staticmethod(lambda _group: None)
@@ -78,6 +91,10 @@ class Here(threading.local):
     watch: Watch | None = None
     lane = ""
     region = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.metadata = {}
 
 
 here = Here()
@@ -308,7 +325,69 @@ def _credential_process(command: list[str], **more: Any) -> Program | SharedProg
 
 class _BoundedProvider(botocore.credentials.ProcessProvider):  # type: ignore[misc] # botocore has no types
     def __init__(self, profile_name: str, load_config: Any, popen: Any = _credential_process) -> None:
-        super().__init__(profile_name, load_config, popen)
+        super().__init__(profile_name, load_config, _Checked(popen))
+
+
+class _Checked:
+    """Runs a program as botocore does, and looks at what it printed before botocore stumbles over it."""
+
+    def __init__(self, popen: Callable[..., Program]) -> None:
+        self._popen = popen
+        self.returncode = 0
+        self._program: Program
+
+    def __call__(self, command: list[str], **more: Any) -> _Checked:
+        if not command:
+            raise ProgramError("is empty")
+        self._program = self._popen(command, **more)
+        return self
+
+    def communicate(self) -> tuple[bytes, bytes]:
+        """Return what it printed; raises ProgramError if that has not the form of credentials."""
+        output, complaint = self._program.communicate()
+        self.returncode = self._program.returncode
+        if self.returncode == 0:
+            check_output(output)
+        elif not complaint.strip() and self.returncode < 0:
+            complaint = f"it was killed by signal {-self.returncode}".encode()
+        # botocore decodes it as UTF-8, and what cannot be decoded would hide that the program failed.
+        return output, complaint.decode(errors="replace").encode()
+
+
+def check_output(output: bytes) -> None:
+    """Check what a credential_process printed, where botocore would raise something that names no cause.
+
+    Raises:
+        ProgramError: it is no JSON object, or one of its values is of the wrong kind.
+    """
+    try:
+        said = json.loads(output.decode())
+    except (ValueError, RecursionError) as error:
+        raise ProgramError("printed something that is not JSON", about_output=True) from error
+    if not isinstance(said, dict):
+        raise ProgramError("printed JSON that is no object", about_output=True)
+    if said.get("Version") != 1:
+        return  # which botocore says
+    for key in ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"):
+        value = said.get(key)
+        optional = key in {"SessionToken", "Expiration"}
+        if (
+            key in said
+            and not (optional and value is None)
+            and not (isinstance(value, str) and value.strip())
+        ):
+            raise ProgramError(f"printed a value of {key} that is no text", about_output=True)
+    expiration = said.get("Expiration")
+    if expiration is not None and not has_zone(expiration):
+        raise ProgramError("printed an Expiration that is no time with a zone", about_output=True)
+
+
+def has_zone(text: str) -> bool:
+    """Return whether botocore can read a text as a moment: a time that names its zone."""
+    try:
+        return bool(dateutil.parser.parse(text).tzinfo)
+    except (ValueError, OverflowError, TypeError):
+        return False
 
 
 def install() -> None:

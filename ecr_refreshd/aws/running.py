@@ -11,17 +11,18 @@ import signal
 import site
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecr_refreshd.aws import frames
+from ecr_refreshd.aws import frames, memorylimit
 from ecr_refreshd.aws.frames import Ask, Begin, ProgramGroup, Said
+from ecr_refreshd.aws.redact import first_line
 from ecr_refreshd.core.ports import FetchOrder
 from ecr_refreshd.core.secret import Secret
+from ecr_refreshd.osutil.python import module_command
 
 _MODULE = "ecr_refreshd.aws.child"
 _READ = 65536
@@ -30,12 +31,12 @@ _READ = 65536
 def python(module: str) -> list[str]:
     """Return the command line that runs a module of ours.
 
-    Isolated from the environment's PYTHON variables and from the current folder, but for a package that pip has
-    installed for this user only: the isolated mode would not find it.
+    Isolated from the environment's PYTHON variables and from the current folder, as far as this package is found
+    without them (`osutil.python`).
     """
     own = Path(__file__).resolve()
     user = site.ENABLE_USER_SITE and Path(site.getusersitepackages()).resolve() in own.parents
-    return [sys.executable, *(["-E", "-P"] if user else ["-I"]), "-m", module]
+    return module_command(module, user_site=bool(user))
 
 
 def command(descriptor: int) -> list[str]:
@@ -133,24 +134,30 @@ class Running:
         self.ending = False
         self.leaving = False
         self.kill_at: float | None = None
+        self._killed = False
         self._lanes: set[str] = set()
         self._groups: set[int] = set()
         self._lines = frames.Lines()
         self._unsent = bytearray()
+        self.oom_kills = memorylimit.kills()
         self.socket, theirs = socket.socketpair()
-        with theirs:
+        # What it says before it can answer, such as why it cannot be loaded. A full pipe must not stop it.
+        self._complaint, complaint = (
+            os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK) if hasattr(os, "pipe2") else os.pipe()
+        )
+        with theirs, open(complaint, "wb") as stderr:  # noqa: PTH123 - a descriptor
             try:
                 self._process = subprocess.Popen(
                     command(theirs.fileno()),
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
+                    stderr=stderr,
                     env=dict(environ),
                     pass_fds=(theirs.fileno(),),
                     start_new_session=True,
                 )
             except OSError:
-                self.socket.close()
+                self.close()
                 raise
         self.socket.setblocking(False)  # noqa: FBT003 - its only argument
         self._send(begin.frame())
@@ -248,6 +255,7 @@ class Running:
     def _kill_group(self) -> None:
         """Kill it and its programs. Before it is reaped: until then nobody else can get its group's number."""
         if self._process.returncode is None:
+            self._killed = True
             for group in (*self._groups, self._process.pid):
                 with suppress(ProcessLookupError, PermissionError):
                     if os.getsid(group) == self._process.pid:  # its number may be another's by now
@@ -259,8 +267,27 @@ class Running:
         code = self._process.returncode
         if code is None:
             return "it closed its side"
-        return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+        if code < 0:
+            return f"killed by {signal.Signals(-code).name}"
+        said = self._last_words()
+        return f"exit status {code}{f': {said}' if said else ''}"
+
+    @property
+    def was_killed(self) -> bool:
+        """Return whether somebody else has killed it: the kernel, for want of memory, as likely as not."""
+        return self._process.returncode == -signal.SIGKILL and not self._killed
+
+    def _last_words(self) -> str:
+        """Return the line of what it wrote on stderr that says most, redacted; "" if it wrote nothing."""
+        try:
+            os.set_blocking(self._complaint, False)
+            return first_line(os.read(self._complaint, _READ).decode(errors="replace"))
+        except OSError:
+            return ""
 
     def close(self) -> None:
-        """Let go of the socket."""
+        """Let go of the socket and the pipe."""
         self.socket.close()
+        if self._complaint >= 0:
+            os.close(self._complaint)
+            self._complaint = -1

@@ -68,6 +68,23 @@ def sign_in(command: str, environ: Mapping[str, str]) -> None:
         )
 
 
+def hindrance(command: str, environ: Mapping[str, str]) -> RefreshdError | None:
+    """Return why a sign-in by the AWS CLI cannot be run here; None if it can.
+
+    Args:
+        command: as for `sign_in`.
+        environ: its PATH finds the CLI.
+    """
+    argv = shlex.split(command)
+    if not argv or argv[0] != "aws":
+        return None
+    try:
+        _program(argv, environ)
+    except RefreshdError as error:
+        return error
+    return None
+
+
 def _wait(cli: subprocess.Popen[bytes]) -> int:
     try:
         return cli.wait()

@@ -15,6 +15,7 @@ from ecr_refreshd.core.fallback import Rank
 from ecr_refreshd.core.hosts import RegistryHost
 from ecr_refreshd.core.model import Category, Choice, ChosenBy, Failure, Grant, Principal, Standing
 from ecr_refreshd.core.ports import Profiles
+from ecr_refreshd.core.remedies import aws as remedies
 from ecr_refreshd.core.settings import RegistrySetting, Settings
 from ecr_refreshd.core.state import Candidate, FilePlan, Plan, Registry
 
@@ -150,9 +151,6 @@ def _grant(setting: RegistrySetting, host: RegistryHost, choice: Choice) -> Gran
 
 
 def _unknown_region(host: RegistryHost) -> Failure:
-    return Failure(
-        Category.CONFIG,
-        "region.unknown",
-        f"{host.name} names a region that botocore does not know in that partition: {host.region}.",
-        hint="Correct the host, or upgrade botocore if AWS has opened that region since: pip install -U botocore",
-    )
+    what = f"{host.name} names a region that botocore does not know in that partition: {host.region}."
+    helps = remedies.newer_botocore()
+    return Failure(Category.CONFIG, "region.unknown", what, helps.hint, command=helps.command)

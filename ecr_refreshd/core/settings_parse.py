@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from ecr_refreshd.core import settings_kinds as kinds
 from ecr_refreshd.core import settings_names as names
+from ecr_refreshd.core import tomlslips
 from ecr_refreshd.core.durations import shown
 from ecr_refreshd.core.settings import (
     LOG_FORMATS,
@@ -73,7 +74,8 @@ def _read_toml(text: str, source: str) -> tuple[dict[str, object], Mapping[Path,
         found = re.search(r" \(at (?:line ([0-9]+), column [0-9]+|end of document)\)$", told)
         line = int(found[1] or text.count("\n") + 1) if found else 1
         message = told[: found.start()] if found else told
-        raise ConfigError(f"{source}:{line}: not valid TOML: {message}") from exc
+        said = tomlslips.explained(text, line)
+        raise ConfigError(f"{source}:{line}: not valid TOML: {message}{said}") from exc
 
 
 def _read_tables(root: Table, regions: Mapping[str, str]) -> Settings:

@@ -25,6 +25,7 @@ from ecr_refreshd.cli.doctor import (
     notices,
     profiles,
     service,
+    tools,
     trouble,
     unread,
 )
@@ -50,15 +51,15 @@ CHECKS: tuple[tuple[str, tuple[Check, ...]], ...] = (
             machine.lingering,
         ),
     ),
-    ("settings and AWS profiles", (aws.settings, profiles.files, profiles.absent, entries.none_kept)),
-    ("logins", (aws.logins,)),
+    ("settings and AWS profiles", (profiles.files, aws.settings, profiles.absent, entries.none_kept)),
+    ("logins", (tools.credentials, tools.sign_in, aws.logins)),
     ("docker's and podman's files", (disk.access, disk.named_folder, disk.exposure, disk.mounts)),
     ("their entries", (entries.broken, entries.hidden, entries.dead, unread.hidden_logins, unread.variable)),
     ("credential helpers", (helpers.programs, unread.patterns)),
     ("notices", (notices.ways, notices.hook)),
     ("this machine", (machine.limits, machine.time, machine.windows)),
     ("AWS", (aws.refusals,)),
-    ("clients", (clients.clients,)),
+    ("clients", (tools.pullers, clients.clients)),
 )
 """What is looked at, by the name people are told."""
 

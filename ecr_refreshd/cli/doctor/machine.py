@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from datetime import timedelta
 
-from ecr_refreshd.aws import skew
+from ecr_refreshd.aws import skew, trust
 from ecr_refreshd.cli.doctor.finding import Finding, Severity
 from ecr_refreshd.cli.doctor.scene import Scene
 from ecr_refreshd.cli.doctor.trouble import inotify
@@ -31,15 +31,15 @@ def time(scene: Scene) -> Iterator[Finding]:
     url = _who_tells_the_time(scene)
     if not url or scene.refused is not None:  # they may name a proxy, and whom to ask
         return
-    ahead = skew.ahead(url, scene.environ, clock.SystemClock())
+    ahead = skew.ahead(url, _trusted(scene), clock.SystemClock())
     if isinstance(ahead, str):
         where = hosts.bare(url)
         yield Finding(
             "aws.offline",
             Severity.INFO,
             where,
-            f"{where} could not be asked for the time: {ahead}.",
-            "Nothing can be renewed or pulled meanwhile; whether the clock is right cannot be told.",
+            f"{where} cannot be reached: {ahead}.",
+            "Pulls from it fail while that lasts, and whether the clock is right cannot be told.",
             remedies.ask_registry(where).page,
         )
     elif abs(ahead) >= _NOTICED:
@@ -52,6 +52,15 @@ def time(scene: Scene) -> Iterator[Finding]:
             "AWS refuses what is signed with a clock that is five minutes wrong.",
             _set_clock(scene),
         )
+
+
+def _trusted(scene: Scene) -> set[str]:
+    """Return the files of certificates that AWS programs trust here, those of the profiles too."""
+    known = {} if scene.aws is None else getattr(scene.aws.profiles, "profiles", {})
+    grants = [registry.grant for registry in scene.registries.values() if registry.grant is not None]
+    named = {name for grant in grants if (name := grant.principal.profile) in known}
+    bundles = {trust.bundle_of(keys, scene.environ) for keys in ({}, *(known[name].keys for name in named))}
+    return bundles - {""}
 
 
 def _who_tells_the_time(scene: Scene) -> str:

@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from ecr_refreshd import __version__
+from ecr_refreshd.aws.partitions import regions
 from ecr_refreshd.cli.bounded import ANSWERS_WITHIN
 from ecr_refreshd.cli.doctor.dockerfiles import DockerFile, found
 from ecr_refreshd.cli.kept import file_plans
 from ecr_refreshd.cli.offline import aws_files, registries
 from ecr_refreshd.cli.settings import ConfigFile
-from ecr_refreshd.core import memory
+from ecr_refreshd.core import memory, plan
+from ecr_refreshd.core.fallback import Rank
 from ecr_refreshd.core.model import Standing
 from ecr_refreshd.core.ports import AwsLook
 from ecr_refreshd.core.remedies import ours
@@ -115,6 +117,22 @@ class Scene:
     def rows(self) -> list[Mapping[str, Any]]:
         """The registries of the status document."""
         return list(self.document["registries"])
+
+    def planned(self, passed: Mapping[str, Rank]) -> Mapping[str, Registry]:
+        """Return what is kept where these grants are passed over: each by the next candidate."""
+        if self.aws is None:
+            return self.registries
+        made = plan.make(
+            self.settings,
+            file_plans(self.settings, self.environ),
+            list(self.registries),
+            self.aws.profiles,
+            regions(),
+            seed="",
+            zone=clock.LocalZone(),
+            passed=passed,
+        )
+        return {host: each for host, each in made.registries.items() if host in self.registries}
 
     def serves(self, host: str) -> bool:
         """Return whether a registry is kept, by the service that runs or by one that would."""
