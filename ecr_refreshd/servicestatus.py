@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from ecr_refreshd.core import report, statusline
 from ecr_refreshd.core.model import Instant
+from ecr_refreshd.core.narrate import Remark
 from ecr_refreshd.core.ports import Parts
 from ecr_refreshd.core.state import Plan, State
 from ecr_refreshd.core.times import timestamp
@@ -20,6 +22,7 @@ class ServiceStatus:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._introduces_at: timedelta | None = None
+        self._pending: list[Remark] = []
         self._sent = ""
 
     def begin(self, now: Instant) -> None:
@@ -32,8 +35,24 @@ class ServiceStatus:
             return False
         return now.boot >= self._introduces_at or all(state.sink(file.path).looked for file in plan.files)
 
+    def log(self, remarks: Iterable[Remark]) -> None:
+        """Log what happened, behind the first line."""
+        self._pending.extend(remarks)
+        if self._introduces_at is None:
+            self._flush()
+
+    def end(self) -> None:
+        """Log what has waited for a first line that never came."""
+        self._introduces_at = None
+        self._flush()
+
+    def _flush(self) -> None:
+        for remark in self._pending:
+            getattr(self._parts.log, remark.level)(remark.event, **remark.fields)
+        self._pending.clear()
+
     def introduce(self, document: report.Document, now: Instant) -> None:
-        """Log the first line."""
+        """Log the first line, and what has waited for it."""
         self._introduces_at = None
         rows = document["registries"]
         self._parts.log.info(
@@ -43,6 +62,7 @@ class ServiceStatus:
             next_renewal_at=timestamp(statusline.next_renewal(rows)),
             message=statusline.started_text(document, now.wall, self._parts.zone),
         )
+        self._flush()
         self.send(document, now)
 
     def send(self, document: report.Document, now: Instant) -> None:

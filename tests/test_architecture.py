@@ -80,7 +80,10 @@ ONLY_IN = {
 
 # Where a secret may be uncovered: only where a reader, or the AWS answer's own form, needs the text.
 REVEALS = {
+    "ecr_refreshd.aws.frames",  # to the child that asks
+    "ecr_refreshd.aws.programs",  # to botocore
     "ecr_refreshd.aws.probing",
+    "ecr_refreshd.cli.refresh",  # to the service, by its socket
     "ecr_refreshd.core.dockerconfig",
     "ecr_refreshd.core.helperanswer",  # what docker is told on stdout
     "ecr_refreshd.host.logs",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ecr_refreshd.core.model import Principal, Standing
+from ecr_refreshd.core.remedies.aws import sign_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,12 @@ class Asker:
     @property
     def login_hint(self) -> str:
         """Return what a person does to sign in again."""
-        return self.standing.login_command or "Sign in again with the tool that gives you these credentials."
+        return sign_in(self.standing).hint
+
+    @property
+    def login_command(self) -> str:
+        """Return the part of it that can be pasted; "" if there is none."""
+        return sign_in(self.standing).command
 
 
 def sentence(text: str) -> str:

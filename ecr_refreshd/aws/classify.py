@@ -19,6 +19,7 @@ from ecr_refreshd.aws.asker import Asker, sentence
 from ecr_refreshd.aws.ini import fault
 from ecr_refreshd.aws.redact import first_line
 from ecr_refreshd.core.model import Category, Failure
+from ecr_refreshd.core.remedies.aws import enter_code
 
 _LOGIN, _DENIED, _CONFIG, _TRANSIENT = Category.LOGIN, Category.DENIED, Category.CONFIG, Category.TRANSIENT
 
@@ -38,9 +39,9 @@ def classify(error: BaseException, asker: Asker) -> Failure:
     try:
         failure = _classified(error, asker)
         return replace(failure, cause=_cause(error, failure))
-    except Exception as mistake:  # noqa: BLE001 - whatever an answer holds, it must not silence us
+    except Exception:  # noqa: BLE001 - whatever an answer holds, it must not silence us
         what = f"AWS was asked, and gave no token: {type(error).__name__}"
-        return Failure(_TRANSIENT, f"bug.{type(mistake).__name__}", sentence(what))
+        return Failure(_TRANSIENT, "answer.unclassified", sentence(what))
 
 
 def _cause(error: BaseException, failure: Failure) -> str:
@@ -78,7 +79,13 @@ def _classified(error: BaseException, asker: Asker) -> Failure:
         if name in _ROWS:
             category, message, hint = _ROWS[name](error, asker)  # type: ignore[arg-type] # never BaseException alone
             code = getattr(error, "code", names[0]) if name == "AnswerError" else names[0]
-            return Failure(category, code, sentence(message), hint)
+            if name == "ProgramOverdueError":
+                return Failure(
+                    category, "fetch.overdue", sentence(message), hint,
+                    command=asker.login_command, awaits_person=True,
+                )  # fmt: skip
+            command = asker.login_command if hint == asker.login_hint else ""
+            return Failure(category, code, sentence(message), hint, command=command)
     what = f"Asking for {asker.name} failed unexpectedly: {names[0]}: {first_line(str(error))}"
     return Failure(_TRANSIENT, f"bug.{names[0]}", what)
 
@@ -167,6 +174,12 @@ def _retrieval(error: Exception, asker: Asker) -> tuple[Category, str, str]:
     return _CONFIG, f"{asker.name}: {first_line(said)}", asker.edit_hint
 
 
+def _overdue(error: Exception, asker: Asker) -> tuple[Category, str, str]:
+    seconds = getattr(error, "seconds", 0.0)
+    what = f"{asker.name} did not answer within {seconds:.3g} s: its credential_process may wait for a person"
+    return _LOGIN, what, asker.login_hint
+
+
 def _host(error: BaseException) -> str:
     url = str(getattr(error, "kwargs", {}).get("endpoint_url", ""))
     return url.partition("://")[2].partition("/")[0].rpartition("@")[2]
@@ -199,8 +212,11 @@ def _config_file(error: Exception, _asker: Asker) -> tuple[Category, str, str]:
 
 
 def _mfa(_error: Exception, asker: Asker) -> tuple[Category, str, str]:
-    what = f"{asker.name} needs an MFA code; what you get with one in a terminal serves here too"
-    return _LOGIN, what, f"aws sts get-caller-identity --profile {shlex.quote(asker.principal.profile)}"
+    standing = asker.standing
+    if not (standing.code_lasts or standing.is_configured):
+        command = f"aws sts get-caller-identity --profile {shlex.quote(asker.principal.profile)}"
+        return _LOGIN, f"{asker.name} needs an MFA code", enter_code(command).hint
+    return _LOGIN, f"{asker.name} needs an MFA code", asker.login_hint
 
 
 def _no_runtime(error: Exception, asker: Asker) -> tuple[Category, str, str]:
@@ -246,6 +262,7 @@ _ROWS: dict[str, Row] = {
     "ConfigParseError": _config_file,
     "UnknownCredentialError": _quoting(_EDIT),
     "CredentialRetrievalError": _retrieval,
+    "ProgramOverdueError": _overdue,
     "ProgramError": lambda error, asker: (
         _CONFIG,
         f"the credential_process of {asker.name} {first_line(str(error))}",

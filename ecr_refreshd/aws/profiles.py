@@ -6,9 +6,10 @@ merely to find something out). The order in which a profile's sources count is b
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from ecr_refreshd.aws.candidates import Candidates
 from ecr_refreshd.aws.profile import Profile
 from ecr_refreshd.core.hosts import RegistryHost
 from ecr_refreshd.core.model import Choice, Failure, Principal, Standing
+from ecr_refreshd.core.remedies.aws import ROLE_LASTS
+
+_INTERPRETER = re.compile(r"(env|sh|bash|dash|zsh|python|pypy|node|ruby|perl)[0-9.]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class Profiles:
     environ: Mapping[str, str] = field(repr=False)
     problems: tuple[str, ...] = ()
     system: Path = Path("/sys")
+    _candidates: Candidates = field(init=False, compare=False, repr=False)
 
     @classmethod
     def load(cls, environ: Mapping[str, str], system: Path = Path("/sys")) -> Profiles:
@@ -75,20 +80,18 @@ class Profiles:
 
     # -- who could serve a registry -------------------------------------------------------------------------
 
+    def __post_init__(self) -> None:
+        """Read once what is asked for each of a thousand hosts."""
+        found = Candidates(self.profiles, self.environ, self.system, lambda name: self.origin(name).profile)
+        object.__setattr__(self, "_candidates", found)
+
     def choices(self, host: RegistryHost) -> tuple[Choice, ...]:
         """Return who could serve a registry, best first (`Candidates.of`)."""
-        return self._candidates().of(host)
+        return self._candidates.of(host)
 
     def nobody_for(self, host: RegistryHost) -> Failure:
         """Return why nobody could serve a registry, with what there is instead."""
-        return self._candidates().nobody_for(host, self.problems)
-
-    def _candidates(self) -> Candidates:
-        return Candidates(self.profiles, self.environ, self.system, self._runs_program)
-
-    def _runs_program(self, name: str) -> bool:
-        base = self.origin(name).profile
-        return base is None or "credential_process" in base.keys
+        return self._candidates.nobody_for(host, self.problems)
 
     # -- what can be said of a principal --------------------------------------------------------------------
 
@@ -118,12 +121,14 @@ class Profiles:
             return standing
         # What a person gets in a terminal lies in the CLI's cache, and serves us too (aws.md 1.2).
         command = f"aws sts get-caller-identity --profile {shlex.quote(principal.profile)}"
-        return Standing(login_backed=True, login_command=command)
+        asking = self.profiles[origin.mfa_profile].keys.get("duration_seconds", "")
+        lasts = int(asking) if asking.isdecimal() else ROLE_LASTS
+        return replace(standing, login_backed=True, login_command=command, code_lasts=lasts)
 
     def _begins_at(self, profile: Profile | None, seen: set[str]) -> Standing:
         if profile is None:
             return Standing()
-        standing = _standing_of(profile)
+        standing = self._process(profile, _standing_of(profile))
         if standing.lane or not standing.login_backed or profile.has_keys:
             return standing
         # A program that is the AWS CLI renews the login of another profile, which others may be renewing too.
@@ -131,6 +136,14 @@ class Profiles:
         if other not in self.profiles or other in seen:
             return standing
         return self._begins_at(self.origin(other).profile, {*seen, other})
+
+    def _process(self, profile: Profile, standing: Standing) -> Standing:
+        """Return the standing with the program that gives its credentials, where one does."""
+        line = profile.keys.get("credential_process", "")
+        if standing != Standing(login_backed=True) or profile.has_keys or not line:
+            return standing
+        same = (name for name, each in self.profiles.items() if each.keys.get("credential_process") == line)
+        return replace(standing, process=next(same), program=program(line))
 
 
 def _standing_of(profile: Profile) -> Standing:
@@ -156,6 +169,18 @@ def _standing_of_sso(profile: Profile) -> Standing:
         command = f"aws sso login --profile {shlex.quote(profile.name)}"
     lane = f"sso:{name}" if name else ""
     return Standing(login_backed=True, lane=lane, sso_session=name, login_command=command)
+
+
+def program(line: str) -> str:
+    """Return the name of the program that a command line runs; its arguments may be secrets."""
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        words = line.split()
+    first, second = (*words, "", "")[:2]
+    name = first.rpartition("/")[2]
+    script = second.rpartition("/")[2]
+    return script if script and "/" in second and _INTERPRETER.fullmatch(name) else name
 
 
 def exported(command: str) -> str:

@@ -191,8 +191,9 @@ class Sessions:
                 self._loader = core.get_component("data_loader")
             core.register_component("data_loader", self._loader)
             core.set_default_client_config(_LIMITS)
-            if core.get_config_variable("region") is None:
-                core.set_config_variable("region", _region(next(iter(ask.grants.values()))))
+            region = _region(next(iter(ask.grants.values())))
+            if not provider_chain.is_of_partition(core.get_config_variable("region"), region):
+                core.set_config_variable("region", region)
             _keep_quiet(core, ambient=not profile)
             watch = Watch(core, self._refreshes, has_token)
             session = boto3.Session(botocore_session=core)

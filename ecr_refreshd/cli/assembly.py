@@ -11,6 +11,7 @@ from ecr_refreshd.aws.fetcher import Fetcher
 from ecr_refreshd.aws.files import AwsFiles
 from ecr_refreshd.aws.partitions import regions
 from ecr_refreshd.aws.probing import Prober
+from ecr_refreshd.cli.interactive import Terminal, TerminalFetcher
 from ecr_refreshd.cli.kept import dialect, file_plans, is_needed, runs_programs
 from ecr_refreshd.core.events import Event, FetchSucceeded
 from ecr_refreshd.core.model import Complaint
@@ -42,8 +43,10 @@ class Assembly:
         log: Log,
         known: Secrets,
         supervise: Callable[[str], None],
+        terminal: Terminal | None = None,
     ) -> None:
         self._config = config
+        self._terminal = terminal
         self._load = load
         self._log = log
         self._known = known
@@ -73,13 +76,16 @@ class Assembly:
             complaints=_complaints,
         )
 
-    def _fetcher(self, post: Post) -> Fetcher:
+    def _fetcher(self, post: Post) -> Fetcher | TerminalFetcher:
         def take(answer: Answer) -> None:
             if isinstance(answer, FetchSucceeded) and answer.token.auth is not None:
                 self._known.add(answer.token.auth)
             post(answer)
 
-        return Fetcher(take, os.environ, self._clock)
+        fetcher = Fetcher(take, os.environ, self._clock)
+        return (
+            fetcher if self._terminal is None else TerminalFetcher(fetcher, post, self._terminal, self._clock)
+        )
 
     def _lookout(self, post: Callable[[Surroundings], None]) -> Lookout:
         aws = AwsFiles(os.environ, self._clock)

@@ -98,8 +98,12 @@ def _well(row: Row, least: timedelta, now: datetime) -> str:
 
 def _has(row: Row, least: timedelta, now: datetime) -> bool:
     """Return whether a host is as it should be, by what is told of it; only the service sees every entry."""
-    written = bool(row["sinks"]) and all(sink["state"] == "written" for sink in row["sinks"])
-    return written and _left(row, now) >= least
+    written = bool(row["sinks"]) and all(_is_written(sink) for sink in row["sinks"])
+    return written and row["phase"] not in {"blocked", "unwritten"} and _left(row, now) >= least
+
+
+def _is_written(sink: Row) -> bool:
+    return sink["state"] == "written" and bool(sink.get("works", True))
 
 
 def _life(row: Row) -> str:
@@ -122,7 +126,7 @@ def _why(row: Row, least: timedelta, limit: timedelta, now: datetime) -> tuple[s
 
 def _is_broken(sink: Row) -> bool:
     """Return whether clients find no login there that could work, whatever else is kept fresh."""
-    return sink["state"] in {"unparsable", "missing"} or not sink.get("works", True)
+    return not bool(sink.get("works", sink["state"] not in {"unparsable", "missing"}))
 
 
 def _cause(
@@ -142,7 +146,8 @@ def _cause(
             detail = f" ({sink['detail']})" if sink["detail"] else ""
             mendable = sink["state"] in {"foreign", "contested", "missing"}
             command = ours.refresh(row["host"]) if mendable else ours.DOCTOR
-            return f"{sink['path']}: {sink['state']}{detail}", *_run(command)
+            advice = (sink["hint"], sink.get("command")) if sink.get("hint") else _run(command)
+            return f"{sink['path']}: {sink['state']}{detail}", *advice
     if not row["sinks"]:
         return "its token is in no file", *_run(ours.STATUS)
     return f"{span(least)} could not be had within {span(limit)}", *_run(ours.STATUS)

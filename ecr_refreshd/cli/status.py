@@ -15,7 +15,7 @@ from ecr_refreshd.errors import NoServiceError
 from ecr_refreshd.host import clock, control, places, statefile
 from ecr_refreshd.osutil import docker_config
 
-EXIT_CODES = {"ok": 0, "failed": 1, "login-required": 3, "degraded": 4}
+EXIT_CODES = {"ok": 0, "failed": 1, "login-required": 3, "degraded": 4, "starting": 4, "not-running": 5}
 """Overall state -> exit code, the same as `core.report`'s: importing that would double the time of `status`."""
 
 _TIMEOUT = 5.0

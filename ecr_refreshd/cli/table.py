@@ -143,6 +143,9 @@ class _Page:
             yield from self._unread(())
 
     def _nothing_kept(self) -> Iterator[str]:
+        if self._document.get("ignored"):
+            yield from self._wrapped(f"No registry is kept: {self._document.get('summary')}.")
+            return
         unread = " that can be read" if any(map(_is_unread, self._listed())) else ""
         yield from self._wrapped(
             f"No registry is kept: none in the settings, and none in docker's and podman's files{unread}."
@@ -263,7 +266,8 @@ class _Page:
         elif detail:
             told += f": {detail}"
         yield from self._wrapped(told, indent=2)
-        yield from self._advice(hint, sink.get("command"))
+        if sink.get("state") != "foreign" or not sink.get("works", True):
+            yield from self._advice(hint, sink.get("command"))
 
     def _probe(self, probe: Row | None) -> Iterator[str]:
         answer = (probe or {}).get("answer")

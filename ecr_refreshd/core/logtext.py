@@ -13,7 +13,7 @@ Fields = Mapping[str, Any]
 _UNSHOWN = frozenset(
     {"event", "level", "timestamp", "logger", "message", "hint", "command", "exception", "stack"}
 )
-_MOST_HOSTS = 2
+_MOST_HOSTS = 1
 _PROBED = {"accepted": "accepts the token", "refused": "refuses the token", "unknown": "gave no answer"}
 
 

@@ -30,7 +30,7 @@ from ecr_refreshd.osutil import ownership
 
 _LONGEST_PATH = 103
 """Bytes: `sun_path` has 104 on macOS and 108 on Linux, one of them for the end of the text."""
-_LARGEST_REQUEST = 64 << 10
+_LARGEST_REQUEST = 256 << 10
 _LARGEST_ANSWER = 64 << 20
 _PATIENCE = 5.0
 """Seconds a client has to send its request, and to take its answer."""

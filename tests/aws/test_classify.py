@@ -19,9 +19,11 @@ from pathlib import Path
 
 import pytest
 
+from ecr_refreshd.aws.asker import Asker
+from ecr_refreshd.aws.classify import classify
 from ecr_refreshd.aws.running import Limits
 from ecr_refreshd.core.events import FetchFailed, FetchSucceeded
-from ecr_refreshd.core.model import Failure, Grant, Principal
+from ecr_refreshd.core.model import Category, Failure, Grant, Principal, Standing
 from tests.aws.asking import Asking, ecr, wait_until
 from tests.aws.signin import hide_runtime
 from tests.aws.situations import (
@@ -231,6 +233,36 @@ def test_each_failure_asks_the_right_thing_of_the_right_person(failures, name: s
     home, answers = failures
     assert isinstance(answers[name], FetchFailed)
     assert told(answers[name].failure, home) == expected(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        ("refused", r"network:127\.0\.0\.1:9"),
+        ("tls-untrusted", r"certificate:127\.0\.0\.1:\d+"),
+        ("captive-portal", "network:foreign"),
+        ("denied", ""),
+        ("refresh-refused", ""),
+    ],
+)
+def test_a_cause_that_strikes_others_alike_is_named(failures, name: str, cause: str) -> None:
+    """By it their attempts are shared, and a person is told once (DESIGN 7)."""
+    _home, answers = failures
+    assert re.fullmatch(cause, answers[name].failure.cause)
+
+
+@pytest.mark.parametrize("name", ["clock-slow", "clock-slow-sts"])
+def test_a_clock_that_is_wrong_is_one_cause(aws, tmp_path, name: str) -> None:
+    assert provoked(aws, tmp_path, name, ALONE[name]).cause == "clock"
+
+
+@pytest.mark.parametrize("answer", ["a text", {"Error": None}, {"ResponseMetadata": {"HTTPStatusCode": "?"}}])
+def test_an_answer_that_nobody_foresaw_is_still_a_failure_at_once(answer: object) -> None:
+    """An exception in the classifier would cost the grant its 30 s, and the person the cause."""
+    error = type("ClientError", (Exception,), {"response": answer})("nonsense")
+    failure = classify(error, Asker(Principal("dev"), Standing(), "ecr", "us-west-2"))
+    assert (failure.category, failure.code) == (Category.TRANSIENT, "answer.unclassified")
+    assert "ClientError" in failure.message
 
 
 def provoked(aws: FakeAws, home: Path, name: str, set_up: SetUp, limits: Limits | None = None) -> Failure:

@@ -60,4 +60,4 @@ def test_a_file_that_cannot_be_read_is_named_with_exit_code_4(tmp_path: Path) ->
     done = house.run("run", "--once")
     assert done.returncode == 4
     assert f"{tmp_path}/.docker/config.json" in done.stdout
-    assert "not a regular file" in done.stdout
+    assert "is a directory, and has to be a file" in done.stdout

@@ -91,17 +91,14 @@ def test_a_variable_of_other_registries_is_well(tmp_path: Path, monkeypatch: pyt
     assert list(unread.variable(scene(tmp_path, monkeypatch, DOCKER_AUTH_CONFIG=value))) == []
 
 
-@pytest.mark.parametrize("is_container", [True, False])
-def test_a_container_is_expected_to_have_no_desktop(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_container: bool
+@pytest.mark.parametrize(("environ", "is_missed"), [({"DISPLAY": ":7"}, True), ({}, False)])
+def test_a_desktop_is_missed_only_where_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], *, is_missed: bool
 ) -> None:
-    seen = scene(tmp_path, monkeypatch)
-    seen = replace(
-        seen, environ={name: each for name, each in seen.environ.items() if "KUBERNETES" not in name}
-    )
-    (tmp_path / "root").mkdir()
-    if is_container:
-        (tmp_path / "root/.dockerenv").touch()
+    """A server or a container has none, and nothing is wrong with it."""
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "XDG_CURRENT_DESKTOP"):
+        monkeypatch.delenv(name, raising=False)
+    seen = scene(tmp_path, monkeypatch, **environ)
     monkeypatch.setattr("ecr_refreshd.cli.doctor.notices._problem", lambda _: "no session bus")
-    (found,) = notices.ways(seen)
-    assert found.severity is (Severity.INFO if is_container else Severity.WARNING)
+
+    assert [each.severity for each in notices.ways(seen)] == ([Severity.WARNING] if is_missed else [])

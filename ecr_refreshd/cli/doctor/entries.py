@@ -22,6 +22,7 @@ from ecr_refreshd.core.jsontext import JsonError, Member
 from ecr_refreshd.core.model import EntryKind
 from ecr_refreshd.core.remedies import files
 from ecr_refreshd.core.routing import Means, store_for
+from ecr_refreshd.core.undecodable import mistyped
 from ecr_refreshd.osutil import ownership
 from ecr_refreshd.sinks.means import Machine
 
@@ -32,6 +33,7 @@ def broken(scene: Scene) -> Iterator[Finding]:
         if file.line:
             yield _unparsable(file)
         elif file.config is not None:
+            yield from _mistyped(file, file.config)
             yield from _undecodable(file, file.config, scene)
 
 
@@ -47,6 +49,19 @@ def _unparsable(file: DockerFile) -> Finding:
         files.unparsable(ownership.of(file.real), which).page,
         files=frozenset({file.path}),
     )
+
+
+def _mistyped(file: DockerFile, config: Config) -> Iterator[Finding]:
+    for found in mistyped(config) if file.dialect == "docker" else ():
+        yield Finding(
+            "file.mistyped",
+            Severity.ERROR,
+            file.real,
+            f"In {file.real}, {found.what} (line {found.line}).",
+            "docker then takes none of the file's logins, so that every registry is refused.",
+            f"Correct line {found.line} of {file.real}.",
+            files=frozenset({file.path}),
+        )
 
 
 def _undecodable(file: DockerFile, config: Config, scene: Scene) -> Iterator[Finding]:

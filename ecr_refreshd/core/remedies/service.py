@@ -6,7 +6,7 @@ import errno
 import shlex
 
 from ecr_refreshd.core.ownership import Ownership
-from ecr_refreshd.core.remedies import Remedy, files
+from ecr_refreshd.core.remedies import Remedy, files, ours
 
 
 def no_home() -> Remedy:
@@ -235,3 +235,13 @@ def raise_inotify(name: str, value: int) -> Remedy:
     """
     file = f"/etc/sysctl.d/zz-{name}.conf"
     return Remedy(command=f"echo {name}={value} | sudo tee {file} && sudo sysctl --system")
+
+
+def let_in(host: str, profile: str) -> Remedy:
+    """Return what helps where a registry refuses the tokens that AWS issues.
+
+    Established: it refused two in a row. The command changes nothing but this registry's own entries.
+    """
+    who = f"profile {profile}" if profile else "these credentials"
+    words = f"Check that the registry's policy lets {who} in, and that this clock is right. Then:"
+    return Remedy(words, ours.refresh(host))
