@@ -139,6 +139,8 @@ class _Page:
         elif self._document.get("overall") != "starting" and self._document.get("pid") is not None:
             yield from self._unread(())
             yield from self._nothing_kept()
+        else:
+            yield from self._unread(())
 
     def _nothing_kept(self) -> Iterator[str]:
         if self._document.get("ignored"):
@@ -166,7 +168,7 @@ class _Page:
         registries = self._document.get("registries", ())
         overall = self._document.get("overall", "")
         if self._document.get("pid") is None:
-            if not registries:
+            if not registries and not self._listed():
                 yield from self._wrapped("No service has run yet.", style="title")
             else:
                 yield from self._wrapped(
