@@ -30,10 +30,15 @@ profile = "dev"
 host = "{ROBOT}"
 profile = "robot"
 """
-OFFLINE = Failure(Category.TRANSIENT, "EndpointConnectionError", "AWS could not be reached.")
+OFFLINE = Failure(
+    Category.TRANSIENT, "EndpointConnectionError", "AWS could not be reached.", cause="network:api.ecr"
+)
+"""Of one endpoint, so that the two profiles share their attempts."""
 BROKEN = Failure(Category.TRANSIENT, "ServerException", "AWS is in trouble.")
 THROTTLED = Failure(Category.TRANSIENT, "ThrottlingException", "Slower, please.", throttled=True)
-SKEWED = Failure(Category.CONFIG, "InvalidSignatureException", "The clock of this machine is off.")
+SKEWED = Failure(
+    Category.CONFIG, "InvalidSignatureException", "The clock of this machine is off.", cause="clock"
+)
 ENDED = Failure(Category.LOGIN, "TokenRetrievalError", "The AWS login has ended.", "aws sso login")
 
 
