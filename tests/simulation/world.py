@@ -42,10 +42,15 @@ profile = "robot"
 [probe]
 when = "always"
 """
-OFFLINE = Failure(Category.TRANSIENT, "EndpointConnectionError", "AWS could not be reached.")
+OFFLINE = Failure(
+    Category.TRANSIENT, "EndpointConnectionError", "AWS could not be reached.", cause="network:api.ecr"
+)
+"""Of one endpoint, so that the two profiles share their attempts."""
 BROKEN = Failure(Category.TRANSIENT, "ServerException", "AWS is in trouble.")
 THROTTLED = Failure(Category.TRANSIENT, "ThrottlingException", "Slower, please.", throttled=True)
-SKEWED = Failure(Category.CONFIG, "InvalidSignatureException", "The clock of this machine is off.")
+SKEWED = Failure(
+    Category.CONFIG, "InvalidSignatureException", "The clock of this machine is off.", cause="clock"
+)
 FULL = Failure(Category.TRANSIENT, "sink.unwritable", "The disk is full.", "df -h /")
 ENDED = Failure(Category.LOGIN, "TokenRetrievalError", "The AWS login has ended.", "aws sso login")
 
