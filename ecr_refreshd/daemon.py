@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from ecr_refreshd.core import decisions, fallback, machine, memory, narrate, report
+from ecr_refreshd.core import decisions, fallback, machine, memory, narrate, process_starts, report
 from ecr_refreshd.core.events import CredentialsChanged, Event, LoginsSeen, SignInAsked, Ticked
 from ecr_refreshd.core.model import Category, Complaint, Instant
 from ecr_refreshd.core.ports import Parts, Surroundings
@@ -93,6 +93,7 @@ class Service:
         now = parts.clock.now()
         self._started = now.wall
         self._state = memory.recall(remembered, now)
+        self._files_changed = memory.has_other_files(remembered, self._outlook.seen.aws.files)
         self._plan = Plan()
         self._lanes = Lanes(lambda path: parts.lane(path, self._queue.put))
         self._waits = Waits()
@@ -134,7 +135,12 @@ class Service:
     def document(self) -> report.Document:
         """Return the status document. State and plan are frozen, so any thread may read them."""
         now = self._parts.clock.now()
-        complaints = (*self._degraded, self._configuration.trouble, self._stalled(now))
+        complaints = (
+            *self._parts.complaints(),
+            *self._degraded,
+            self._configuration.trouble,
+            self._stalled(now),
+        )
         degraded = tuple(each for each in complaints if each is not None)
         about = report.About(os.getpid(), self._version, self._started_at(now), degraded)
         return report.document(self._state, self._plan, now, about)
@@ -161,6 +167,10 @@ class Service:
         if not done:
             self._queue.put(_Forget(wait))
         return done
+
+    def supply(self, process: str, output: Secret) -> None:
+        """Use what a person's own start of a `credential_process` has printed, in place of the next start."""
+        self._fetcher.supply(process, output)
 
     # -- the loop's own thread ------------------------------------------------------------------------------
 
@@ -201,9 +211,11 @@ class Service:
         """Start the workers and look at everything once."""
         self._alarms.start()
         self._replan()
-        self._pass_over(self._parts.clock.now())
-        seen = LoginsSeen(self._outlook.logins)
-        self._state = machine.absorb(self._state, seen, self._parts.clock.now(), self._plan)
+        now = self._parts.clock.now()
+        self._pass_over(now)
+        self._state = machine.absorb(self._state, LoginsSeen(self._outlook.logins), now, self._plan)
+        if self._files_changed:
+            self._state = machine.absorb(self._state, CredentialsChanged(), now, self._plan)
         self._parts.supervise("READY=1")
 
     def _wait(self, deadline: timedelta | None) -> list[Message]:
@@ -257,6 +269,8 @@ class Service:
     def _carry_out(self, decision: decisions.Decision) -> None:
         match decision:
             case decisions.Fetch(orders):
+                if any(order.standing.process for order in orders):
+                    self._save()  # a crash must not start the same program again
                 self._fetcher.fetch(orders)
             case decisions.Write(path, serial, delivery):
                 self._lanes.write(path, serial, delivery)
@@ -292,7 +306,10 @@ class Service:
         """Start the sign-in of a notice that still stands, for the person who pressed its button."""
         facts = self._state.notices.get(key)
         if facts is not None and facts.notice.sign_in:
-            self._herald.sign_in(facts.notice.command)
+            if facts.notice.refreshes:
+                self._herald.sign_in(facts.notice.command, facts.notice.refreshes)
+            else:
+                self._herald.sign_in(facts.notice.command)
 
     def _tick(self, late: timedelta) -> None:
         """Do what no event is needed for; a lost event costs one of these at most.
@@ -392,7 +409,11 @@ class Service:
             if self._exit is None:
                 self._status.send(document, self._parts.clock.now())
             adopted, dropped = tuple(self._wishes.adopted), self._wishes.dropped
-            self._parts.save(memory.remember(self._state, self._plan, adopted, document, dropped=dropped))
+            files = self._outlook.seen.aws.files
+            kept = memory.remember(
+                self._state, self._plan, adopted, document, dropped=dropped, aws_files=files
+            )
+            self._parts.save(kept)
         except OSError as error:
             self._parts.log.warning("memory.not_saved", message=error.strerror or type(error).__name__)
 
@@ -405,6 +426,7 @@ class Service:
                 self._waits.add(item)
         self._waits.release()
         self._alarms.stop()
+        self._state = process_starts.interrupt(self._state, self._parts.clock.now(), self._plan)
         self._save()  # first: whatever hangs below, the process ends in time
         self._fetcher.stop()  # next: a login that is just being renewed has its seconds before all others
         for part in (self._watcher, self._outlook, self._prober, self._herald):

@@ -12,6 +12,7 @@ from pathlib import PurePath
 from ecr_refreshd.core.events import CredentialsChanged, Event, LoginsSeen
 from ecr_refreshd.core.model import Complaint, Login
 from ecr_refreshd.core.ports import Log, Lookout, Parts, Surroundings
+from ecr_refreshd.core.remedies import ours
 from ecr_refreshd.core.report import CONFIG_INVALID
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.errors import ConfigError
@@ -102,7 +103,7 @@ def _refused(error: ConfigError) -> Complaint:
     first, *others = error.message.splitlines() or [""]
     more = f" and {len(others)} more" if others else ""
     message = f"{first.rstrip('.')}{more}. {_OLD_SETTINGS}, and after a restart nothing would be kept."
-    return Complaint(CONFIG_INVALID, message, "ecr-refreshd config check")
+    return Complaint(CONFIG_INVALID, message, ours.CHECK_SETTINGS)
 
 
 class Configuration:

@@ -57,7 +57,7 @@ class Wait:
             return (RefreshAsked(self.hosts),)
         if self.min_ttl is not None:
             hosts = ensuring.to_renew(state, self._hosts(plan), self.min_ttl, plan, now)
-            return (RefreshAsked(hosts),) if hosts else ()
+            return (RefreshAsked(hosts, by_person=False),) if hosts else ()
         return ()
 
     def _hosts(self, plan: Plan) -> Collection[str]:

@@ -29,6 +29,7 @@ from ecr_refreshd.core.model import (
     Category,
     Choice,
     ChosenBy,
+    Complaint,
     Entry,
     EntryKind,
     Failure,
@@ -36,6 +37,7 @@ from ecr_refreshd.core.model import (
     Login,
     Notice,
     Principal,
+    ServedElsewhere,
     Standing,
     Token,
     View,
@@ -126,11 +128,17 @@ class ScriptedAws:
 
 @dataclass
 class File:
-    """A docker config in memory: host -> auth text. `fault` is what the next looks and writes meet."""
+    """A docker config in memory: host -> auth text.
+
+    `fault` is what the next looks and writes meet, `unwritable` what writes alone do.
+    """
 
     auths: dict[str, str] = field(default_factory=dict)
     exists: bool = True
     fault: Failure | None = None
+    unwritable: Failure | None = None
+    undecodable: str = ""
+    served: dict[str, ServedElsewhere] = field(default_factory=dict)
     rewrites: int = 0
     other: str = ""
     shadows: dict[str, str] = field(default_factory=dict)
@@ -153,7 +161,15 @@ class File:
             )
         found = tuple(host for host in self.auths if ecr_hosts.parse(host))
         rest = repr((sorted(self.auths.keys() - set(hosts)), self.other))
-        return View(entries, dict(self.shadows), ecr_hosts=found, exists=self.exists, rest=rest)
+        return View(
+            entries,
+            dict(self.shadows),
+            dict(self.served),
+            ecr_hosts=found,
+            exists=self.exists,
+            rest=rest,
+            undecodable=self.undecodable,
+        )
 
 
 class HandLane:
@@ -179,8 +195,9 @@ class HandLane:
 
     def write(self, serial: int, delivery: Delivery) -> None:
         tokens, removed = delivery.tokens, delivery.removed
-        if self._file.fault is not None:
-            self._post(SinkFailed(self._path, "unwritable", self._file.fault, serial))
+        fault = self._file.fault or self._file.unwritable
+        if fault is not None:
+            self._post(SinkFailed(self._path, "unwritable", fault, serial))
             return
         self._file.rewrites += 1
         self._file.exists = True
@@ -306,7 +323,7 @@ class HandWatcher:
         for folder in sorted(fresh):
             self.changed(folder)
 
-    def check(self) -> tuple[str, ...]:
+    def check(self) -> tuple[Complaint, ...]:
         return ()
 
     def stop(self) -> None: ...

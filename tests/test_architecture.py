@@ -45,6 +45,10 @@ FORBIDDEN = {
             for room in ("aws", "sinks", "notify", "host", *LOOP, "cli")
         },
     },
+    "ecr_refreshd.osutil": {
+        f"ecr_refreshd.{room}": "it serves every adapter, and knows nothing of what they are about"
+        for room in ("aws", "sinks", "notify", "host", *LOOP, "cli")
+    },
     **{
         f"ecr_refreshd.{module}": {
             f"ecr_refreshd.{room}": "the loop is given its adapters, so that a test can give it others"
@@ -80,7 +84,10 @@ ONLY_IN = {
 
 # Where a secret may be uncovered: only where a reader, or the AWS answer's own form, needs the text.
 REVEALS = {
+    "ecr_refreshd.aws.frames",  # to the child that asks
+    "ecr_refreshd.aws.programs",  # to botocore
     "ecr_refreshd.aws.probing",
+    "ecr_refreshd.cli.refresh",  # to the service, by its socket
     "ecr_refreshd.core.dockerconfig",
     "ecr_refreshd.core.helperanswer",  # what docker is told on stdout
     "ecr_refreshd.host.logs",

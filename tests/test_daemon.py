@@ -500,7 +500,7 @@ def test_a_token_that_was_lost_is_not_called_valid() -> None:
 
         assert second.row()["expires_at"] is None
         assert second.row()["phase"] == "login-required"
-        assert second.service.document()["overall"] == "failed"
+        assert second.service.document()["overall"] == "login-required"
         assert [line[2]["valid_until"] for line in second.log.lines if line[1] == "grant.failed"] == [None]
 
 

@@ -1,16 +1,19 @@
 """Every command that is shown to people, followed to the letter where it may really do what it says.
 
-Each scene is a machine of its own (tests/world/sandbox.py), where root is root. Asserted is what a person wants: the
-trouble is gone, and nothing but what was meant has changed, anywhere; and where HOME, DOCKER_CONFIG, the user or the
-owner are other than one would think, that no command is shown that takes anything from anybody.
+Each scene is a machine of its own (tests/world/sandbox.py), where root is root. Asserted is what a person wants:
+the trouble is gone, and nothing but what was meant has changed, anywhere; and where HOME, DOCKER_CONFIG, the user
+or the owner are other than one would think, that no command is shown that takes anything from anybody.
 """
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
 import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,7 +31,7 @@ FILE = f"{DOCKER}/config.json"
 STATE = "/home/dev/.local/state/ecr-refreshd"
 OURS = re.compile(rf"{re.escape(STATE)}(/.*)?|/home/dev/.local(/state)?")
 """What a command of ours may make or change."""
-TAKING = re.compile(r"\b(chown|chmod|mv|rm|rmdir|mkdir|mount)\b")
+TAKING = re.compile(r"\b(chown|chmod|mv|rm|rmdir|mkdir|mount -\w)\b")
 
 
 class Machine:
@@ -74,10 +77,9 @@ class Machine:
         assert fitting, found
         return fitting[0]
 
-    def sink_hint(self, **more: str) -> str:
+    def status(self, **more: str) -> str:
         """Return what `status` says of docker's file."""
-        rows = json.loads(self.ours("status", "--json", **more).out)["registries"]
-        return next(str(sink["hint"]) for row in rows for sink in row["sinks"] if sink.get("hint"))
+        return self.ours("status", **more).out
 
     def serves(self, **more: str) -> None:
         """Assert that docker's file gets its token."""
@@ -111,7 +113,7 @@ def root_gets(machine: Machine, *paths: str) -> None:
         os.chown(machine.box.path(path), 0, 0)
 
 
-# -- a HOME of somebody else ---------------------------------------------------------------------------------------
+# -- a HOME of somebody else --------------------
 
 EVERY = (
     ("run", "--once"),
@@ -127,10 +129,10 @@ EVERY = (
 
 
 @pytest.mark.parametrize("uid", [DEV, NAMELESS])
-@pytest.mark.parametrize("home", ["/", "/root"])
+@pytest.mark.parametrize("home", ["/", "/srv/home"])
 def test_a_home_of_roots_is_never_given_away(machine: Machine, home: str, uid: int) -> None:
-    """OpenShift runs any user id with HOME=/; `su` without `-` keeps root's."""
-    machine.box.path("/root").chmod(0o700)
+    """OpenShift runs any user id with HOME=/; `su` without `-` keeps that of root, which is closed."""
+    machine.box.folder("/srv/home", owner=0)
     for words in EVERY:
         with machine.box.changes() as changed:
             done = machine.ours(*words, uid=uid, HOME=home)
@@ -152,8 +154,8 @@ def test_a_home_of_roots_is_never_given_away(machine: Machine, home: str, uid: i
 
 
 def test_the_home_that_is_proposed_works(machine: Machine) -> None:
-    done = machine.finding("home.anothers", HOME="/root")
-    machine.type(f"{command_of(done['how'])} && ecr-refreshd run --once", HOME="/root")
+    done = machine.finding("home.anothers", HOME="/srv")
+    machine.type(f"{command_of(done['how'])} && ecr-refreshd run --once", HOME="/srv")
     machine.serves()
 
 
@@ -228,7 +230,7 @@ def test_commands_that_only_read_make_nothing(machine: Machine, uid: int) -> Non
     assert not changed
 
 
-# -- DOCKER_CONFIG that names the wrong thing ----------------------------------------------------------------------
+# -- DOCKER_CONFIG that names the wrong thing --------------------
 
 SLIPS = {
     FILE: DOCKER,
@@ -255,7 +257,7 @@ def test_a_wrong_docker_config_is_corrected(machine: Machine, value: str) -> Non
         assert not [each for each in machine.findings() if each["key"] == "token.expired"]
 
 
-# -- docker's file, and those who keep the user out ----------------------------------------------------------------
+# -- docker's file, and those who keep the user out --------------------
 
 
 def test_what_sudo_docker_login_left_is_given_back(machine: Machine) -> None:
@@ -268,8 +270,8 @@ def test_what_sudo_docker_login_left_is_given_back(machine: Machine) -> None:
     assert command in said.text
     found = machine.findings()
     assert found[0]["how"] == command, found
-    assert not [each for each in found if "refresh" in each["how"]], found
-    assert command in machine.sink_hint()
+    assert not [each for each in found if "ecr-refreshd refresh" in each["how"]], found
+    assert command in machine.status()
     assert command in machine.ours("explain", HOST).text
     with machine.box.changes() as changed:
         machine.type(command)
@@ -282,7 +284,7 @@ def test_a_file_of_roots_is_given_back(machine: Machine) -> None:
     machine.ours("run", "--once")
     command = f"sudo chown dev {FILE}"
     assert machine.findings()[0]["how"] == command
-    assert command in machine.sink_hint()
+    assert command in machine.status()
     assert command in machine.ours("explain", HOST).text
     with machine.box.changes() as changed:
         machine.type(command)
@@ -334,7 +336,7 @@ def test_a_file_outside_of_home_is_never_taken(machine: Machine) -> None:
     assert not [each for each in found if TAKING.search(each["how"])], found
 
 
-# -- config.json is a folder ---------------------------------------------------------------------------------------
+# -- config.json is a folder --------------------
 
 
 @pytest.mark.parametrize("around", [DEV, 0])
@@ -365,7 +367,7 @@ def test_a_folder_with_something_in_it_stays(machine: Machine) -> None:
     assert "not empty" in found["how"]
 
 
-# -- mounts that take no writes ------------------------------------------------------------------------------------
+# -- mounts that take no writes --------------------
 
 
 @pytest.mark.parametrize("what", [DOCKER, FILE])
@@ -380,7 +382,7 @@ def test_a_read_only_mount_is_not_to_be_changed(machine: Machine, what: str) -> 
     assert found
     for each in found:
         assert "emptyDir" in each["how"], each
-        assert not TAKING.search(each["how"].replace("mount a", "")), each
+        assert not TAKING.search(each["how"]), each
     machine.box.folder("/home/dev/files")
     config = f'[docker]\nfiles = ["/home/dev/files/config.json"]\n[[registry]]\nhost = "{HOST}"\n'
     machine.box.put("/home/dev/.config/ecr-refreshd/config.toml", config)
@@ -403,7 +405,7 @@ def test_a_read_only_home_is_told_the_variable(machine: Machine) -> None:
     ]
 
 
-# -- our own folders -----------------------------------------------------------------------------------------------
+# -- our own folders --------------------
 
 
 def test_a_local_of_roots_is_given_back(machine: Machine) -> None:
@@ -452,7 +454,7 @@ def test_a_state_folder_open_to_all_is_closed(machine: Machine) -> None:
     machine.serves()
 
 
-# -- settings ------------------------------------------------------------------------------------------------------
+# -- settings --------------------
 
 CONFIG = "/home/dev/.config/ecr-refreshd/config.toml"
 
@@ -477,16 +479,13 @@ def test_settings_of_another_user_are_not_taken(machine: Machine, uid: int) -> N
     assert ("sudo -H -u dev" in said.text) == (uid == 0)
 
 
-# -- what a walk of all must not forget ----------------------------------------------------------------------------
+# -- what a walk of all must not forget --------------------
 
 
-def _advice() -> set[str]:
+def advice() -> set[str]:
     """Return every function of `core.remedies`, by module and name."""
-    import importlib
-    import inspect
-
     found: set[str] = set()
-    for module in ("aws", "files", "helpers", "service"):
+    for module in ("aws", "clients", "files", "helpers", "service"):
         room = importlib.import_module(f"ecr_refreshd.core.remedies.{module}")
         found |= {
             f"{module}.{name}"
@@ -494,3 +493,95 @@ def _advice() -> set[str]:
             if each.__module__ == room.__name__ and not name.startswith("_")
         }
     return found
+
+
+HERE = {
+    "files.whose_home": test_the_home_that_is_proposed_works,
+    "files.given_back": test_what_sudo_docker_login_left_is_given_back,
+    "files.read_only": test_a_read_only_mount_is_not_to_be_changed,
+    "files.docker_config_variable": test_a_wrong_docker_config_is_corrected,
+    "files.folder_in_place_of_file": test_an_empty_folder_for_a_file_is_removed,
+    "service.closed": test_a_state_folder_of_roots_is_given_back,
+    "service.open_to_others": test_a_state_folder_open_to_all_is_closed,
+    "service.settings_of_another": test_settings_of_another_user_are_not_taken,
+    "service.settings_open_to_others": test_settings_that_others_may_write_are_closed,
+    "service.settings_unreadable": test_a_home_of_roots_is_never_given_away,
+}
+"""The scenes of this module."""
+ELSEWHERE = {
+    **dict.fromkeys(
+        (
+            "files.executable",
+            "files.hard_link",
+            "files.in_the_way",
+            "files.kept_by_git",
+            "files.link_not_followed",
+            "files.narrowed",
+            "files.folder_open_to_others",
+            "files.no_folder",
+            "files.not_ignored_by_git",
+            "files.docker_config_absent",
+            "files.unchangeable",
+            "files.unparsable",
+            "helpers.first_on_path",
+            "helpers.link_on_path",
+            "service.cannot_be_made",
+            "service.go_on",
+            "service.raise_inotify",
+            "service.restart_process",
+            "service.restart_unit",
+            "service.set_variable",
+            "service.start",
+            "service.start_unit",
+            "service.unset_profile",
+        ),
+        "tests/e2e/test_doctor.py",
+    ),
+    "clients.refresh": "tests/e2e/test_doctor.py",
+    "clients.start_service": "tests/e2e/test_doctor.py",
+    "helpers.reach_bare_path": "tests/e2e/test_doctor.py",
+}
+"""Followed word for word in the homes of other tests, where no root is needed."""
+HARMLESS = {
+    "files.disk": "only looks: df, quota, dmesg",
+    "files.unexplained": "only looks: ls, lsattr",
+    "files.mounted_file": "words",
+    "service.no_home": "words",
+    "service.folder_refuses": "one of those above",
+    "service.ask_registry": "only looks: curl",
+    "service.read_log": "only looks: journalctl",
+    "service.linger": "needs a user manager; changes one flag of this user",
+    "service.set_clock": "sets the clock of the machine that the tests share",
+    "service.start_agent": "macOS",
+    "service.start_systemd_in_wsl": "WSL",
+    "helpers.reinstall": "needs pipx, and the folder that it was installed from",
+}
+"""Why nothing can be followed here."""
+NOT_YET = {
+    "aws.name_profile",
+    "aws.unreachable_endpoint",
+    "clients.also_in_entries",
+    "clients.correct_by_hand",
+    "clients.explain_as_root",
+    "clients.helper_on_path",
+    "clients.name_file",
+    "clients.name_registry",
+    "clients.take_out",
+    "clients.unset_variable",
+    "helpers.auth_variable",
+    "helpers.auth_variable_keys",
+    "helpers.exact_hosts",
+    "helpers.store_of_one_vendor",
+    "service.name_registries",
+    "service.replace_settings",
+    "service.stop",
+}
+"""Advice without a scene; it may only shrink."""
+
+
+def test_all_advice_has_a_scene() -> None:
+    """A function of `core.remedies` that nobody follows fails here: name its scene, or why there can be none."""
+    known = {*HERE, *ELSEWHERE, *HARMLESS, *NOT_YET}
+    assert advice() == known, (sorted(advice() - known), sorted(known - advice()))
+    for name, place in ELSEWHERE.items():
+        assert (Path(__file__).parent.parent / place).exists(), name

@@ -51,6 +51,8 @@ def granted(number: int, answer: dict[str, Any], account: str) -> Granted:
     data = answer["authorizationData"]
     if isinstance(data, list):
         data = data[0] if data else {}
+    if not isinstance(data, dict):
+        raise foreign()
     auth, end = data.get("authorizationToken"), data.get("expiresAt")
     if not auth:
         raise AnswerError("answer.empty", "AWS answered without an authorization token.")
@@ -90,15 +92,20 @@ def life_left(end: datetime) -> timedelta:
 
 
 def clock_lead(date: str) -> int:
-    """Return how many minutes this machine's clock is ahead of an answer's Date header, 0 if unreadable.
+    """Return how many minutes this machine's clock is ahead of an answer's Date header, 0 if unreadable."""
+    theirs = http_date(date)
+    return round((datetime.now(UTC) - theirs).total_seconds() / 60) if theirs else 0
+
+
+def http_date(text: str) -> datetime | None:
+    """Return the time that a Date header tells, in UTC; None if unreadable.
 
     A proxy may have added a date of its own behind AWS's, and left out the zone, which is always GMT (RFC 9110).
     """
-    found = _DATE.search(date)
+    found = _DATE.search(text)
     if found is None:
-        return 0
+        return None
     try:
-        theirs = parsedate_to_datetime(f"{found[0]} +0000")
+        return parsedate_to_datetime(f"{found[0]} +0000").astimezone(UTC)
     except (ValueError, TypeError, OverflowError):
-        return 0
-    return round((datetime.now(UTC) - theirs).total_seconds() / 60)
+        return None

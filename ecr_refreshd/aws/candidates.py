@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 from ecr_refreshd.aws import ambient
@@ -19,7 +20,7 @@ from ecr_refreshd.core.remedies import aws as remedies
 
 PROFILE_VARIABLES = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
 """In botocore's order."""
-_COMMERCIAL = "aws"
+_COMMERCIAL, _MIXED = "aws", "several"
 _LISTED = 8
 """Profiles that a message names; people have hundreds."""
 _MOST_FOR_PUBLIC = 8
@@ -32,6 +33,15 @@ def named_profile(environ: Mapping[str, str]) -> tuple[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
+class _Known:
+    """What is asked of a profile again for each of a thousand hosts."""
+
+    profile: Profile
+    account: str
+    partition: str
+
+
+@dataclass(frozen=True, slots=True)
 class Candidates:
     """The principals of a machine.
 
@@ -39,13 +49,30 @@ class Candidates:
         profiles: by name, in the order of the files.
         environ: the environment that the AWS child will have.
         system: where the kernel describes the machine.
-        runs_program: whether a profile's credentials begin with a program.
+        origin: the profile where a profile's credentials begin, None if they begin nowhere.
     """
 
     profiles: Mapping[str, Profile]
     environ: Mapping[str, str] = field(repr=False)
     system: Path
-    runs_program: Callable[[str], bool]
+    origin: Callable[[str], Profile | None]
+    _known: dict[str, _Known] = field(init=False, repr=False, compare=False)
+    _of: dict[str, list[_Known]] = field(init=False, repr=False, compare=False)
+    _has_machine: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Read the profiles that have credentials, and group them by account."""
+        known = {
+            name: _Known(profile, profile.account, self._partition_of(profile))
+            for name, profile in self.profiles.items()
+            if profile.has_credentials
+        }
+        by_account: dict[str, list[_Known]] = {}
+        for each in known.values():
+            by_account.setdefault(each.account, []).append(each)
+        object.__setattr__(self, "_known", known)
+        object.__setattr__(self, "_of", by_account)
+        object.__setattr__(self, "_has_machine", ambient.exists(self.environ, self.system, self._scope()))
 
     def of(self, host: RegistryHost) -> tuple[Choice, ...]:
         """Return who could serve a registry, best first; empty if nobody.
@@ -77,16 +104,17 @@ class Candidates:
             yield Choice(Principal(""), ChosenBy.AMBIENT, fits=False, other_account=is_fact)
         if self._may_serve(name, host):
             yield self._across(named, host)
-        usable = [each for each in self.profiles if self._may_serve(each, host)]
-        if len(usable) == 1 and (host.account or not self.runs_program(usable[0])):
+        usable = list(islice((each for each in self._known if self._may_serve(each, host)), 2))
+        if len(usable) == 1 and (host.account or not self._runs_program(usable[0])):
             yield self._across(Choice(Principal(usable[0]), ChosenBy.DEFAULT), host)
 
     def _without_name(self, host: RegistryHost, *, has_keys: bool) -> Iterator[Choice]:
         """Yield what botocore takes where no profile is named."""
-        from_machine = not has_keys and ambient.exists(self.environ, self.system, self._scope())
+        from_machine = self._has_machine and not has_keys
         other = self._is_role_of_other_account(host)
         machine = Choice(Principal(""), ChosenBy.AMBIENT, fits=not other, other_account=other)
-        may = from_machine and self._is_of_partition(self._machine_partition(), self._role_account(), host)
+        # A machine is in one partition, and nobody names its region twice.
+        may = from_machine and self._machine_partition() in {"", regions().get(host.region)}
         if may and host.account and self._role_account() == host.account:
             yield machine
         if self._fits("default", host):
@@ -100,30 +128,29 @@ class Candidates:
 
     def _may_serve(self, name: str, host: RegistryHost) -> bool:
         """Return whether a profile has credentials, and of the registry's partition."""
-        profile = self.profiles.get(name)
-        if profile is None or not profile.has_credentials:
-            return False
-        return self._is_of_partition(self._partition_of(profile), profile.account, host, name)
+        known = self._known.get(name)
+        return known is not None and self._is_of_partition(known.partition, known.account, host, name)
 
     def _fits(self, name: str, host: RegistryHost) -> bool:
         """Return whether a profile may serve, and its account is the registry's or cannot be told."""
         if not self._may_serve(name, host):
             return False
-        return host.account is None or self.profiles[name].account in {"", host.account}
+        return host.account is None or self._known[name].account in {"", host.account}
 
     def _of_account(self, host: RegistryHost) -> list[Choice]:
-        fitting = [
-            profile
-            for profile in self.profiles.values()
-            if profile.account == host.account and self._may_serve(profile.name, host)
-        ]
+        known = self._of.get(host.account or "", [])
+        fitting = [each.profile for each in known if self._may_serve(each.profile.name, host)]
         fitting.sort(key=lambda profile: profile.region != host.region)  # stable: else the order of the file
         return [Choice(Principal(profile.name), ChosenBy.ACCOUNT) for profile in fitting]
 
     def _for_public(self, host: RegistryHost) -> list[Choice]:
         """Return who could ask the public registry; a program is not started for what needs no account."""
-        fitting = [n for n in self.profiles if self._may_serve(n, host) and not self.runs_program(n)]
-        return [Choice(Principal(name), ChosenBy.DEFAULT) for name in fitting[:_MOST_FOR_PUBLIC]]
+        fitting = (n for n in self._known if self._may_serve(n, host) and not self._runs_program(n))
+        return [Choice(Principal(name), ChosenBy.DEFAULT) for name in islice(fitting, _MOST_FOR_PUBLIC)]
+
+    def _runs_program(self, name: str) -> bool:
+        base = self.origin(name)
+        return base is None or bool(base.keys.get("credential_process"))
 
     def _across(self, choice: Choice, host: RegistryHost) -> Choice:
         """Return the choice of a profile though its account is another: registries are opened by policy."""
@@ -134,10 +161,15 @@ class Candidates:
     # -- partitions -----------------------------------------------------------------------------------------
 
     def _partition_of(self, profile: Profile) -> str:
-        if profile.partition:
-            return profile.partition
-        in_effect = named_profile(self.environ)[0] or "default"
-        return self._environment_partition() if profile.name == in_effect else ""
+        """Return the partition of a profile, "" if only AWS could tell; a role above keys of another has none."""
+        if not profile.partition:
+            in_effect = named_profile(self.environ)[0] or "default"
+            return self._environment_partition() if profile.name == in_effect else ""
+        base = self.origin(profile.name)
+        begins = "" if base is None else base.partition
+        if profile.keys.get("credential_source") == "Environment":
+            begins = self._environment_partition()
+        return profile.partition if begins in {"", profile.partition} else _MIXED
 
     def _is_of_partition(self, partition: str, account: str, host: RegistryHost, name: str = "") -> bool:
         wanted = regions().get(host.region, "")
@@ -146,8 +178,7 @@ class Candidates:
         return wanted == _COMMERCIAL or self._is_only_source(name)
 
     def _is_only_source(self, name: str) -> bool:
-        others = any(p.has_credentials for p in self.profiles.values() if p.name != name)
-        return not others and not (name and ambient.exists(self.environ, self.system, self._scope()))
+        return not self._known.keys() - {name} and not (name and self._has_machine)
 
     def _environment_partition(self) -> str:
         named = (self.environ.get(each, "") for each in ("AWS_DEFAULT_REGION", "AWS_REGION"))
@@ -187,19 +218,22 @@ class Candidates:
 
     # -- nobody ---------------------------------------------------------------------------------------------
 
-    def nobody_for(self, host: RegistryHost, problems: tuple[str, ...]) -> Failure:
+    def nobody_for(self, host: RegistryHost) -> Failure:
         """Return why `of` has nobody for a registry, with the candidates and the line to write."""
-        usable = [name for name, profile in self.profiles.items() if profile.has_credentials]
+        usable = [*self._known]
         listed = [f"{name} ({_account_text(self.profiles[name])})" for name in usable]
         more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
         known = f"Profiles: {', '.join(listed[:_LISTED])}{more}." if listed else "There are no AWS profiles."
         if self.profiles and not listed:
             known = f"No profile has credentials: {', '.join([*self.profiles][:_LISTED])}."
+        name, variable = named_profile(self.environ)
+        if listed and name in self.profiles and name not in self._known:
+            known += f' Profile "{name}", which {variable} names, has no credentials.'
         what = f"No AWS profile for account {host.account}" if host.account else "No AWS profile"
         likely = [name for name in usable if self._may_serve(name, host)]
         unknown = [name for name in likely if not self.profiles[name].account]
         remedy = remedies.name_profile(host.name, next(iter([*unknown, *likely]), ""))
-        message = " ".join([f"{what}: nobody to ask about {host.name}.", known, *problems])
+        message = f"{what}: nobody to ask about {host.name}. {known}"
         return Failure(Category.CONFIG, "profile.none", message, remedy.hint, command=remedy.command)
 
 

@@ -15,14 +15,16 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ecr_refreshd.aws.asker import Asker
+from ecr_refreshd.aws.circumstances import look
 from ecr_refreshd.aws.classify import classify
 from ecr_refreshd.aws.frames import (
     AT_ONCE,
@@ -40,6 +42,8 @@ from ecr_refreshd.aws.frames import (
     read_request,
 )
 from ecr_refreshd.core.model import Category, Failure, Grant
+from ecr_refreshd.core.process_starts import FAILS_AT_ONCE
+from ecr_refreshd.core.remedies import aws as remedies
 
 if TYPE_CHECKING:
     from ecr_refreshd.aws.refreshing import Refreshes
@@ -72,9 +76,7 @@ class Tasks:
         """Have `run` run; with a lane, when the lane is left by whoever is in it."""
         with self._changed:
             (self._waiting.appendleft if first else self._waiting.append)(_Task(run, lane))
-            if self._idle < len(self._waiting) and self._threads < AT_ONCE:
-                self._threads += 1
-                threading.Thread(target=self._serve, daemon=True).start()
+            self._begin()
             self._changed.notify()
 
     def leave(self, lane: str) -> None:
@@ -82,6 +84,23 @@ class Tasks:
         with self._changed:
             self._lanes.discard(lane)
             self._changed.notify_all()
+
+    def step_out(self) -> None:
+        """Let another thread work while the caller's waits for a program."""
+        with self._changed:
+            self._threads -= 1
+            self._begin()
+
+    def step_in(self) -> None:
+        """Count the caller's thread among those that work again."""
+        with self._changed:
+            self._threads += 1
+
+    def _begin(self) -> None:
+        """Have a thread more, if there is something for it to do."""
+        if self._idle < len(self._waiting) and self._threads < AT_ONCE:
+            self._threads += 1
+            threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self) -> None:
         while True:
@@ -125,57 +144,62 @@ class Child:
 
     def take(self, ask: Ask) -> None:
         """Answer every grant of a principal, in other threads."""
-        self._tasks.put(lambda: self._ask(ask), ask.standing.lane)
+        asked_at = time.monotonic()
+        self._tasks.put(lambda: self._ask(ask, asked_at), ask.standing.lane)
 
-    def _ask(self, ask: Ask) -> None:
+    def _ask(self, ask: Ask, asked_at: float) -> None:
         from ecr_refreshd.aws.programs import here  # noqa: PLC0415 - botocore, which `main` loads
 
         numbers = tuple(ask.grants)
         lane = _Lane(self._tasks, ask.standing.lane)
         self._say(Started(numbers))
-        here.ran = False
-        here.running = lambda what: self._say(Waits(numbers, what))
+        here.ran, here.took, here.asked_at = False, 0.0, asked_at
+        here.metadata = {}
+        here.process_timeout, here.supplied = ask.process_timeout, ask.supplied
+        here.running = partial(self._running, numbers)
+        here.tell = self._say
+        here.step_out, here.step_in = self._tasks.step_out, self._tasks.step_in
         try:
             access = self._sessions.access(ask, lane.leave)
         except Exception as error:  # noqa: BLE001 - KeyError, EOFError, OSError, RuntimeError: all real (aws.md 2.5)
+            about = {"ran_program": here.ran, "metadata": here.metadata, **look(error, ask.principal.profile)}
             for number, grant in ask.grants.items():
-                asker = _asker(ask, grant, ran_program=here.ran, **_circumstances(error))
-                self._say(Failed(number, classify(error, asker)))
+                failure = classify(error, _asker(ask, grant, **about))
+                self._say(Failed(number, _after(here.took, failure)))
             return
         finally:
             lane.leave()
+        took = here.took
         first, *others = ask.grants.items()
         for number, grant in others:
-            self._tasks.put(partial(self._later, number, grant, ask, access), first=True)
-        self._call(*first, ask, access)
+            self._tasks.put(partial(self._later, number, grant, ask, access, took), first=True)
+        self._call(*first, ask, access, took)
 
-    def _later(self, number: int, grant: Grant, ask: Ask, access: Access) -> None:
+    def _running(self, numbers: tuple[int, ...], what: str, seconds: float) -> None:
+        """Say that a program runs for these grants, or ("") has ended."""
+        self._say(Waits(numbers, what, seconds) if what else Started(numbers))
+
+    def _later(self, number: int, grant: Grant, ask: Ask, access: Access, took: float) -> None:
         self._say(Started((number,)))
-        self._call(number, grant, ask, access)
+        self._call(number, grant, ask, access, took)
 
-    def _call(self, number: int, grant: Grant, ask: Ask, access: Access) -> None:
+    def _call(self, number: int, grant: Grant, ask: Ask, access: Access, took: float) -> None:
         try:
             self._say(self._sessions.token(number, grant, access))
         except Exception as error:  # noqa: BLE001 - as above
-            self._say(Failed(number, classify(error, _asker(ask, grant, method=access.method))))
+            about = {"method": access.method, **look(error, ask.principal.profile)}
+            failure = classify(error, _asker(ask, grant, **about))
+            self._say(Failed(number, _after(took, failure)))
+
+
+def _after(took: float, failure: Failure) -> Failure:
+    """Return a failure as one of a grant whose program ran for so long (seconds)."""
+    waited = took > FAILS_AT_ONCE.total_seconds()
+    return replace(failure, awaits_person=True) if waited else failure
 
 
 def _asker(ask: Ask, grant: Grant, **more: object) -> Asker:
     return Asker(ask.principal, ask.standing, grant.service, grant.region, **more)  # type: ignore[arg-type] # by name
-
-
-def _circumstances(error: Exception) -> dict[str, object]:
-    """Return what else the words for this error need to know."""
-    from ecr_refreshd.aws.ambient import gives_machine_role  # noqa: PLC0415 - needed for a few texts
-    from ecr_refreshd.aws.profiles import Profiles  # noqa: PLC0415 - same
-
-    match type(error).__name__:
-        case "ProfileNotFound":
-            return {"profiles": tuple(Profiles.load(os.environ).profiles)}
-        case "NoCredentialsError":
-            return {"has_machine_role": gives_machine_role(os.environ)}
-        case _:
-            return {}
 
 
 class Wire:
@@ -216,11 +240,12 @@ def harden() -> None:
 
 def _load() -> tuple[type[Sessions], type[Refreshes]]:
     """Import boto3: a fifth of a second that nobody else pays."""
-    from ecr_refreshd.aws import cli_login, programs  # noqa: PLC0415 - see above
+    from ecr_refreshd.aws import cli_login, metadata, programs  # noqa: PLC0415 - see above
     from ecr_refreshd.aws.refreshing import Refreshes  # noqa: PLC0415 - see above
     from ecr_refreshd.aws.sessions import Sessions  # noqa: PLC0415 - see above
 
     programs.install()
+    metadata.install()
     cli_login.install()
     return Sessions, Refreshes
 
@@ -231,9 +256,10 @@ def serve(wire: Wire) -> None:
         sessions, refreshes = _load()
     except Exception as error:  # noqa: BLE001 - an installation can be broken in any way
         what = f"The process that asks AWS does not start: {type(error).__name__}: {error}."
-        hint = "Install ecr-refreshd again, and start the service anew."
-        wire.say(Broken(Failure(Category.CONFIG, "child.broken", what, hint)))
+        helps = remedies.reinstall()
+        wire.say(Broken(Failure(Category.CONFIG, "child.broken", what, helps.hint, command=helps.command)))
         return
+    _be_silent()
     requests = wire.requests()
     begin = next(requests, None)
     if not isinstance(begin, Begin):
@@ -241,18 +267,35 @@ def serve(wire: Wire) -> None:
     signal.alarm(begin.alarm)
     refreshing = refreshes(begin.refused, lambda fingerprint: wire.say(Refused(fingerprint)))
     signal.signal(signal.SIGTERM, lambda *_: _leave(refreshing))
+    signal.signal(signal.SIGALRM, lambda *_: _leave(refreshing))
     child = Child(wire.say, sessions(refreshing))
     for request in requests:
         if not isinstance(request, Ask):
+            _end_programs()
             return
         child.take(request)
     # The service is gone. Nobody else will end a program that hangs, so it goes along with this process group.
+    _end_programs()
     refreshing.settle(GRACE)
     if os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
 
 
+def _be_silent() -> None:
+    """Print nothing from now on: until here, stderr told why this process could not be loaded."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+
+
+def _end_programs() -> None:
+    from ecr_refreshd.aws import programs  # noqa: PLC0415 - botocore, which `_load` has loaded
+
+    programs.end_all()
+
+
 def _leave(refreshing: Refreshes) -> None:
+    _end_programs()
     refreshing.settle(GRACE)
     os._exit(0)
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from dataclasses import dataclass
 from typing import Any
 
 from ecr_refreshd.aws.answers import clock_lead
-from ecr_refreshd.aws.asker import Asker, sentence
+from ecr_refreshd.aws.asker import Asker, Judged, sentence
 from ecr_refreshd.aws.redact import first_line
 from ecr_refreshd.core.model import Category, Failure
+from ecr_refreshd.core.remedies import Remedy, service
+from ecr_refreshd.core.remedies import aws as remedies
 
 _LOGIN, _DENIED, _CONFIG, _TRANSIENT = Category.LOGIN, Category.DENIED, Category.CONFIG, Category.TRANSIENT
 
@@ -28,6 +32,7 @@ _CLOCK_WORDS = re.compile(r"Signature expired|Signature not yet current")
 _LOGIN_WORN_OUT = frozenset({
     "InvalidGrantException", "UnauthorizedClientException", "InvalidClientException", "UnauthorizedException",
 })  # fmt: skip
+_PROXY_LOGIN = 407
 _DENYING = ("AccessDenied", "Forbidden", "NotAuthorized", "UnauthorizedOperation")
 
 
@@ -37,7 +42,7 @@ class _Said:
     operation: str
     status: int
     text: str
-    headers: dict[str, str]
+    headers: dict[str, Any]
 
 
 def classify(error: BaseException, asker: Asker) -> Failure:
@@ -46,12 +51,25 @@ def classify(error: BaseException, asker: Asker) -> Failure:
     if said.code in _THROTTLED or said.status == 429:
         return Failure(_TRANSIENT, said.code, f"AWS asks for fewer calls ({said.operation}).", throttled=True)
     if not said.code or said.code.isdigit():
-        what = f"Something between this machine and AWS answered {said.operation} with {said.code or 'nonsense'}."
-        return Failure(_TRANSIENT, said.code or "answer.foreign", what, "Look at the proxy settings.")
+        return _foreign(said)
     if said.status >= 500:
         return Failure(_TRANSIENT, said.code, f"AWS failed at {said.operation}: {said.code}.")
-    category, message, hint = _judge(said, asker)
-    return Failure(category, said.code, sentence(message), hint)
+    category, message, remedy = _judge(said, asker)
+    by_keys = said.code in _UNKNOWN_KEYS | _WRONG_SIGNATURE and not _tells_of_clock(said)
+    by_file = by_keys or said.operation == "GetRoleCredentials"
+    if asker.mistake is not None and by_file and category in {_CONFIG, _DENIED}:
+        # AWS was asked with what stands wrong in a file.
+        category, message, remedy = _CONFIG, asker.mistake.message, asker.mistake.remedy
+    return Failure(category, said.code, sentence(message), remedy.hint, command=remedy.command)
+
+
+def _foreign(said: _Said) -> Failure:
+    code, status = said.code or "answer.foreign", int(said.code or 0)
+    if status == _PROXY_LOGIN:
+        what = f"The proxy refuses {said.operation}: {status} Proxy Authentication Required."
+        return Failure(_TRANSIENT, code, what, remedies.proxy_refuses(status).hint)
+    what = f"Something between this machine and AWS answered {said.operation} with {said.code or 'nonsense'}."
+    return Failure(_TRANSIENT, code, what, remedies.check_proxy().hint)
 
 
 def is_clock(error: BaseException) -> bool:
@@ -65,24 +83,29 @@ def _tells_of_clock(said: _Said) -> bool:
 
 
 def _read(error: BaseException) -> _Said:
-    response: dict[str, Any] = getattr(error, "response", None) or {}
-    inner, about = response.get("Error", {}), response.get("ResponseMetadata", {})
+    response = _object(getattr(error, "response", None))
+    inner, about = _object(response.get("Error")), _object(response.get("ResponseMetadata"))
+    status = about.get("HTTPStatusCode")
     return _Said(
         str(inner.get("Code") or ""),
         str(getattr(error, "operation_name", "")),
-        int(about.get("HTTPStatusCode") or 0),
+        status if isinstance(status, int) else 0,
         str(inner.get("Message") or ""),
-        about.get("HTTPHeaders") or {},
+        _object(about.get("HTTPHeaders")),
     )
 
 
-def _judge(said: _Said, asker: Asker) -> tuple[Category, str, str]:
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _judge(said: _Said, asker: Asker) -> Judged:
     if _tells_of_clock(said):
-        hint = "Set it: timedatectl set-ntp true (macOS: sudo sntp -sS time.apple.com)"
+        what = f"this machine's clock is wrong{_by_how_much(said)}, so AWS refuses all it signs."
         return (
             _CONFIG,
-            f"this machine's clock is wrong{_by_how_much(said)}, so AWS refuses all it signs.",
-            hint,
+            what,
+            service.set_clock(macos=sys.platform == "darwin", wsl="microsoft" in os.uname().release.lower()),
         )
     if said.code in _ENDED:
         return _ended(said, asker)
@@ -91,67 +114,55 @@ def _judge(said: _Said, asker: Asker) -> tuple[Category, str, str]:
             f"AWS does not know the keys of {asker.name}: they were deleted or disabled, or are of another "
             f"partition; or the region {asker.region} is not enabled for the account."
         )
-        enable = f"aws account enable-region --region-name {asker.region}"
-        return _CONFIG, what, f"{_check(asker)}; if that works, the region is missing: {enable}"
+        return _CONFIG, what, remedies.check_identity_or_region(asker.principal.profile, asker.region)
     if said.code in _WRONG_SIGNATURE:
         # Not AWS's own text: it quotes the request, session token and all.
-        return (
-            _CONFIG,
-            f"the secret key of {asker.name} is not the one that belongs to its key id.",
-            _check(asker),
-        )
+        what = f"the secret key of {asker.name} is not the one that belongs to its key id."
+        return _CONFIG, what, remedies.check_identity(asker.principal.profile)
     if said.code == "InvalidIdentityToken":
         what = f"AWS does not accept the web identity token of {asker.name}: {first_line(said.text)}"
-        return _CONFIG, what, "Ask an administrator for an IAM identity provider for who issues it."
+        return _CONFIG, what, remedies.identity_provider()
     if said.code == "IDPCommunicationError":
-        return _TRANSIENT, "AWS could not reach the web identity provider.", ""
+        return _TRANSIENT, "AWS could not reach the web identity provider.", Remedy()
     if said.code in _LOGIN_WORN_OUT:
-        return _LOGIN, f"the AWS login of {asker.name} has ended.", asker.login_hint
+        return _LOGIN, f"the AWS login of {asker.name} has ended.", asker.sign_in
     if said.code.startswith(_DENYING) or said.operation == "GetRoleCredentials":
         return _denied(said, asker)
-    return (
-        _CONFIG,
-        f"AWS refused {asker.name} at {said.operation}: {said.code}: {first_line(said.text)}",
-        _check(asker),
-    )
+    what = f"AWS refused {asker.name} at {said.operation}: {said.code}: {first_line(said.text)}"
+    return _CONFIG, what, remedies.check_identity(asker.principal.profile)
 
 
-def _ended(said: _Said, asker: Asker) -> tuple[Category, str, str]:
+def _ended(said: _Said, asker: Asker) -> Judged:
     if said.operation == "AssumeRoleWithWebIdentity":
-        return _TRANSIENT, "the web identity token has ended; the platform puts a new one into its file.", ""
+        what = "the web identity token has ended; the platform puts a new one into its file."
+        return _TRANSIENT, what, Remedy()
     if asker.ambient and asker.method in {"container-role", "iam-role"}:
-        return _TRANSIENT, "the credentials of the container or the instance have just ended.", ""
+        return _TRANSIENT, "the credentials of the container or the instance have just ended.", Remedy()
     if asker.ambient and asker.method == "env":
-        hint = "Start the service anew with new keys, or without AWS_ACCESS_KEY_ID."
-        return _LOGIN, "the keys in the service's environment have ended.", hint
-    return _LOGIN, f"the keys of {asker.name} have ended.", asker.login_hint
+        return _LOGIN, "the keys in the service's environment have expired.", remedies.new_environment_keys()
+    return _LOGIN, f"the keys of {asker.name} have expired.", asker.sign_in
 
 
-def _denied(said: _Said, asker: Asker) -> tuple[Category, str, str]:
+def _denied(said: _Said, asker: Asker) -> Judged:
     text = first_line(said.text)
     if said.operation == "GetRoleCredentials":
         if said.code == "ResourceNotFoundException":
-            hint = "Correct sso_account_id and sso_role_name in ~/.aws/config."
-            return _DENIED, f"AWS knows no such role or account as {asker.name} names: {text}", hint
-        hint = "Ask an administrator to assign it to you, or correct sso_account_id and sso_role_name."
-        return _DENIED, f"your SSO user has not got the role that {asker.name} names: {text}", hint
+            what = f"AWS knows no such role or account as {asker.name} names: {text}"
+            return _DENIED, what, remedies.correct_account_and_role()
+        what = f"your SSO user has not got the role that {asker.name} names: {text}"
+        return _DENIED, what, remedies.assign_role()
     if said.operation == "CreateOAuth2Token":
-        return _LOGIN, f"AWS refused to renew the login of {asker.name}: {text}", asker.login_hint
+        return _LOGIN, f"AWS refused to renew the login of {asker.name}: {text}", asker.sign_in
     if said.operation.startswith("AssumeRole"):
-        hint = f"Allow sts:{said.operation} on the role, in its trust policy and for who assumes it."
+        place = "the role, in its trust policy and for who assumes it"
+        helps = remedies.allow(f"sts:{said.operation}", resource=place)
     elif asker.service == "ecr-public":
-        hint = "Allow ecr-public:GetAuthorizationToken and sts:GetServiceBearerToken."
+        helps = remedies.allow("ecr-public:GetAuthorizationToken", "sts:GetServiceBearerToken")
     else:
-        hint = "Allow ecr:GetAuthorizationToken on the resource *."
-    return _DENIED, f"{asker.name} may not do this: {text}", hint
-
-
-def _check(asker: Asker) -> str:
-    return "aws sts get-caller-identity" + (
-        f" --profile {asker.principal.profile}" if not asker.ambient else ""
-    )
+        helps = remedies.allow("ecr:GetAuthorizationToken", resource="the resource *")
+    return _DENIED, f"{asker.name} may not do this: {text}", helps
 
 
 def _by_how_much(said: _Said) -> str:
-    minutes = clock_lead(said.headers.get("date", ""))
+    minutes = clock_lead(str(said.headers.get("date", "")))
     return f" by {abs(minutes)} min ({'fast' if minutes > 0 else 'slow'})" if minutes else ""

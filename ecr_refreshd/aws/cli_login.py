@@ -85,7 +85,7 @@ class CliLoginProvider(botocore.credentials.CredentialProvider):  # type: ignore
         watch = here.watch
         if watch is not None and not watch.begin(refresh_token):
             raise LoginRefreshRequired
-        here.running("the AWS CLI")
+        here.running("the AWS CLI", 0.0)
         arguments = ("configure", "export-credentials", "--profile", self._profile, "--format", "process")
         try:
             process = Program(

@@ -34,9 +34,12 @@ from ecr_refreshd.aws.frames import (
 from ecr_refreshd.aws.listening import Ears
 from ecr_refreshd.aws.placing import place
 from ecr_refreshd.aws.running import Job, Limits, Running
+from ecr_refreshd.aws.supplied import Supplied
 from ecr_refreshd.core.events import FetchFailed, FetchSucceeded
 from ecr_refreshd.core.model import Failure
 from ecr_refreshd.core.ports import Clock, FetchOrder, Post
+from ecr_refreshd.core.process_starts import PERSON_TIMEOUT
+from ecr_refreshd.core.secret import Secret
 
 _POLL = 0.01
 """Seconds between looks at a process that is about to die; nothing tells of it on every system we run on."""
@@ -65,6 +68,8 @@ class Fetcher:
         self._thread: threading.Thread | None = None
         self._inbox: deque[FetchOrder] = deque()
         self._stopping = False
+        self._supplied = Supplied()
+        self._superseded: set[str] = set()
         self._ears: Ears
         # The rest is the thread's own.
         self._numbers = itertools.count(1)
@@ -104,6 +109,14 @@ class Fetcher:
                 ears.close()
                 raise
             self._thread = thread
+
+    def supply(self, process: str, output: Secret) -> None:
+        """Use what a program printed in a person's terminal; what waits for that program now is given up."""
+        with self._guard:
+            self._supplied.put(process, output)
+            if self._thread is not None and not self._stopping:
+                self._superseded.add(process)
+                self._ears.nudge()
 
     def well(self) -> bool:
         """Return whether orders and children are looked after: cheap, without a lock, from any thread.
@@ -149,8 +162,14 @@ class Fetcher:
         with self._guard:
             orders, stopping = list(self._inbox), self._stopping
             self._inbox.clear()
+            supplied = self._supplied.taken({order.standing.process for order in orders})
+            superseded, self._superseded = self._superseded, set()
+        for job in [job for job in self._open.values() if job.order.standing.process in superseded]:
+            self._fail(job, outcomes.SUPERSEDED)
         for order in orders:
-            job = Job(next(self._numbers), order, alone=order.grant.key in self._hung)
+            printed = supplied.get(order.standing.process)
+            alone = order.grant.key in self._hung and printed is None
+            job = Job(next(self._numbers), order, alone=alone, supplied=printed)
             self._open[job.number] = job
             self._waiting.append(job)
         return stopping
@@ -167,8 +186,9 @@ class Fetcher:
                 self._fail(job, outcomes.passing("child.start", what))
 
     def _start(self, *, alone: bool) -> Running:
-        # The last that it was given may have had to wait for each other, if they share a login.
-        alarm = int(self._limits.child + AT_ONCE * self._limits.grant + self._limits.grace) + 5
+        # The last that it was given may have had to wait for each other, if they share a login, or for a person.
+        longest = AT_ONCE * self._limits.grant + PERSON_TIMEOUT.total_seconds()
+        alarm = int(self._limits.child + longest + self._limits.grace) + 5
         child = Running(self._environ, Begin(alarm, tuple(self._refused)), self._limits, alone=alone)
         self._children.append(child)
         return child
@@ -204,18 +224,24 @@ class Fetcher:
             case Started(numbers):
                 for number in numbers:
                     if job := child.jobs.get(number):
-                        job.deadline = time.monotonic() + self._limits.grant
-            case Waits(numbers, what):
+                        job.deadline = time.monotonic() + job.timeout(self._limits)
+                        job.waits, job.in_program = "", False
+            case Waits(numbers, what, seconds):
                 for number in numbers:
                     if job := child.jobs.get(number):
                         job.waits = what
+                        if seconds:
+                            job.deadline = time.monotonic() + seconds + self._limits.grace
+                            job.in_program = True
             case Granted(number):
                 # Also from a child that is ending: a token is a token, whoever was to ask for it next.
                 if job := self._open.get(number) or child.undone.get(number):
                     self._succeed(job, said)
             case Failed(number, failure):
                 if job := child.jobs.get(number):
-                    self._hung.discard(job.order.grant.key)
+                    (self._hung.add if failure.code == outcomes.OVERDUE else self._hung.discard)(
+                        job.order.grant.key
+                    )
                     self._fail(job, failure)
             case Refused(fingerprint):
                 if fingerprint not in self._refused:
@@ -246,10 +272,10 @@ class Fetcher:
             self._hear(child)
             if len(child.jobs) == before:
                 break
+        failure = outcomes.died(child)
         child.close()
         self._children.remove(child)
-        what = f"The process that asks AWS ended without an answer: {child.fate}."
-        self._fail_all(list(child.jobs.values()), outcomes.passing("child.died", what))
+        self._fail_all(list(child.jobs.values()), failure)
 
     def _give_up(self, child: Running, now: float) -> None:
         """End a child; what is overdue, or as good as, has failed, and the rest goes to another at once."""
@@ -258,13 +284,14 @@ class Fetcher:
         for job in child.end(self._limits.grace):
             if job.deadline is not None and job.deadline <= soon:
                 self._hung.add(job.order.grant.key)
-                self._fail(job, outcomes.overdue(job, self._limits.grant - max(0.0, job.deadline - now)))
+                allowed = job.process_timeout(self._limits) if job.in_program else job.timeout(self._limits)
+                self._fail(job, outcomes.overdue(job, allowed - max(0.0, job.deadline - now)))
             elif job.moves >= _MOST_MOVES:
                 what = f"AWS was asked {job.moves + 1} times, each time beside something that hung."
                 self._fail(job, outcomes.passing("child.crowded", what))
             else:
                 job.moves += 1
-                job.deadline, job.waits = None, ""
+                job.deadline, job.waits, job.in_program = None, "", False
                 self._waiting.append(job)
 
     def _start_over(self, error: Exception) -> None:

@@ -2,8 +2,8 @@
 
 To the child: how to begin (`Begin`), then at any time a principal to ask for (`Ask`), at last that nothing more
 will come. From it: which grants it has taken up, what it waits for, and one answer per grant, as soon as it is
-known. What is asked holds no secret; an answer holds a token, and nobody else has the socket. A line is bounded,
-so that a child gone mad cannot fill the service's memory.
+known. A request may hold what a `credential_process` printed for a person, an answer holds a token, and no other
+process has the socket. A line is bounded, so that a child gone mad cannot fill the service's memory.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ecr_refreshd.core.model import Category, Failure, Grant, Principal, Standing
+from ecr_refreshd.core.secret import Secret
 
 LONGEST = 256 * 1024
 """Bytes. ECR's tokens are 2 to 5 kB (aws.md 4)."""
@@ -47,16 +48,29 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One principal, and the grants wanted of it by the number under which each is answered."""
+    """One principal, and the grants wanted of it by the number under which each is answered.
+
+    Attributes:
+        process_timeout: seconds that a `credential_process` may take.
+        supplied: what it has printed in a person's terminal; None if it is still to be started.
+    """
 
     principal: Principal
     standing: Standing
     grants: Mapping[int, Grant]
+    process_timeout: float = 60.0
+    supplied: Secret | None = None
 
     def frame(self) -> Frame:
         """Return it as a frame."""
         grants = [{"number": number, **_shape(grant)} for number, grant in self.grants.items()]
-        ask = {"principal": asdict(self.principal), "standing": asdict(self.standing), "grants": grants}
+        ask = {
+            "principal": asdict(self.principal),
+            "standing": asdict(self.standing),
+            "grants": grants,
+            "process_timeout": self.process_timeout,
+            "supplied": None if self.supplied is None else self.supplied.reveal(),
+        }
         return {"ask": ask}
 
 
@@ -74,10 +88,14 @@ def read_request(frame: Frame) -> Begin | Ask | None:
     match frame:
         case {"begin": {"alarm": int(alarm), "refused": list(refused)}}:
             return Begin(alarm, tuple(refused))
-        case {"ask": {"principal": dict(who), "standing": dict(standing), "grants": list(shapes)}}:
+        case {"ask": {"principal": dict(who), "standing": dict(standing), "grants": list(shapes)} as ask}:
             principal = Principal(**who)
             grants = {shape.pop("number"): Grant(principal, **shape) for shape in shapes}
-            return Ask(principal, Standing(**standing), grants)
+            text = ask.get("supplied")
+            supplied = Secret(text) if isinstance(text, str) else None
+            return Ask(
+                principal, Standing(**standing), grants, float(ask.get("process_timeout", 60.0)), supplied
+            )
         case {"end": True}:
             return None
         case _:
@@ -93,10 +111,19 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """These grants wait for `what`, in words for people."""
+    """These grants wait for `what`, in words for people: a program that bounds itself to `seconds`, if not 0."""
 
     numbers: tuple[int, ...]
     what: str
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramGroup:
+    """A program runs in this process group, or has ended: who has to kill the child has to kill the group too."""
+
+    group: int
+    has_ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +161,7 @@ class Broken:
     failure: Failure
 
 
-Said = Started | Waits | Granted | Failed | Refused | Broken
+Said = Started | Waits | ProgramGroup | Granted | Failed | Refused | Broken
 
 
 def frame_of(said: Said) -> Frame:
@@ -142,8 +169,10 @@ def frame_of(said: Said) -> Frame:
     match said:
         case Started(numbers):
             return {"started": numbers}
-        case Waits(numbers, what):
-            return {"waits": numbers, "what": what}
+        case Waits(numbers, what, seconds):
+            return {"waits": numbers, "what": what, "seconds": seconds}
+        case ProgramGroup(group, has_ended):
+            return {"group": group, "has_ended": has_ended}
         case Granted():
             return {"granted": asdict(said)}
         case Failed(number, failure):
@@ -164,8 +193,10 @@ def read_said(frame: Frame) -> Said:
         match frame:
             case {"started": list(numbers)}:
                 return Started(tuple(int(number) for number in numbers))
-            case {"waits": list(numbers), "what": str(what)}:
-                return Waits(tuple(int(number) for number in numbers), what)
+            case {"waits": list(numbers), "what": str(what), "seconds": int() | float() as seconds}:
+                return Waits(tuple(int(number) for number in numbers), what, float(seconds))
+            case {"group": int(group), "has_ended": bool(has_ended)}:
+                return ProgramGroup(group, has_ended)
             case {"granted": dict(granted)}:
                 return Granted(**granted)
             case {"failed": int(number), "failure": dict(failure)}:

@@ -7,25 +7,48 @@ may be the line with the secret key.
 
 from __future__ import annotations
 
+import codecs
 import configparser
 import os
 import re
 import shlex
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ecr_refreshd.core.remedies import Remedy, files
+from ecr_refreshd.core.remedies import aws as remedies
+from ecr_refreshd.osutil import ownership
+
 Sections = dict[str, dict[str, str]]
 
+_TITLE = re.compile(r"\[(.+)\]")
+"""configparser's own rule for a title: up to the last bracket."""
+_KEY = re.compile(r"([^\s#;:=\[][^:=]*)[:=]")
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{([^}]*)\})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
+class Problem:
+    """Why an AWS file, or a line of it, has no effect, and what helps; no value of a secret key is quoted.
+
+    Attributes:
+        message: a sentence with the path, and the line where there is one.
+        marked_file: the real file that only has to lose its byte order mark; "" if that is not all.
+    """
+
+    message: str
+    remedy: Remedy
+    marked_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class IniFile:
-    """What one file says; `problem` is why it could not be read, "" if it could or is not there."""
+    """What one file says; `problem` is why it could not be read, None if it could or is not there."""
 
     path: str
     sections: Sections = field(default_factory=dict)
-    problem: str = ""
+    problem: Problem | None = None
 
 
 def home(environ: Mapping[str, str]) -> str:
@@ -49,35 +72,96 @@ def read(path: str) -> IniFile:
     try:
         with open(path) as file:  # noqa: PTH123 - the locale's encoding, as botocore reads it
             parser.read_file(file)
-    except OSError as error:
-        return IniFile(path, problem=f"{path} cannot be read: {error.strerror or type(error).__name__}.")
-    except UnicodeDecodeError:
-        return IniFile(path, problem=f"{path} is not text in this system's encoding.")
-    except configparser.Error as error:
-        return IniFile(path, problem=f"{path} {fault(error)}, so no AWS program can use it.")
+    except (OSError, UnicodeDecodeError, configparser.Error) as error:
+        return IniFile(path, problem=config_problem(path, error))
     sections = {name: dict(parser.items(name)) for name in parser.sections()}
     nested = ("\n" in text and "=" not in line for name in sections for text in sections[name].values()
               if text.startswith("\n") for line in text.split("\n") if line.strip())  # fmt: skip
     if any(nested):
-        return IniFile(
-            path, problem=f"{path} has an indented line without '=', so no AWS program can use it."
-        )
+        what = f"{path} has an indented line without '=', so no AWS program can use it."
+        return IniFile(path, problem=Problem(what, remedies.correct_file(path, 0)))
     return IniFile(path, sections)
 
 
-def fault(error: object) -> str:
-    """Return in words what an error of the ini parser says, with its line's number and without the line."""
+def config_problem(path: str, error: object) -> Problem:
+    """Return why no AWS program can use a file.
+
+    Args:
+        path: the file's.
+        error: what the ini parser or the system said of it; None if only that it does not parse is known.
+    """
+    if isinstance(error, OSError):
+        return Problem(f"{path} cannot be read: {error.strerror or type(error).__name__}.", _readable(path))
+    mark = _byte_order_mark(path)
+    if mark == "UTF-8":
+        what = f"{path} begins with a byte order mark, so no AWS program can use it."
+        real = os.path.realpath(path)
+        helps = remedies.remove_byte_order_mark(real, gnu=sys.platform != "darwin")
+        return Problem(what, helps, marked_file=real)
+    if mark:
+        what = f"{path} is saved as {mark}, so no AWS program can use it."
+        return Problem(what, remedies.save_as_utf8(os.path.realpath(path), mark))
+    if isinstance(error, UnicodeDecodeError):
+        what = (
+            f"{path} is not text in this system's encoding ({error.encoding}), so no AWS program can use it."
+        )
+        return Problem(what, remedies.save_as_utf8(os.path.realpath(path), ""))
+    said, number = _fault(error)
+    twice = isinstance(error, configparser.DuplicateSectionError | configparser.DuplicateOptionError)
+    helps = remedies.merge_duplicates(path, number) if twice else remedies.correct_file(path, number)
+    return Problem(f"{path} {said}, so no AWS program can use it.", helps)
+
+
+def _byte_order_mark(path: str) -> str:
+    """Return the encoding that a file's first bytes tell of, "" for plain text."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - a text, from a variable
+            start = file.read(4)
+    except OSError:
+        return ""
+    if start.startswith(codecs.BOM_UTF8):
+        return "UTF-8"
+    if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "UTF-32"
+    utf16 = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in start
+    return "UTF-16" if utf16 else ""
+
+
+def _readable(path: str) -> Remedy:
+    otherwise = "set AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE to files of yours"
+    return files.given_back(ownership.deepest(path), otherwise=otherwise)
+
+
+def _fault(error: object) -> tuple[str, int]:
+    """Return in words what an error of the ini parser says, and its line's number (0: none), without the line."""
     match error:
         case configparser.MissingSectionHeaderError():
-            return f"has no [section] before line {error.lineno}"
+            return f"has no [section] before line {error.lineno}", error.lineno
         case configparser.ParsingError() if error.errors:
-            return f"does not parse in line {error.errors[0][0]}"
+            return f"does not parse in line {error.errors[0][0]}", error.errors[0][0]
         case configparser.DuplicateSectionError():
-            return f"has the section [{error.section}] twice (line {error.lineno})"
+            return f"has the section [{error.section}] twice (line {error.lineno})", error.lineno or 0
         case configparser.DuplicateOptionError():
-            return f"sets {error.option} twice in [{error.section}] (line {error.lineno})"
+            return f"sets {error.option} twice in [{error.section}] (line {error.lineno})", error.lineno or 0
         case _:
-            return "does not parse"
+            return "does not parse", 0
+
+
+def lines(path: str) -> dict[tuple[str, str], int]:
+    """Return the first line of each title, by ``(title, "")``, and of each key, by ``(title, key)``."""
+    found: dict[tuple[str, str], int] = {}
+    title = ""
+    try:
+        with open(path, errors="replace") as file:  # noqa: PTH123 - as `read`
+            for number, line in enumerate(file, 1):
+                if header := _TITLE.match(line):
+                    title = header[1]
+                    found.setdefault((title, ""), number)
+                elif key := _KEY.match(line):
+                    found.setdefault((title, key[1].strip().lower()), number)
+    except OSError:
+        pass
+    return found
 
 
 def named(sections: Sections, kind: str) -> Sections:

@@ -28,6 +28,7 @@ _ENDS_OF_KEYS = ("x_security_token_expires", "aws_session_expiration", "aws_expi
 _KEYS = ("aws_access_key_id", "aws_session_token", "aws_security_token")
 _ZONE_APART = re.compile(r"\s+(?=[+-]\d{2}:?\d{2}$)")
 _ZONE_NAME = re.compile(r"\s*(?:UTC|GMT)$", re.IGNORECASE)
+_ZONE = re.compile(r"\d.*(?:Z|UTC|GMT|[+-]\d{2}:?\d{2})\s*$", re.IGNORECASE | re.DOTALL)
 _EPOCH = re.compile(r"\d{9,13}")
 
 
@@ -102,6 +103,48 @@ def aws_login(content: bytes) -> Found:
         ends_at=signed_in and signed_in + _LOGIN_LASTS,
         refreshable_until=_FOR_EVER,
     )
+
+
+def fault(content: bytes, lane: str) -> str:
+    """Return what is wrong with the token file of a login, in words; "" if nothing that is known."""
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return "it is not JSON"
+    if not isinstance(document, dict):
+        return "it is no JSON object"
+    return _sso_fault(document) if lane.startswith("sso:") else _login_fault(document)
+
+
+def _sso_fault(document: Mapping[str, Any]) -> str:
+    """Return why botocore cannot use the token of an SSO session, in words; "" if it can try."""
+    for key in ("accessToken", "expiresAt"):
+        if not isinstance(document.get(key), str):
+            return f"it has no {key}"
+    for key in ("expiresAt", "registrationExpiresAt"):
+        # botocore compares it with a time that has a zone, and raises TypeError for one that has none.
+        if key in document and not _ZONE.search(str(document[key])):
+            return f"its {key} is no time with a zone"
+    wrong = (key for key in ("refreshToken", "clientId", "clientSecret") if not _is_text(document, key))
+    return next((f"its {key} is no text" for key in wrong), "")
+
+
+def _login_fault(document: Mapping[str, Any]) -> str:
+    """Return why botocore cannot use the file of an `aws login`, in words; "" if it can try."""
+    missing = [key for key in _NEEDED_OF_LOGIN if key not in document]
+    keys = document.get("accessToken")
+    if missing or not isinstance(keys, dict):
+        return f"it has no {missing[0] if missing else 'accessToken'}"
+    for key in ("accessKeyId", "secretAccessKey", "sessionToken", "accountId", "expiresAt"):
+        if not isinstance(keys.get(key), str):
+            return f"its accessToken has no {key}"
+    if not _ZONE.search(keys["expiresAt"]):
+        return "its expiresAt is no time with a zone"
+    return ""
+
+
+def _is_text(document: Mapping[str, Any], key: str) -> bool:
+    return key not in document or isinstance(document[key], str)
 
 
 def session_keys(keys: Mapping[str, str]) -> Found | None:

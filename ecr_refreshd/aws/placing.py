@@ -66,13 +66,13 @@ def _child_for(
     def takes_more(child: Running) -> bool:
         if child.ending or child.leaving or child.closed or child.alone:
             return False
-        return child.born > oldest and _load(child) < AT_ONCE
+        return child.born > oldest and _at_work(child) < AT_ONCE
 
     if job.lane:
         for child in children:
             if job.lane in child.lanes:
                 return child if takes_more(child) and not job.alone else None
-    working = [child for child in children if not (child.ending or child.leaving)]
+    working = [child for child in children if not (child.ending or child.leaving or child.only_waits(oldest))]
     if job.alone:
         others_alone = any(child.alone for child in working)
         return None if others_alone or len(working) >= MOST_CHILDREN else start(alone=True)
@@ -80,6 +80,19 @@ def _child_for(
     if len(working) < MOST_CHILDREN and (not open_ones or _load(open_ones[0]) >= _FEW):
         return start(alone=False)
     return open_ones[0] if open_ones else None
+
+
+def _at_work(child: Running) -> int:
+    """Return for how many principals it asks AWS; what waits for a program, or behind one, takes no place."""
+    behind = {job.lane for job in child.jobs.values() if job.in_program}
+    waiting = {job for job in child.jobs.values() if job.deadline is None and job.lane and job.lane in behind}
+    return len(
+        {
+            job.order.grant.principal
+            for job in child.jobs.values()
+            if not job.in_program and job not in waiting
+        }
+    )
 
 
 def _load(child: Running) -> int:

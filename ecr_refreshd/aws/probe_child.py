@@ -12,26 +12,20 @@ import ssl
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http.client import HTTPException
 from typing import Any
 
+from ecr_refreshd.aws.classify_network import TUNNEL
 from ecr_refreshd.aws.redact import first_line
+from ecr_refreshd.aws.trust import NoRedirect, trusting
 
 _SECONDS = 8.0
 _AT_A_TIME = 8
 _MOST = 65536
 """Bytes of an answer that are read."""
 _REFUSALS = frozenset({400, 401, 403})
-
-
-class NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Follows nothing: the token is for that host alone."""
-
-    def redirect_request(self, *_args: object, **_more: object) -> None:
-        """Return None: then urllib reports the answer as it is."""
 
 
 def ask(host: str, auth: str, context: ssl.SSLContext) -> tuple[str, str]:
@@ -63,26 +57,23 @@ def _refusal(code: int, body: bytes) -> tuple[str, str]:
 
 
 def words(error: object) -> str:
-    """Return what kept a question from being asked, in the system's words; nothing that it carried."""
+    """Return what kept a question from being asked, in the system's or the proxy's words."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({error.verify_message})"
     if isinstance(error, ssl.SSLError):
-        return "its certificate is not trusted"
+        return f"no TLS connection could be made ({error.reason or type(error).__name__})"
+    if isinstance(error, OSError) and not error.strerror and (refused := TUNNEL.search(str(error))):
+        return f"the proxy refuses the connection: {refused['status']}{refused['reason'].rstrip()}"
     text = error.strerror if isinstance(error, OSError) else ""
-    return text or type(error).__name__
-
-
-def trusting(environ: Mapping[str, str]) -> ssl.SSLContext:
-    """Return whom to trust: whom the system does, and whom AWS_CA_BUNDLE names."""
-    context = ssl.create_default_context()
-    bundle = environ.get("AWS_CA_BUNDLE")
-    if bundle:
-        with suppress(OSError):
-            context.load_verify_locations(bundle)
-    return context
+    return text or (
+        f"no answer within {_SECONDS:g} s" if isinstance(error, TimeoutError) else type(error).__name__
+    )
 
 
 def main() -> None:
     """Ask about each."""
-    context = trusting(os.environ)
+    bundle = os.environ.get("AWS_CA_BUNDLE")
+    context = trusting([bundle] if bundle else [])
 
     def tell(each: dict[str, Any]) -> None:
         answer, detail = ask(each["host"], each["auth"], context)

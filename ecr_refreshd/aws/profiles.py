@@ -6,9 +6,10 @@ merely to find something out). The order in which a profile's sources count is b
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,7 +17,11 @@ from ecr_refreshd.aws import ambient, ini
 from ecr_refreshd.aws.candidates import Candidates
 from ecr_refreshd.aws.profile import Profile
 from ecr_refreshd.core.hosts import RegistryHost
-from ecr_refreshd.core.model import Choice, Failure, Principal, Standing
+from ecr_refreshd.core.model import Category, Choice, Failure, Principal, Standing
+from ecr_refreshd.core.remedies import Remedy
+from ecr_refreshd.core.remedies import aws as remedies
+
+_INTERPRETER = re.compile(r"(env|sh|bash|dash|zsh|python|pypy|node|ruby|perl)[0-9.]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +46,16 @@ class Profiles:
         profiles: by name, in the order of the files.
         sessions: the ``[sso-session NAME]`` sections.
         environ: the environment that the AWS child will have.
-        problems: why files could not be read, a sentence each.
+        problems: why files could not be read.
         system: where the kernel describes the machine.
     """
 
     profiles: Mapping[str, Profile]
     sessions: Mapping[str, Mapping[str, str]]
     environ: Mapping[str, str] = field(repr=False)
-    problems: tuple[str, ...] = ()
+    problems: tuple[ini.Problem, ...] = ()
     system: Path = Path("/sys")
+    _candidates: Candidates = field(init=False, compare=False, repr=False)
 
     @classmethod
     def load(cls, environ: Mapping[str, str], system: Path = Path("/sys")) -> Profiles:
@@ -75,20 +81,34 @@ class Profiles:
 
     # -- who could serve a registry -------------------------------------------------------------------------
 
+    def __post_init__(self) -> None:
+        """Read once what is asked for each of a thousand hosts."""
+        found = Candidates(self.profiles, self.environ, self.system, lambda name: self.origin(name).profile)
+        object.__setattr__(self, "_candidates", found)
+
     def choices(self, host: RegistryHost) -> tuple[Choice, ...]:
         """Return who could serve a registry, best first (`Candidates.of`)."""
-        return self._candidates().of(host)
+        return self._candidates.of(host)
 
     def nobody_for(self, host: RegistryHost) -> Failure:
-        """Return why nobody could serve a registry, with what there is instead."""
-        return self._candidates().nobody_for(host, self.problems)
+        """Return why nobody could serve a registry: what is wrong in the files, else what there is instead."""
+        if self.problems:
+            first = self.problems[0]
+            said = " ".join(problem.message for problem in self.problems)
+            return _blocked("aws.files", f"{said} Profiles of {host.name} cannot be told.", first.remedy)
+        if wrong := self._mistake_about(host):
+            what = f"No AWS profile for account {host.account}: {wrong.message}"
+            return _blocked("profile.mistake", what, wrong.remedy)
+        return self._candidates.nobody_for(host)
 
-    def _candidates(self) -> Candidates:
-        return Candidates(self.profiles, self.environ, self.system, self._runs_program)
+    def _mistake_about(self, host: RegistryHost) -> ini.Problem | None:
+        """Return what stands wrong in the files and may be why no profile of this account was found."""
+        from ecr_refreshd.aws import mistakes  # noqa: PLC0415 - it reads profiles, and is needed for this text only
 
-    def _runs_program(self, name: str) -> bool:
-        base = self.origin(name).profile
-        return base is None or "credential_process" in base.keys
+        found = mistakes.everywhere(self)
+        fitting = [each.problem for each in found if host.account and each.account == host.account]
+        hidden = [each.problem for each in found if each.hides_account and not each.account]
+        return next(iter([*fitting, *hidden]), None)
 
     # -- what can be said of a principal --------------------------------------------------------------------
 
@@ -117,13 +137,15 @@ class Profiles:
         if not origin.mfa or standing.lane:
             return standing
         # What a person gets in a terminal lies in the CLI's cache, and serves us too (aws.md 1.2).
-        command = f"aws sts get-caller-identity --profile {shlex.quote(principal.profile)}"
-        return Standing(login_backed=True, login_command=command)
+        command = remedies.check_identity(principal.profile).command
+        asking = self.profiles[origin.mfa_profile].keys.get("duration_seconds", "")
+        lasts = int(asking) if asking.isdecimal() else remedies.ROLE_LASTS
+        return replace(standing, login_backed=True, login_command=command, code_lasts=lasts)
 
     def _begins_at(self, profile: Profile | None, seen: set[str]) -> Standing:
         if profile is None:
             return Standing()
-        standing = _standing_of(profile)
+        standing = self._process(profile, _standing_of(profile))
         if standing.lane or not standing.login_backed or profile.has_keys:
             return standing
         # A program that is the AWS CLI renews the login of another profile, which others may be renewing too.
@@ -131,6 +153,18 @@ class Profiles:
         if other not in self.profiles or other in seen:
             return standing
         return self._begins_at(self.origin(other).profile, {*seen, other})
+
+    def _process(self, profile: Profile, standing: Standing) -> Standing:
+        """Return the standing with the program that gives its credentials, where one does."""
+        line = profile.keys.get("credential_process", "")
+        if standing != Standing(login_backed=True) or profile.has_keys or not line:
+            return standing
+        same = (name for name, each in self.profiles.items() if each.keys.get("credential_process") == line)
+        return replace(standing, process=next(same), program=program(line))
+
+
+def _blocked(code: str, what: str, remedy: Remedy) -> Failure:
+    return Failure(Category.CONFIG, code, what, remedy.hint, command=remedy.command)
 
 
 def _standing_of(profile: Profile) -> Standing:
@@ -142,7 +176,7 @@ def _standing_of(profile: Profile) -> Standing:
     if profile.has_keys:
         return Standing(login_backed=profile.has_session_keys)
     if arn := keys.get("login_session"):
-        command = f"aws login --profile {shlex.quote(profile.name)}"
+        command = remedies.login(profile.name).command
         return Standing(login_backed=True, lane=f"login:{arn}", login_command=command)
     return Standing(login_backed="credential_process" in keys)
 
@@ -150,12 +184,24 @@ def _standing_of(profile: Profile) -> Standing:
 def _standing_of_sso(profile: Profile) -> Standing:
     name = profile.keys.get("sso_session", "")
     if name:
-        command = f"aws sso login --sso-session {shlex.quote(name)}"
+        command = remedies.sso_login(session=name).command
     else:
         name = profile.keys.get("sso_start_url", "")
-        command = f"aws sso login --profile {shlex.quote(profile.name)}"
+        command = remedies.sso_login(profile=profile.name).command
     lane = f"sso:{name}" if name else ""
     return Standing(login_backed=True, lane=lane, sso_session=name, login_command=command)
+
+
+def program(line: str) -> str:
+    """Return the name of the program that a command line runs; its arguments may be secrets."""
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        words = line.split()
+    first, second = (*words, "", "")[:2]
+    name = first.rpartition("/")[2]
+    script = second.rpartition("/")[2]
+    return script if script and "/" in second and _INTERPRETER.fullmatch(name) else name
 
 
 def exported(command: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ecr_refreshd.aws.ambient import gives_machine_role, has_web_identity
 from ecr_refreshd.aws.candidates import named_profile
+from ecr_refreshd.aws.partitions import regions
 from ecr_refreshd.aws.profile import Profile
 
 _OF_THE_MACHINE = ("container-role", "iam-role")
@@ -22,6 +23,14 @@ def scope_of(core: Any) -> str | None:
     """Return the profile whose region and endpoints the ambient chain uses; None: `default`, if it is there."""
     name, _ = named_profile(os.environ)
     return name if name in core.full_config["profiles"] else None
+
+
+def is_of_partition(configured: str | None, region: str) -> bool:
+    """Return whether a session may keep its region, where it assumes roles with keys of the registry's partition.
+
+    A variable such as AWS_DEFAULT_REGION goes before the profile's region, and may be meant for other profiles.
+    """
+    return configured is not None and regions().get(configured, "") in {"", regions().get(region)}
 
 
 def unwanted(core: Any, *, ambient: bool) -> tuple[str, ...]:

@@ -21,14 +21,14 @@ import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.configprovider import ConstantProvider
-from botocore.exceptions import NoCredentialsError
+from botocore.exceptions import NoCredentialsError, ParamValidationError
 from botocore.utils import JSONFileCache
 
 from ecr_refreshd import __version__
-from ecr_refreshd.aws import answers, provider_chain
+from ecr_refreshd.aws import answers, logins, provider_chain
 from ecr_refreshd.aws.files import token_file
 from ecr_refreshd.aws.frames import Ask, Granted
-from ecr_refreshd.aws.programs import here
+from ecr_refreshd.aws.programs import has_zone, here
 from ecr_refreshd.aws.refreshing import Refreshes, Refusal, Watch
 from ecr_refreshd.core.hosts import PUBLIC_REGION
 from ecr_refreshd.core.model import Grant, Principal
@@ -46,6 +46,8 @@ _LOGIN_ERRORS = frozenset({
 })  # fmt: skip
 _RACED = frozenset({"TokenRetrievalError", "LoginRefreshRequired"})
 """What whoever lost a race for a one-time refresh token gets."""
+_NAMELESS = (TypeError, ValueError, KeyError, AttributeError, OverflowError, ParamValidationError)
+"""What botocore raises when a token file holds values of the wrong kind."""
 _CACHED = frozenset({"AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"})
 _TORN = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _RACE_SETTLES = 1.5
@@ -61,7 +63,7 @@ class MfaRequiredError(Exception):
 
 
 class DamagedLoginError(Exception):
-    """The login's token file holds no token, and nobody is writing it."""
+    """The login's token file holds no token that can be used, and nobody is writing it; the text says why."""
 
 
 class LaneError(Exception):
@@ -91,9 +93,10 @@ class _TerminalCache(MutableMapping[str, Any]):
 
     def __contains__(self, key: object) -> bool:
         try:
-            return _CACHED.issubset(self[str(key)]["Credentials"])
+            found = self[str(key)]["Credentials"]
+            return _CACHED.issubset(found) and has_zone(found["Expiration"])
         except (KeyError, TypeError):
-            return False  # none, or just being rewritten by the CLI
+            return False  # none, of another form, or just being rewritten by the CLI
 
     def __setitem__(self, key: str, value: Any) -> None:
         self._own[key] = value
@@ -157,7 +160,7 @@ class Sessions:
             try:
                 return self._resolved(session, ask.principal)
             except Exception as error:  # noqa: BLE001 - it is raised again, understood
-                why = _understood(error)
+                why = _understood(error, lane)
                 if not lane or watch.in_hand or not (watch.sent or type(why).__name__ in _LOGIN_ERRORS):
                     raise why from (None if why is error else error)
                 if _has_changed_meanwhile(why, watch, attempt, lane, before):
@@ -191,8 +194,9 @@ class Sessions:
                 self._loader = core.get_component("data_loader")
             core.register_component("data_loader", self._loader)
             core.set_default_client_config(_LIMITS)
-            if core.get_config_variable("region") is None:
-                core.set_config_variable("region", _region(next(iter(ask.grants.values()))))
+            region = _region(next(iter(ask.grants.values())))
+            if not provider_chain.is_of_partition(core.get_config_variable("region"), region):
+                core.set_config_variable("region", region)
             _keep_quiet(core, ambient=not profile)
             watch = Watch(core, self._refreshes, has_token)
             session = boto3.Session(botocore_session=core)
@@ -262,13 +266,25 @@ def _keys(access_key: str, secret: str, token: str | None) -> dict[str, str]:
     return keys | ({"aws_session_token": token} if token else {})
 
 
-def _understood(error: Exception) -> Exception:
-    """Return what a KeyError of botocore means: the name of a torn token file, or a part that an answer lacks."""
+def _understood(error: Exception, lane: str) -> Exception:
+    """Return what an exception means that names no cause: a login file that cannot be used, or a part missing."""
+    if isinstance(error, _NAMELESS) and (why := _fault(lane)):
+        return DamagedLoginError(why)
     if not isinstance(error, KeyError):
         return error
     if _TORN.fullmatch(str(error.args[0]) if error.args else ""):
         return DamagedLoginError()
     return answers.foreign()
+
+
+def _fault(lane: str) -> str:
+    """Return what is wrong with a lane's token file, "" if nothing is or there is none."""
+    if not lane:
+        return ""
+    try:
+        return logins.fault(Path(token_file(lane, os.environ)).read_bytes(), lane)
+    except OSError:
+        return ""
 
 
 def _has_changed_meanwhile(error: Exception, watch: Watch, attempt: int, lane: str, before: str) -> bool:

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterable
 from datetime import timedelta
-from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 
-from ecr_refreshd.aws.probe_child import NoRedirect, trusting, words
+from ecr_refreshd.aws.answers import http_date
+from ecr_refreshd.aws.probe_child import words
+from ecr_refreshd.aws.trust import NoRedirect, trusting
 from ecr_refreshd.core.ports import Clock
 
 _SECONDS = 5.0
 
 
-def ahead(url: str, environ: Mapping[str, str], clock: Clock) -> timedelta | str:
+def ahead(url: str, bundles: Iterable[str], clock: Clock) -> timedelta | str:
     """Return by how much this clock is ahead of the server's (negative: behind), or why that cannot be told.
 
     Args:
         url: of a registry, or of an endpoint in its place.
-        environ: may name certificates; proxies are those of this process.
+        bundles: files of certificates that are trusted beside the system's; proxies are those of this process.
         clock: this machine's.
     """
     # Nothing is followed: a portal's clock is not AWS's.
-    opener = urllib.request.build_opener(NoRedirect, urllib.request.HTTPSHandler(context=trusting(environ)))
+    opener = urllib.request.build_opener(NoRedirect, urllib.request.HTTPSHandler(context=trusting(bundles)))
     before = clock.now().wall
     try:
         with opener.open(urllib.request.Request(url, method="HEAD"), timeout=_SECONDS) as answer:  # noqa: S310 - of our own making
@@ -37,10 +38,9 @@ def ahead(url: str, environ: Mapping[str, str], clock: Clock) -> timedelta | str
     except (OSError, ValueError, HTTPException) as error:
         return words(error)
     after = clock.now().wall
-    try:
-        there = parsedate_to_datetime(date)
-    except (ValueError, TypeError):
-        return "it did not tell the time"
+    there = http_date(date)
+    if there is None:
+        return "its answer tells no time"
     # The date has no fractions of a second, and was written at some moment between these two.
     early, late = before - there - timedelta(seconds=1), after - there
     if early <= timedelta(0) <= late:

@@ -10,10 +10,11 @@ from typing import Any
 from ecr_refreshd.core import report
 from ecr_refreshd.core.events import AnswerWanted, LoggedOut, PauseAsked, ResumeAsked
 from ecr_refreshd.core.ports import Clock
+from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.daemon import Service
 from ecr_refreshd.waits import Wait
 
-LONGEST_WAIT = 300.0
+LONGEST_WAIT = 800.0
 """Seconds that a client may keep a connection waiting."""
 _LONGEST_TTL = 366 * 86400.0
 _PAUSE_SHOWS = 10.0
@@ -28,7 +29,8 @@ def answer(service: Service, clock: Clock, request: Mapping[str, Any]) -> dict[s
     """Return the answer to one request.
 
     ``{"op": "status"}`` is answered at once; ``{"op": "settle", "timeout": s}`` when every registry is settled;
-    ``{"op": "refresh", "hosts": [...], "timeout": s}`` when these (all, if none is named) have been renewed;
+    ``{"op": "refresh", "hosts": [...], "timeout": s}`` when these (all, if none is named) have been renewed, with
+    what each `credential_process` printed in the client's terminal as ``"supplied": {process: output}``;
     ``{"op": "ensure", "hosts": [...], "min_ttl": s, "timeout": s}`` when each has so much life in every file;
     ``{"op": "pause", "host": h, "until": ISO-8601 or null}`` and ``{"op": "resume", "host": h}`` once it is so.
     ``{"op": "answer", "host": h, "timeout": s}`` when our credential helper has an answer ready for it;
@@ -66,6 +68,9 @@ def answer(service: Service, clock: Clock, request: Mapping[str, Any]) -> dict[s
 def _refresh(service: Service, clock: Clock, request: Mapping[str, Any]) -> dict[str, Any]:
     named = request.get("hosts")
     hosts = frozenset(str(host) for host in named) if isinstance(named, list) else frozenset[str]()
+    supplied = request.get("supplied")
+    for process, output in supplied.items() if isinstance(supplied, dict) else ():
+        service.supply(str(process), Secret(str(output)))
     wait = Wait(hosts, refresh=True)
     done = service.wait(wait, _timeout(request))
     return outcome(service.document(), wait, clock, late=not done)

@@ -7,11 +7,19 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from ecr_refreshd.aws.partitions import regions
+from ecr_refreshd.core import hosts
+from ecr_refreshd.core.remedies import ours
+from ecr_refreshd.core.remedies.service import restart_unit
 from ecr_refreshd.errors import ControlError, LockHeldError, NoServiceError, UsageError
 from ecr_refreshd.host import clock, control, places
 
 _STARTS_WITHIN = timedelta(seconds=60)
 _ASK_AGAIN = timedelta(milliseconds=200)
+
+_LABELS = 4
+"""Of a private registry's name up to its region: ACCOUNT.dkr.ecr.REGION."""
+_NEAR = 0.75
 
 _Answer = TypeVar("_Answer")
 
@@ -68,8 +76,8 @@ def checked(answer: Mapping[str, Any]) -> Mapping[str, Any]:
     if "registries" not in answer:
         raise ControlError(
             "The running service is of another version.",
-            hint="systemctl --user restart ecr-refreshd",
-            command="systemctl --user restart ecr-refreshd",
+            hint=restart_unit("ecr-refreshd", of_user=True).command,
+            command=restart_unit("ecr-refreshd", of_user=True).command,
         )
     return answer
 
@@ -77,12 +85,36 @@ def checked(answer: Mapping[str, Any]) -> Mapping[str, Any]:
 def unknown_host(unknown: Iterable[str], known: Iterable[str]) -> UsageError:
     """Return the error that names the nearest known host for each that nobody knows."""
     names = list(known)
-    lines = [f"ecr-refreshd does not keep {host}{did_you_mean(host, names)}" for host in unknown]
+    lines = [
+        f"ecr-refreshd does not keep {host}{did_you_mean(host, _slips_of(host, names))}" for host in unknown
+    ]
     if names:
-        words, command = "Nothing was changed. To see what is kept:", "ecr-refreshd status"
+        words, command = "Nothing was changed. To see what is kept:", ours.STATUS
     else:
-        words, command = "It keeps no registry yet. To name one in its settings:", "ecr-refreshd help init"
+        words, command = "It keeps no registry yet. To name one in its settings:", ours.INIT_HELP
     return UsageError("\n".join(lines), hint=f"{words} {command}", command=command)
+
+
+def _slips_of(host: str, known: Iterable[str]) -> list[str]:
+    """Return the hosts for which a misspelt one may stand: another account's or region's is no misspelling."""
+    asked = hosts.parse(host)
+    exists = asked is not None and regions().get(asked.region) in asked.partitions
+    labels = hosts.bare(host).split(".")
+    fitting = []
+    for name in known:
+        other = hosts.parse(name)
+        if other is None or other.account is None or len(labels) < _LABELS:
+            fitting.append(name)
+        elif exists and asked is not None:
+            if (other.account, other.region) == (asked.account, asked.region):
+                fitting.append(name)
+        elif _is_near(labels[0], other.account) and _is_near(labels[3], other.region):
+            fitting.append(name)
+    return fitting
+
+
+def _is_near(one: str, other: str) -> bool:
+    return difflib.SequenceMatcher(None, one, other).ratio() >= _NEAR
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

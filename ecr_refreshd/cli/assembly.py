@@ -11,8 +11,10 @@ from ecr_refreshd.aws.fetcher import Fetcher
 from ecr_refreshd.aws.files import AwsFiles
 from ecr_refreshd.aws.partitions import regions
 from ecr_refreshd.aws.probing import Prober
+from ecr_refreshd.cli.interactive import Terminal, TerminalFetcher
 from ecr_refreshd.cli.kept import dialect, file_plans, is_needed, runs_programs
 from ecr_refreshd.core.events import Event, FetchSucceeded
+from ecr_refreshd.core.model import Complaint
 from ecr_refreshd.core.ports import Answer, Log, Parts, Post, Surroundings
 from ecr_refreshd.core.routing import Mode
 from ecr_refreshd.core.settings import Settings
@@ -23,6 +25,7 @@ from ecr_refreshd.host.logs import Secrets
 from ecr_refreshd.host.lookout import Lookout, digest
 from ecr_refreshd.host.watching import Watching
 from ecr_refreshd.notify.herald import Herald
+from ecr_refreshd.osutil import docker_config
 from ecr_refreshd.sinks.dockerfile import DockerFile
 from ecr_refreshd.sinks.helperfolder import HelperFolder
 from ecr_refreshd.sinks.lane import Lane
@@ -40,8 +43,10 @@ class Assembly:
         log: Log,
         known: Secrets,
         supervise: Callable[[str], None],
+        terminal: Terminal | None = None,
     ) -> None:
         self._config = config
+        self._terminal = terminal
         self._load = load
         self._log = log
         self._known = known
@@ -68,15 +73,19 @@ class Assembly:
             save=self._save,
             supervise=self._supervise,
             log=self._log,
+            complaints=_complaints,
         )
 
-    def _fetcher(self, post: Post) -> Fetcher:
+    def _fetcher(self, post: Post) -> Fetcher | TerminalFetcher:
         def take(answer: Answer) -> None:
             if isinstance(answer, FetchSucceeded) and answer.token.auth is not None:
                 self._known.add(answer.token.auth)
             post(answer)
 
-        return Fetcher(take, os.environ, self._clock)
+        fetcher = Fetcher(take, os.environ, self._clock)
+        return (
+            fetcher if self._terminal is None else TerminalFetcher(fetcher, post, self._terminal, self._clock)
+        )
 
     def _lookout(self, post: Callable[[Surroundings], None]) -> Lookout:
         aws = AwsFiles(os.environ, self._clock)
@@ -128,3 +137,8 @@ class Assembly:
 
     def _save(self, memory: Mapping[str, Any]) -> None:
         statefile.write(places.state_file(), memory)
+
+
+def _complaints() -> tuple[Complaint, ...]:
+    found = docker_config.complaint()
+    return () if found is None else (found,)

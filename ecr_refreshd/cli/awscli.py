@@ -1,4 +1,4 @@
-"""Runs the AWS CLI in the user's terminal, for what only it can do: to sign a person in.
+"""Runs the AWS CLI, or the user's own command, in the user's terminal to sign a person in.
 
 Facts: version 1 knows no `aws sso login`, and `aws login` came with 2.32; exit codes 253 to 255 are as in
 aws.md 5.1. The CLI writes its token file in place, so it is not killed while it may be writing.
@@ -40,7 +40,7 @@ def sign_in(command: str, environ: Mapping[str, str]) -> None:
     """Run a sign-in in the foreground, with the user's terminal.
 
     Args:
-        command: as a shell would take it, beginning with `aws`.
+        command: as a shell would take it; words only, no shell runs it.
         environ: the whole environment; its PATH finds the CLI.
 
     Raises:
@@ -68,24 +68,53 @@ def sign_in(command: str, environ: Mapping[str, str]) -> None:
         )
 
 
+def hindrance(command: str, environ: Mapping[str, str]) -> RefreshdError | None:
+    """Return why a sign-in by the AWS CLI cannot be run here; None if it can.
+
+    Args:
+        command: as for `sign_in`.
+        environ: its PATH finds the CLI.
+    """
+    argv = shlex.split(command)
+    if not argv or argv[0] != "aws":
+        return None
+    try:
+        _program(argv, environ)
+    except RefreshdError as error:
+        return error
+    return None
+
+
 def _wait(cli: subprocess.Popen[bytes]) -> int:
     try:
         return cli.wait()
     except KeyboardInterrupt:
-        with suppress(subprocess.TimeoutExpired):
-            cli.wait(_ENDS)
-        if cli.poll() is None:
-            cli.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            cli.wait(_ENDS)
-        if cli.poll() is None:
-            cli.kill()
+        end(cli)
         raise
+
+
+def end(program: subprocess.Popen[bytes]) -> None:
+    """Let a program end by the Ctrl-C that it got too, and make it end if it does not."""
+    with suppress(subprocess.TimeoutExpired):
+        program.wait(_ENDS)
+    if program.poll() is None:
+        program.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        program.wait(_ENDS)
+    if program.poll() is None:
+        program.kill()
 
 
 def _program(argv: list[str], environ: Mapping[str, str]) -> str:
     """Return the CLI's path, once it is known to be able to do it."""
     program = shutil.which(argv[0], path=environ.get("PATH"))
+    if argv[0] != "aws":
+        if program is None:
+            raise RefreshdError(
+                f"`{shlex.join(argv)}` ([login] command) signs in, but {argv[0]} is not on the PATH.",
+                hint="Correct [login] command in the settings.",
+            )
+        return program
     if program is None:
         raise RefreshdError(
             f"`{shlex.join(argv)}` signs in, but there is no AWS CLI on the PATH. "

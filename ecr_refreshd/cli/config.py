@@ -84,6 +84,11 @@ def _tables(settings: Settings) -> dict[str, dict[str, str]]:
             "warn_before": _text(duration_text(notify.warn_before)),
             "sso_session_duration": _map(sessions),
         },
+        "login": {"command": _map(settings.login.command)},
+        "aws": {
+            "timeout": _text(duration_text(settings.aws.timeout)),
+            "credential_process_timeout": _text(duration_text(settings.aws.credential_process_timeout)),
+        },
         "hooks": {"on_renewed": _list(settings.hooks.on_renewed)},
         "environment": {"set": _map(variables)},
         "http": {"listen": _text(settings.http.listen)},

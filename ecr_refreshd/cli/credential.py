@@ -24,6 +24,7 @@ from ecr_refreshd.cli.words import advice_lines
 from ecr_refreshd.core import helperanswer, hosts
 from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.model import ABSENT, Entry, EntryKind, Refusal, expiry_hint
+from ecr_refreshd.core.remedies import ours
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.errors import ControlError, LockHeldError, RefreshdError, SinkError
@@ -62,8 +63,8 @@ _SOON = timedelta(seconds=5)
 _TOKEN_LIFE = timedelta(hours=12)
 _UNDATED_LIFE = timedelta(minutes=1)
 """Long enough for the command after a `docker login`."""
-_INIT = "ecr-refreshd help init"
-_SEE_STATUS = ("ecr-refreshd status", "ecr-refreshd status")
+_INIT = ours.INIT_HELP
+_SEE_STATUS = (ours.STATUS, ours.STATUS)
 """Advice where none is known: the whole, and the command in it."""
 
 Words = tuple[int, str, str]
@@ -285,7 +286,7 @@ def _erase() -> Words:
         return (
             0,
             "",
-            f"{host} stays logged in by ecr-refreshd. To have it left alone: ecr-refreshd pause {host}",
+            f"{host} stays logged in by ecr-refreshd. To have it left alone: {ours.pause(host)}",
         )
     return 0, "", ""
 

@@ -16,6 +16,7 @@ from ecr_refreshd.cli.show import look, say, say_with_advice
 from ecr_refreshd.cli.status import EXIT_CODES
 from ecr_refreshd.cli.words import read_time, span, until
 from ecr_refreshd.core import hosts
+from ecr_refreshd.core.remedies import ours
 from ecr_refreshd.errors import UsageError
 from ecr_refreshd.host import clock
 
@@ -97,8 +98,12 @@ def _well(row: Row, least: timedelta, now: datetime) -> str:
 
 def _has(row: Row, least: timedelta, now: datetime) -> bool:
     """Return whether a host is as it should be, by what is told of it; only the service sees every entry."""
-    written = bool(row["sinks"]) and all(sink["state"] == "written" for sink in row["sinks"])
-    return written and _left(row, now) >= least
+    written = bool(row["sinks"]) and all(_is_written(sink) for sink in row["sinks"])
+    return written and row["phase"] not in {"blocked", "unwritten"} and _left(row, now) >= least
+
+
+def _is_written(sink: Row) -> bool:
+    return sink["state"] == "written" and bool(sink.get("works", True))
 
 
 def _life(row: Row) -> str:
@@ -121,7 +126,7 @@ def _why(row: Row, least: timedelta, limit: timedelta, now: datetime) -> tuple[s
 
 def _is_broken(sink: Row) -> bool:
     """Return whether clients find no login there that could work, whatever else is kept fresh."""
-    return sink["state"] in {"unparsable", "missing"} or not sink.get("works", True)
+    return not bool(sink.get("works", sink["state"] not in {"unparsable", "missing"}))
 
 
 def _cause(
@@ -131,20 +136,21 @@ def _cause(
     if row["phase"] == "paused":
         end = read_time(row["paused_until"])
         lasts = f"until {until(end, now, zone)}" if end else "until it is resumed"
-        return f"it is paused {lasts}", *_run(f"ecr-refreshd resume {row['host']}")
+        return f"it is paused {lasts}", *_run(ours.resume(row["host"]))
     error = row["last_error"]
     if error:
-        advice = (error["hint"], error.get("command")) if error["hint"] else _run("ecr-refreshd status")
+        advice = (error["hint"], error.get("command")) if error["hint"] else _run(ours.STATUS)
         return error["message"], *advice
     for sink in row["sinks"]:
         if sink["state"] != "written":
             detail = f" ({sink['detail']})" if sink["detail"] else ""
             mendable = sink["state"] in {"foreign", "contested", "missing"}
-            command = f"ecr-refreshd refresh {row['host']}" if mendable else "ecr-refreshd doctor"
-            return f"{sink['path']}: {sink['state']}{detail}", *_run(command)
+            command = ours.refresh(row["host"]) if mendable else ours.DOCTOR
+            advice = (sink["hint"], sink.get("command")) if sink.get("hint") else _run(command)
+            return f"{sink['path']}: {sink['state']}{detail}", *advice
     if not row["sinks"]:
-        return "its token is in no file", *_run("ecr-refreshd status")
-    return f"{span(least)} could not be had within {span(limit)}", *_run("ecr-refreshd status")
+        return "its token is in no file", *_run(ours.STATUS)
+    return f"{span(least)} could not be had within {span(limit)}", *_run(ours.STATUS)
 
 
 def _run(command: str) -> tuple[str, str]:

@@ -21,10 +21,10 @@ from ecr_refreshd.core import dockerconfig, hosts, imagenames, placeholders
 from ecr_refreshd.core.draft import Candidate, draft
 from ecr_refreshd.core.jsontext import JsonError
 from ecr_refreshd.core.model import Choice, ChosenBy
-from ecr_refreshd.core.remedies import service
+from ecr_refreshd.core.remedies import ours, service
 from ecr_refreshd.errors import RefreshdError, UsageError
 from ecr_refreshd.host import places, plainfile
-from ecr_refreshd.osutil import ownership
+from ecr_refreshd.osutil import docker_config, ownership
 
 _SKIPPED = frozenset(
     {".git", ".hg", ".svn", "node_modules", "vendor", ".venv", "venv", "__pycache__", ".tox", ".terraform"}
@@ -89,14 +89,17 @@ def init(args: argparse.Namespace) -> int:
             f"{target} exists, and is not overwritten.", hint=instead.hint, command=instead.command
         )
     found = _Found()
+    wrong = docker_config.complaint()
+    if wrong is not None:
+        found.remarks += [wrong.message, f"  {wrong.command}"]
     _in_docker_files(found)
     if args.scan is not None:
         folder = Path(args.scan)
         if not folder.is_dir():
             raise UsageError(
                 f"{folder} is not a folder.",
-                hint="ecr-refreshd init --scan .",
-                command="ecr-refreshd init --scan .",
+                hint=ours.SCAN,
+                command=ours.SCAN,
             )
         with patience(f"looking for images in {folder}"):
             _in_tree(folder, found)
@@ -104,7 +107,7 @@ def init(args: argparse.Namespace) -> int:
         raise RefreshdError(
             "No ECR registry was found, so nothing was written.",
             hint="Name a folder of Dockerfiles or compose files: ecr-refreshd init --scan . --write",
-            command="ecr-refreshd init --scan . --write",
+            command=ours.SCAN_AND_WRITE,
         )
     text = draft(_candidates(found), found.unresolved, found.only_commented())
     for remark in found.remarks:
@@ -230,7 +233,7 @@ def _say_summary(found: _Found, scanned: str | None) -> None:
     total = counted(len(found.registries), "registry", "registries")
     if not found.registries:
         where = docker if scanned is None else f"{docker}, and none in {tree}"
-        scan = "" if scanned is not None else "ecr-refreshd init --scan ."
+        scan = "" if scanned is not None else ours.SCAN
         words = "" if scanned is not None else f"To search Dockerfiles and compose files: {scan}"
         say_with_advice(f"No ECR registry found in {where}.", words, scan)
     elif scanned is None:

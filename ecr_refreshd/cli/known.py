@@ -23,6 +23,7 @@ from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.state import Registry
 from ecr_refreshd.errors import ConfigError, NoServiceError, SinkError
 from ecr_refreshd.host import clock, control, places, plainfile, statefile
+from ecr_refreshd.osutil import docker_config
 from ecr_refreshd.sinks.obstacles import obstacle
 from ecr_refreshd.sinks.places import resolve
 
@@ -52,6 +53,9 @@ def known(host: str, settings: Settings, config: Path) -> Known:
         found = _by_row(rows[0], remembered, settings, config)
     else:
         found = _by_files(host, settings, config, remembered, running=document.get("pid") is not None)
+    wrong = docker_config.complaint({**os.environ, **settings.environment.set})
+    if wrong is not None:  # whatever is put there, no client finds it
+        found = replace(found, to_renew=Remedy(wrong.message, wrong.command))
     return replace(found, obstacles=_obstacles(settings, found.files))
 
 

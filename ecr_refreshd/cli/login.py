@@ -11,14 +11,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ecr_refreshd.aws.profiles import Profiles
-from ecr_refreshd.cli import asking, awscli
+from ecr_refreshd.cli import asking
+from ecr_refreshd.cli import refresh as refreshing
+from ecr_refreshd.cli.interactive import Terminal, has_person
 from ecr_refreshd.cli.patience import patience
 from ecr_refreshd.cli.run import alone
 from ecr_refreshd.cli.settings import ConfigFile
-from ecr_refreshd.cli.show import print_document, say, show_error
+from ecr_refreshd.cli.show import print_document, say
 from ecr_refreshd.cli.words import read_time
 from ecr_refreshd.core import report
-from ecr_refreshd.core.model import Principal
+from ecr_refreshd.core.remedies import ours
 from ecr_refreshd.errors import RefreshdError, UsageError
 from ecr_refreshd.host import clock
 from ecr_refreshd.waits import Wait
@@ -44,10 +46,12 @@ class Waiting:
     Attributes:
         commands: the sign-ins, each once.
         by_hand: a sentence for each profile whose own tool must be run.
+        processes: the profiles whose `credential_process` a person has to be there for.
     """
 
     commands: tuple[str, ...] = ()
     by_hand: tuple[str, ...] = ()
+    processes: tuple[str, ...] = ()
 
 
 def login(args: argparse.Namespace) -> int:
@@ -59,39 +63,44 @@ def login(args: argparse.Namespace) -> int:
     """
     settings = ConfigFile.chosen(args).load()
     environ = {**os.environ, **settings.environment.set}
-    profiles = Profiles.load(environ)
+    terminal = Terminal(Profiles.load(environ), settings.login.command, environ)
     if args.profile:
-        command = command_of(args.profile, profiles)
-        if not command:
+        wanted = named(args.profile, terminal)
+        if wanted == Waiting():
             say(f"Profile {args.profile} needs no sign-in: its credentials do not expire.")
             return 0
-        wanted = Waiting((command,))
     else:
         with patience("looking for what has to be signed in to"):
-            wanted = waiting(_situation(args), profiles)
-    if not wanted.commands and not wanted.by_hand:
-        return _nothing(profiles)
+            document = _situation(args, terminal if has_person() else None)
+            wanted = waiting(document, terminal.profiles, settings.login.command)
+        if wanted == Waiting() and terminal.outputs:
+            return _told(document, clock.now().wall)  # no service runs: looking was signing in
+    if wanted == Waiting():
+        return _nothing(terminal)
     began = clock.now().wall
     for sentence in wanted.by_hand:
         say(sentence, sys.stderr)
-    done = [command for command in wanted.commands if _succeeds(command, environ)]
-    told = _told(_renewed(args, done, profiles, began), began) if done else 0
-    if len(done) < len(wanted.commands):
+    done = [command for command in wanted.commands if terminal.sign_in(command)]
+    if has_person() and len(done) == len(wanted.commands):
+        terminal.start(wanted.processes)
+    told = _told(_renewed(args, done, wanted, terminal, began), began) if done or terminal.outputs else 0
+    if len(done) < len(wanted.commands) or terminal.failures:
         return RefreshdError.exit_code
     return told or (report.EXIT_CODES["login-required"] if wanted.by_hand else 0)
 
 
-def command_of(name: str, profiles: Profiles) -> str:
-    """Return what signs in to a profile, or to an sso-session of that name; "" if nothing has to.
+def named(name: str, terminal: Terminal) -> Waiting:
+    """Return what signs in to a profile, or to an sso-session of that name.
 
     Raises:
         UsageError: there is neither.
         RefreshdError: only the profile's own tool can sign in, or nothing can.
     """
+    profiles = terminal.profiles
     if name not in profiles.profiles and name in profiles.sessions:
         for each, profile in profiles.profiles.items():
             if profile.keys.get("sso_session") == name:
-                return profiles.standing(Principal(each)).login_command
+                return Waiting((terminal.standing(each).login_command,))
     if name not in profiles.profiles:
         known = [*profiles.profiles, *profiles.sessions]
         raise UsageError(
@@ -104,12 +113,15 @@ def command_of(name: str, profiles: Profiles) -> str:
             f"The source profiles of profile {name} end in a loop, or at a profile that does not exist.",
             hint="Correct source_profile in ~/.aws/config.",
         )
-    standing = profiles.standing(Principal(name))
-    if standing.login_backed and not standing.login_command:
+    standing = terminal.standing(name)
+    if not standing.login_backed:
+        return Waiting()
+    if not standing.login_command and not (standing.process and has_person()):
         raise RefreshdError(
-            by_hand(name, profiles), hint="Then: ecr-refreshd refresh", command="ecr-refreshd refresh"
+            by_hand(name, profiles), hint="Then: ecr-refreshd refresh", command=ours.refresh()
         )
-    return standing.login_command
+    commands = (standing.login_command,) if standing.login_command else ()
+    return Waiting(commands, processes=(standing.process,) if standing.process else ())
 
 
 def by_hand(name: str, profiles: Profiles) -> str:
@@ -124,35 +136,48 @@ def by_hand(name: str, profiles: Profiles) -> str:
     return f"The session keys of profile {name} expire; get new ones with the tool that wrote them."
 
 
-def waiting(document: Document, profiles: Profiles) -> Waiting:
-    """Return what the registries of a status document wait for, or are about to (the standing notices)."""
+def waiting(document: Document, profiles: Profiles, sign_ins: Mapping[str, str] | None = None) -> Waiting:
+    """Return what the registries of a status document wait for, or are about to (the standing notices).
+
+    Args:
+        document: of the service.
+        profiles: the AWS files.
+        sign_ins: `[login] command`.
+    """
+    terminal = Terminal(profiles, sign_ins or {})
     commands: dict[str, None] = {}
     others: dict[str, None] = {}
+    processes: dict[str, None] = {}
     for row in document["registries"]:
         if row["phase"] == "login-required":
             name = (row["principal"] or {}).get("profile", "")
-            command = profiles.standing(Principal(name)).login_command
-            if command:
-                commands[command] = None
-            else:
-                others[by_hand(name, profiles)] = None
-    logins = {profiles.standing(Principal(name)).login_command for name in profiles.profiles}
+            standing = terminal.standing(name)
+            if standing.login_command:
+                commands[standing.login_command] = None
+            elif not (standing.process and has_person()):
+                others[by_hand(name, terminal.profiles)] = None
+            if standing.process:
+                processes[standing.process] = None
+    logins = {terminal.standing(name).login_command for name in terminal.profiles.profiles}
     for notice in document.get("notices", ()):
         if str(notice.get("key", "")).startswith("ending:") and notice.get("command") in logins:
             commands[notice["command"]] = None
-    return Waiting(tuple(commands), tuple(others))
+    return Waiting(tuple(commands), tuple(others), tuple(processes))
 
 
-def _situation(args: argparse.Namespace) -> Document:
+def _situation(args: argparse.Namespace, terminal: Terminal | None) -> Document:
     request = {"op": "settle", "timeout": _SETTLES}
-    return asking.asked_or_done(lambda: asking.ask(request, _SETTLES + _ASK), lambda: alone(args, Wait()))
+    longest = timedelta(seconds=refreshing.TIMEOUT + refreshing.PERSON_TIMEOUT)
+    return asking.asked_or_done(
+        lambda: asking.ask(request, _SETTLES + _ASK), lambda: alone(args, Wait(), longest, terminal)
+    )
 
 
-def _nothing(profiles: Profiles) -> int:
+def _nothing(terminal: Terminal) -> int:
     say("No registry waits for a sign-in.")
     users: dict[str, list[str]] = {}
-    for name in profiles.profiles:
-        if command := profiles.standing(Principal(name)).login_command:
+    for name in terminal.profiles.profiles:
+        if command := terminal.standing(name).login_command:
             users.setdefault(command, []).append(name)
     if users:
         say("To sign in anyway:")
@@ -162,41 +187,75 @@ def _nothing(profiles: Profiles) -> int:
     return 0
 
 
-def _succeeds(command: str, environ: Mapping[str, str]) -> bool:
-    """Run a sign-in and return whether it succeeded; the next is tried in any case."""
-    try:
-        awscli.sign_in(command, environ)
-    except RefreshdError as error:
-        show_error(error)
-        return False
-    return True
-
-
 def _renewed(
-    args: argparse.Namespace, commands: Collection[str], profiles: Profiles, began: datetime
+    args: argparse.Namespace, commands: Collection[str], wanted: Waiting, terminal: Terminal, began: datetime
 ) -> Document:
-    """Return the status of the registries behind these logins, once their tokens are new."""
+    """Return the status of the registries behind these logins, once their tokens are new.
+
+    A file tells the service of a login of AWS; of the others it is told here, by a request for what they serve.
+    """
     logins = frozenset(commands)
+    processes = frozenset(wanted.processes) - terminal.failures.keys()
+
+    def about(document: Document) -> Document:
+        return _about(document, logins, processes, terminal)
 
     def asked() -> Document:
+        hosts = _to_request(asking.ask({"op": "status"}, _ASK), logins, processes, terminal)
+        if hosts:
+            asking.ask(
+                refreshing.request(hosts, terminal.outputs, refreshing.PERSON_TIMEOUT),
+                refreshing.PERSON_TIMEOUT + _ASK,
+            )
         while True:
-            document = _about(asking.ask({"op": "status"}, _ASK), logins, profiles)
+            document = about(asking.ask({"op": "status"}, _ASK))
             since = clock.now().wall - began
             if all(_is_done(row, began, since) for row in document["registries"]):
                 return document
             clock.pause(_LOOK_AGAIN)
 
     with patience("waiting for fresh tokens"):
-        return asking.asked_or_done(asked, lambda: _about(alone(args, Wait()), logins, profiles))
+        return asking.asked_or_done(asked, lambda: about(_done(args, logins, processes, terminal)))
 
 
-def _about(document: Document, logins: frozenset[str], profiles: Profiles) -> Document:
-    served = [
+def _done(
+    args: argparse.Namespace, logins: frozenset[str], processes: frozenset[str], terminal: Terminal
+) -> Document:
+    """Renew in this process, as no service runs; return the whole status."""
+    longest = timedelta(seconds=refreshing.TIMEOUT + refreshing.PERSON_TIMEOUT)
+    by_person = terminal if has_person() else None
+    document = alone(args, Wait(), longest, by_person)
+    # Those that the pauses of an earlier failure held back are renewed all the same: a person asks.
+    late = [
         row["host"]
         for row in document["registries"]
-        if row["principal"] is not None
-        and profiles.standing(Principal(row["principal"]["profile"])).login_command in logins
+        if row["phase"] == "login-required"
+        and row["host"] in _to_request(document, logins, processes, terminal)
     ]
+    return alone(args, Wait(frozenset(late), refresh=True), longest, by_person) if late else document
+
+
+def _to_request(
+    document: Document, logins: frozenset[str], processes: frozenset[str], terminal: Terminal
+) -> list[str]:
+    """Return the registries whose new login no file shows."""
+    hosts = []
+    for row in _about(document, logins, processes, terminal)["registries"]:
+        standing = terminal.standing(row["principal"]["profile"])
+        if row["phase"] != "paused" and (standing.process or (standing.is_configured and not standing.lane)):
+            hosts.append(row["host"])
+    return hosts
+
+
+def _about(
+    document: Document, logins: frozenset[str], processes: frozenset[str], terminal: Terminal
+) -> Document:
+    served = []
+    for row in document["registries"]:
+        standing = terminal.standing((row["principal"] or {}).get("profile", ""))
+        is_served = standing.login_command in logins or standing.process in processes
+        if row["principal"] is not None and is_served:
+            served.append(row["host"])
     return report.about_hosts(dict(document), served, clock.now().wall)
 
 

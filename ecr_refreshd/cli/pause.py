@@ -15,6 +15,8 @@ from ecr_refreshd.cli.show import look, say, say_with_advice
 from ecr_refreshd.cli.table import paused_words
 from ecr_refreshd.cli.words import read_time, span
 from ecr_refreshd.core import hosts
+from ecr_refreshd.core.remedies import ours
+from ecr_refreshd.core.remedies.service import restart_unit
 from ecr_refreshd.core.times import timestamp
 from ecr_refreshd.errors import ControlError, LockHeldError, RefreshdError
 from ecr_refreshd.host import clock, control, places, statefile
@@ -24,9 +26,9 @@ _TIMEOUT = 20.0
 _PATIENCE = timedelta(seconds=5)
 """For a `run --once` to end, or for a service that has just started to listen."""
 
-_STATUS = "ecr-refreshd status"
-_RUN = "ecr-refreshd run"
-_RESTART = "systemctl --user restart ecr-refreshd"
+_STATUS = ours.STATUS
+_RUN = ours.RUN
+_RESTART = restart_unit("ecr-refreshd", of_user=True).command
 
 Row = Mapping[str, Any]
 
@@ -46,8 +48,8 @@ def pause(args: argparse.Namespace) -> int:
     if row["phase"] != "paused":
         raise RefreshdError(
             f"{host}: the service has not paused it.",
-            hint="ecr-refreshd status",
-            command="ecr-refreshd status",
+            hint=ours.STATUS,
+            command=ours.STATUS,
         )
     words = paused_words(row, now, look().zone)
     say_with_advice(f"{host}: {words}.", _resume(host), _resume(host), sys.stdout)
@@ -91,7 +93,7 @@ def resume(args: argparse.Namespace) -> int:
 
 
 def _resume(host: str) -> str:
-    return f"ecr-refreshd resume {host}"
+    return ours.resume(host)
 
 
 def _is_paused(host: str) -> bool:

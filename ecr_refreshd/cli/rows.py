@@ -141,7 +141,8 @@ class Rows:
 
     def token(self, row: Row, *, has_rest: bool = True) -> str:
         """Return until when the token of a row is valid, by the clock on the wall."""
-        expires = read_time(row.get("expires_at"))
+        # A token that no client finds is nobody's life left.
+        expires = read_time(row.get("works_until" if row.get("phase") == "unwritten" else "expires_at"))
         if expires is None:
             return "none"
         if expires <= self._now:
@@ -152,7 +153,8 @@ class Rows:
     def renewal(self, row: Row) -> str:
         """Return when a row's token is renewed next."""
         at = read_time(row.get("next_renewal_at"))
-        if row.get("phase") == "login-required":
+        is_timed = at is not None and bool((row.get("principal") or {}).get("process"))
+        if row.get("phase") == "login-required" and not is_timed:
             return "at sign-in"  # another try by time may come before, and is not worth waiting for
         if at is None or row.get("phase") == "paused":
             return "-"

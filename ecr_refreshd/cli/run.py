@@ -15,6 +15,7 @@ from typing import Any
 from ecr_refreshd import __version__
 from ecr_refreshd.cli import answers, asking
 from ecr_refreshd.cli.assembly import Assembly
+from ecr_refreshd.cli.interactive import Terminal
 from ecr_refreshd.cli.kept import file_plans
 from ecr_refreshd.cli.patience import patience
 from ecr_refreshd.cli.settings import ConfigFile
@@ -80,19 +81,23 @@ def run(args: argparse.Namespace) -> int:
             server.stop()
 
 
-def alone(args: argparse.Namespace, wait: Wait, timeout: timedelta = _ALONE) -> Mapping[str, Any]:
+def alone(
+    args: argparse.Namespace, wait: Wait, timeout: timedelta = _ALONE, terminal: Terminal | None = None
+) -> Mapping[str, Any]:
     """Do in this process what somebody waits for, and return what `answers.outcome` says of it.
 
     Args:
         args: name the configuration.
         wait: for what.
         timeout: after which it is given up.
+        terminal: starts programs that may ask a person; None leaves them without a terminal.
 
     Raises:
         LockHeldError: that one did not end, or a service has the lock and does not listen yet.
     """
     # The command itself says what went wrong, of the hosts that it is about.
-    with _service(args, serving=False, wait=min(timeout, _COMMANDS_END), level="critical") as service:
+    turn = min(timeout, _COMMANDS_END)
+    with _service(args, serving=False, wait=turn, level="critical", terminal=terminal) as service:
         service.run(wait, timeout)
         return answers.outcome(service.document(), wait, clock.SystemClock(), late=not wait.settled)
 
@@ -135,7 +140,7 @@ def _asked_or_done(args: argparse.Namespace) -> Mapping[str, Any]:
 
 def _settled(args: argparse.Namespace) -> Mapping[str, Any]:
     with _service(args, serving=False) as service:
-        service.run(Wait())
+        service.run(Wait(), _ALONE + ConfigFile.chosen(args).load().aws.credential_process_timeout)
         return service.document()
 
 
@@ -147,6 +152,7 @@ def _service(
     wait: timedelta = _COMMANDS_END,
     level: str = "warning",
     unless: Callable[[], bool] = lambda: False,
+    terminal: Terminal | None = None,
 ) -> Iterator[Service]:
     """Make a service of everything around it, under the instance lock."""
     file = ConfigFile.chosen(args)
@@ -171,7 +177,13 @@ def _service(
         if note:
             log.warning("memory.put_aside", message=note)
         assembly = Assembly(
-            file.path, file.load, settings, log=log, known=known, supervise=NotifySocket().tell
+            file.path,
+            file.load,
+            settings,
+            log=log,
+            known=known,
+            supervise=NotifySocket().tell,
+            terminal=terminal,
         )
         seed = secrets.token_hex(16)
         yield Service(assembly.parts(), settings, remembered, version=__version__, seed=seed)
@@ -201,6 +213,9 @@ def _introduce(service: Service, args: argparse.Namespace) -> None:
         service.wait(wait := Wait(), _FIRST_LOOKS_END)
         document = service.document()
     if not document["registries"] and wait.settled and document["overall"] == "ok":
+        if document["ignored"]:
+            service.note("registries.ignored", f"No registry is kept: {document['summary']}.", "")
+            return
         settings = ConfigFile.chosen(args).load()
         advice = service_remedies.name_registries(adopts=settings.discover.adopt)
         if sys.stdout.isatty():

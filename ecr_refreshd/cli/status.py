@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from ecr_refreshd import __version__
@@ -12,8 +13,9 @@ from ecr_refreshd.cli.patience import patience
 from ecr_refreshd.cli.show import print_document
 from ecr_refreshd.errors import NoServiceError
 from ecr_refreshd.host import clock, control, places, statefile
+from ecr_refreshd.osutil import docker_config
 
-EXIT_CODES = {"ok": 0, "failed": 1, "login-required": 3, "degraded": 4}
+EXIT_CODES = {"ok": 0, "failed": 1, "login-required": 3, "degraded": 4, "starting": 4, "not-running": 5}
 """Overall state -> exit code, the same as `core.report`'s: importing that would double the time of `status`."""
 
 _TIMEOUT = 5.0
@@ -27,12 +29,21 @@ def status(args: argparse.Namespace) -> int:
 
         return _exit_code(watch(_look, _remembered, as_json=args.json))
     with patience("asking the service"):
-        document = _look()
+        document = with_complaints(_look())
     if args.json:
         print(json.dumps(document, indent=2))
     else:
         print_document(document, about_service=True)
     return _exit_code(document)
+
+
+def with_complaints(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a status document with what is wrong with the environment of whoever asks."""
+    found = docker_config.complaint()
+    known = document.get("degraded", [])
+    if found is None or any(each["code"] == found.code for each in known):
+        return document
+    return {**document, "degraded": [asdict(found), *known]}
 
 
 def _exit_code(document: Mapping[str, Any]) -> int:

@@ -15,6 +15,7 @@ from ecr_refreshd.cli import rows
 from ecr_refreshd.cli.principals import fitting_text
 from ecr_refreshd.cli.rows import Rows
 from ecr_refreshd.cli.words import advice_lines, counted, moment, read_time, span, until
+from ecr_refreshd.core.remedies import ours
 
 Row = Mapping[str, Any]
 
@@ -138,13 +139,18 @@ class _Page:
         elif self._document.get("overall") != "starting" and self._document.get("pid") is not None:
             yield from self._unread(())
             yield from self._nothing_kept()
+        else:
+            yield from self._unread(())
 
     def _nothing_kept(self) -> Iterator[str]:
+        if self._document.get("ignored"):
+            yield from self._wrapped(f"No registry is kept: {self._document.get('summary')}.")
+            return
         unread = " that can be read" if any(map(_is_unread, self._listed())) else ""
         yield from self._wrapped(
             f"No registry is kept: none in the settings, and none in docker's and podman's files{unread}."
         )
-        scan = "ecr-refreshd init --scan ."
+        scan = ours.SCAN
         yield from self._advice(f"To find some: {scan}", scan)
 
     def _notice(self, notice: Row) -> Iterator[str]:
@@ -162,13 +168,13 @@ class _Page:
         registries = self._document.get("registries", ())
         overall = self._document.get("overall", "")
         if self._document.get("pid") is None:
-            if not registries:
+            if not registries and not self._listed():
                 yield from self._wrapped("No service has run yet.", style="title")
             else:
                 yield from self._wrapped(
                     "No service is running; this is what the last one remembered.", style="title"
                 )
-            yield self._command("ecr-refreshd run")
+            yield self._command(ours.RUN)
             return
         if not registries and overall == "ok":
             return  # said where the registries would be
@@ -260,7 +266,8 @@ class _Page:
         elif detail:
             told += f": {detail}"
         yield from self._wrapped(told, indent=2)
-        yield from self._advice(hint, sink.get("command"))
+        if sink.get("state") != "foreign" or not sink.get("works", True):
+            yield from self._advice(hint, sink.get("command"))
 
     def _probe(self, probe: Row | None) -> Iterator[str]:
         answer = (probe or {}).get("answer")

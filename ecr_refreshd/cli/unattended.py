@@ -17,6 +17,7 @@ from ecr_refreshd.core import memory
 from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.model import ABSENT, Refusal
 from ecr_refreshd.core.refusing import believed_until
+from ecr_refreshd.core.remedies import ours
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.state import Pause
 from ecr_refreshd.core.times import timestamp
@@ -95,7 +96,7 @@ def _tell_helper(host: str, pause: Pause | None) -> None:
         if pause is None:
             folder.write(Delivery(released=frozenset({host})))
         else:
-            text = f"{host} is paused. Run: ecr-refreshd resume {host}"
+            text = f"{host} is paused. Run: {ours.resume(host)}"
             folder.write(Delivery(refusals={host: Refusal(text, believed_until(pause, clock.now().wall))}))
 
 

@@ -15,6 +15,7 @@ _WHY = {
     ChosenBy.DEFAULT: "nothing else fits; correct it if it does not either",
     ChosenBy.AMBIENT: "the credentials of this machine: environment, container or instance",
 }
+_NONE_FITS = "no profile fits this account; name one, or make one: aws configure sso"
 _EXAMPLE = (
     "# No registry was found. One is named so:",
     "# [[registry]]",
@@ -107,9 +108,7 @@ def _table(group: Sequence[Candidate]) -> list[str]:
     else:
         lines.append(f"host = {_text(first.host)}")
     if first.profile is None:
-        lines.append(
-            f'# profile = "NAME"   # {_comment(first.reason or "no profile fits this account; name one, or make one: aws configure sso")}'
-        )
+        lines.append(f'# profile = "NAME"   # {_NONE_FITS}')
     else:
         lines.append(
             f"profile = {_text(first.profile)}   # {_comment(first.reason) or _WHY[first.chosen_by]}"

@@ -5,38 +5,28 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import timedelta
 
-from ecr_refreshd.core.healing import Verdict
-from ecr_refreshd.core.model import Category, EntryKind, Instant
+from ecr_refreshd.core.model import Category, Instant, SinkState
+from ecr_refreshd.core.pulls import Pull, Pulls, Reason, refusal_by_registry
 from ecr_refreshd.core.refusing import refusal_of
 from ecr_refreshd.core.state import Plan, SinkFacts, State
-from ecr_refreshd.core.writing import Carriers, judgement_of
 
 _ZERO = timedelta(0)
 _NEW = timedelta(minutes=1)
 _SETTLES = timedelta(seconds=1)
+_FOR_A_PERSON = frozenset({Reason.SHADOWED, Reason.UNDECODABLE})
 
 
 def life_left(state: State, host: str, plan: Plan, now: Instant) -> timedelta:
     """Return how long what stands in the files for a host will work at least; zero if it does not in one."""
-    registry = plan.registries[host]
-    token = None if registry.grant is None else state.grant(registry.grant.key).token
-    carriers = Carriers.of(state, plan)
-    sinks = [state.sink(f.path) for f in plan.files if carriers.carries(f, host, state.sink(f.path))]
-    least: timedelta | None = None
-    for sink in sinks:
-        entry = sink.entry(host)
-        if entry.kind is EntryKind.HELPER:
-            continue  # its life is that of the helper's answer
-        left = _ZERO
-        served = None if sink.view is None else sink.view.served.get(host)
-        if served is not None and served.until is not None:
-            left = served.until - now.wall
-        elif sink.view is not None and host not in sink.view.shadows and entry.kind is EntryKind.TOKEN:
-            ours = token is not None and token.fingerprint == entry.fingerprint
-            end = token.expires_at if token is not None and ours else entry.expires_hint
-            left = _ZERO if end is None else end - now.wall
-        least = left if least is None else min(least, left)
-    return max(least or _ZERO, _ZERO)
+    pulls = Pulls.of(state, plan, now).by_files(plan.registries[host]).values()
+    return min((_left(pull, now) for pull in pulls), default=_ZERO)
+
+
+def _left(pull: Pull, now: Instant) -> timedelta:
+    if not pull.works:
+        return _ZERO
+    # Another program answers, and does not say until when: what it gives is made for each pull.
+    return timedelta.max if pull.ends is None else max(pull.ends - now.wall, _ZERO)
 
 
 def lacking(
@@ -133,24 +123,25 @@ def hopeless(state: State, hosts: Collection[str], plan: Plan, now: Instant) -> 
         failure = registry.blocked
         if failure is None and registry.grant is not None and not _is_asked_for(state, host, plan):
             failure = state.grant(registry.grant.key).failure
-        waits = failure is not None and failure.category is not Category.TRANSIENT
+        waits = failure is not None and (failure.category is not Category.TRANSIENT or failure.awaits_person)
         if not (host in state.pauses or waits or _stuck(state, host, plan, now)):
             return False
     return True
 
 
 def _stuck(state: State, host: str, plan: Plan, now: Instant) -> bool:
-    """Return whether a file of the host waits for a person: it does not parse, or holds what is left alone."""
+    """Return whether a host waits for a person: the registry refuses it, or a file does not serve its clients."""
     registry = plan.registries[host]
-    carriers = Carriers.of(state, plan)
-    for file in plan.files:
-        sink = state.sink(file.path)
-        if sink.state == "unparsable" and sink.failure is not None and sink.failure.at is not None:
+    if refusal_by_registry(state, registry) is not None:
+        return True
+    for file, pull in Pulls.of(state, plan, now).by_files(registry).items():
+        failure = state.sink(file.path).failure
+        if pull.reason is Reason.UNPARSABLE and failure is not None and failure.at is not None:
             # Its writer may be in the middle of it, for a moment.
-            if now.wall - sink.failure.at >= _SETTLES:
+            if now.wall - failure.at >= _SETTLES:
                 return True
-        elif carriers.carries(file, host, sink):
-            judgement = judgement_of(state, sink, registry, now)
-            if judgement is not None and judgement.verdict is Verdict.LEAVE:
-                return True
+        elif pull.reason in _FOR_A_PERSON or (
+            pull.reason is Reason.WRONG_KIND and pull.state is SinkState.FOREIGN
+        ):
+            return True
     return False

@@ -75,6 +75,7 @@ class RefreshAsked:
     """A person or a script wants these hosts renewed now, whatever stands there; none named means all."""
 
     hosts: frozenset[str] = field(default_factory=frozenset)
+    by_person: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ecr_refreshd.core import fallback, logins, shared_causes
+from ecr_refreshd.core import fallback, logins, process_starts, shared_causes
 from ecr_refreshd.core.decisions import Decision, Fetch, Wake
 from ecr_refreshd.core.granting import lane_of
 from ecr_refreshd.core.model import Category, Grant, Instant
@@ -28,27 +28,36 @@ def settle(state: State, now: Instant, plan: Plan, wake: Wake) -> tuple[State, t
     due: list[str] = []
     soon: list[str] = []
     by_grant = served_by_grant(state, plan)
-    held = shared_causes.held(state, by_grant)
+    wanted = (*by_grant, *plan.spares())
+    shared = shared_causes.held(state, by_grant)
+    held = process_starts.grants_to_hold(state, wanted, plan, now)
     for key, served in by_grant.items():
         facts = state.grant(key)
-        if facts.fetching is not None or key in held:
+        if facts.fetching is not None or key in shared:
+            continue
+        if key in held:
+            wake.boot(facts.retry_at)
             continue
         at = renewal_of(state, served, key, plan, now)
         if _is_due(facts, key, at, state, now, plan, wake):
             due.append(key)
         elif _goes_along(facts, at, now):
             soon.append(key)
-    due += fallback.due(state, now, plan, wake)
+    due += (key for key in fallback.due(state, now, plan, wake) if key not in held)
     if not due:
         return state, ()
     grants = dict(state.grants)
     orders = []
+    soon.extend(process_starts.grants_to_add(state, due + soon, wanted, plan))
     for key in due + soon:
         facts = state.grant(key)
         grants[key] = replace(
             facts, serial=facts.serial + 1, fetching=now.boot, asked=False, changed=False, retry_at=None
         )
-        orders.append(FetchOrder(_grant(key, plan), facts.serial + 1, plan.standing_of(key)))
+        timeout = process_starts.timeout(facts, plan)
+        orders.append(
+            FetchOrder(_grant(key, plan), facts.serial + 1, plan.standing_of(key), plan.aws.timeout, timeout)
+        )
     return replace(state, grants=grants), (Fetch(tuple(orders)),)
 
 

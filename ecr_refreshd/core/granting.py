@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
-from ecr_refreshd.core import logins, shared_causes
+from ecr_refreshd.core import logins, process_starts, shared_causes
 from ecr_refreshd.core.events import FetchFailed, FetchSucceeded, LoginsSeen
 from ecr_refreshd.core.model import Category, Failure, Instant
 from ecr_refreshd.core.schedule import alive, fraction, just_resumed, pause_after, pause_after_resume
@@ -39,20 +39,26 @@ def lane_of(plan: Plan, key: str) -> str:
     return plan.standing_of(key).lane
 
 
-def give_up_lost(state: State, now: Instant) -> State:
+def give_up_lost(state: State, now: Instant, plan: Plan) -> State:
     """Count fetches that will never be answered as failures.
 
     Of two hundred slow ones most wait for their turn: as long as others are answered, none of them is lost. Only
-    where more time has passed than all before it could take, was it forgotten.
+    where more time has passed than all before it could take, was it forgotten. A program may wait for a person.
     """
     waiting = sum(facts.fetching is not None for facts in state.grants.values())
     for key, facts in state.grants.items():
         if facts.fetching is None:
             continue
+        process = plan.standing_of(key).process
+        lost_after = FETCH_LOST + (process_starts.PERSON_TIMEOUT if process else _ZERO)
         since_any = now.boot - max(facts.fetching, state.answered or facts.fetching)
-        if since_any > FETCH_LOST or now.boot - facts.fetching > FETCH_LOST + _TURN * (waiting - 1):
+        if since_any > lost_after or now.boot - facts.fetching > lost_after + _TURN * (waiting - 1):
             lost = Failure(Category.TRANSIENT, "fetch.lost", "The process that asks AWS never answered.")
-            state = with_grant(state, key, _failed(facts, lost, now, pause=_ZERO))
+            pause = _ZERO
+            if plan.standing_of(key).process:
+                lost = replace(lost, awaits_person=True)
+                pause = process_starts.pause_after(lost, facts.tries + 1, pause)
+            state = with_grant(state, key, _failed(facts, lost, now, pause=pause))
     return state
 
 
@@ -116,6 +122,8 @@ def refused(state: State, event: FetchFailed, now: Instant, plan: Plan) -> State
     pause = pause_after(event.failure, facts.tries + 1, remaining, chance)
     if event.failure.category is Category.TRANSIENT and just_resumed(state.resumed, now):
         pause = pause_after_resume(facts.tries + 1, chance)
+    if plan.standing_of(event.grant).process:
+        pause = process_starts.pause_after(event.failure, facts.tries + 1, pause)
     changed = facts.changed
     if not cause and event.failure.category in {Category.DENIED, Category.TRANSIENT}:
         state = shared_causes.release(state, event.grant, before, now)  # AWS was reached
@@ -146,10 +154,17 @@ def _failed(facts: GrantFacts, failure: Failure, now: Instant, *, pause: timedel
 def files_changed(state: State, now: Instant, plan: Plan, *, shared: bool) -> State:
     """Try again what failed: all of it, or only what waits for credentials that a terminal obtains."""
     grants = {
-        key: nudged(facts, now) if not shared or _waits_for_terminal(facts, key, plan) else facts
+        key: nudged(facts, now)
+        if (not shared or _waits_for_terminal(facts, key, plan))
+        and not _ignores_change(facts, key, now, plan)
+        else facts
         for key, facts in state.grants.items()
     }
     return replace(state, grants=grants)
+
+
+def _ignores_change(facts: GrantFacts, key: str, now: Instant, plan: Plan) -> bool:
+    return bool(plan.standing_of(key).process) and process_starts.ignores_change(facts, now)
 
 
 def clock_set(state: State, now: Instant, plan: Plan, by: timedelta) -> State:
@@ -166,7 +181,8 @@ def clock_set(state: State, now: Instant, plan: Plan, by: timedelta) -> State:
             is_dead = failure.category is Category.LOGIN and logins.is_dead(
                 state.logins.get(lane_of(plan, key))
             )
-            facts = replace(facts if is_dead else nudged(facts, now), failure=failure)  # noqa: PLW2901
+            stays = is_dead or failure.awaits_person
+            facts = replace(facts if stays else nudged(facts, now), failure=failure)  # noqa: PLW2901
         grants[key] = facts
     return replace(state, grants=grants)
 
@@ -218,12 +234,18 @@ def nudged(facts: GrantFacts, now: Instant) -> GrantFacts:
     return replace(facts, stirred=True, nudges=nudges, nudged_at=now.boot, retry_at=retry_at)
 
 
-def asked(state: State, keys: Iterable[str]) -> State:
+def asked(state: State, keys: Iterable[str], now: Instant, plan: Plan, *, by_person: bool) -> State:
     """Renew these grants as soon as may be, however fresh they are.
 
     The ladder of pauses begins anew: whoever tries while an administrator mends something must not put off the
-    service's own next try.
+    service's own next try. A script, or a client that pulls, starts no program that waits for a person.
     """
-    for key in keys:
+    keys = frozenset(keys)
+    held = (
+        frozenset()
+        if by_person
+        else process_starts.grants_to_hold(state, (*plan.by_grant(), *plan.spares()), plan, now)
+    )
+    for key in sorted(keys - held):
         state = with_grant(state, key, replace(state.grant(key), asked=True, tries=0))
     return state

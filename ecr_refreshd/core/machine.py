@@ -74,8 +74,8 @@ def absorb(state: State, event: Event, now: Instant, plan: Plan) -> State:
             return granting.files_changed(state, now, plan, shared=shared)
         case LoginsSeen():
             return granting.logins_seen(state, event, now, plan)
-        case RefreshAsked(hosts):
-            return _refresh_asked(state, hosts, plan)
+        case RefreshAsked(hosts, by_person):
+            return _refresh_asked(state, hosts, now, plan, by_person=by_person)
         case PauseAsked(host, until):
             return pauses.begin(state, host, until)
         case AnswerWanted(host):
@@ -103,19 +103,22 @@ def _time_passed(state: State, now: Instant, plan: Plan) -> State:
     set_by = timedelta(0) if before is None else (now.wall - before.wall) - (now.boot - before.boot)
     if abs(set_by) > CLOCK_SET:
         state = granting.clock_set(state, now, plan, set_by)
-    state = granting.give_up_lost(replace(state, turned=now), now)
+    state = granting.give_up_lost(replace(state, turned=now), now, plan)
     state = sighting.end_wars(sighting.give_up_lost(state, now), now)
     return pauses.end_past(sighting.await_first_looks(state, now, plan), now)
 
 
-def _refresh_asked(state: State, hosts: frozenset[str], plan: Plan) -> State:
+def _refresh_asked(
+    state: State, hosts: frozenset[str], now: Instant, plan: Plan, *, by_person: bool
+) -> State:
     wanted = hosts or frozenset(plan.registries)
     state = pauses.end(state, hosts)  # by name only: whoever wants everything fresh does not mean these
     wanted -= state.pauses.keys()
     grants = {
         r.grant.key for h in wanted if (r := plan.registries.get(h)) is not None and r.grant is not None
     }
-    state = granting.asked(state, sorted(grants | fallback.asked_with(wanted, plan)))
+    grants |= fallback.asked_with(wanted, plan)
+    state = granting.asked(state, grants, now, plan, by_person=by_person)
     carriers = Carriers.of(state, plan)
     for file in plan.files:
         sink = state.sink(file.path)

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from ecr_refreshd.core import fallback, report
+from ecr_refreshd.core import fallback, process_starts, report
 from ecr_refreshd.core.model import Category, Failure, Instant, Login, Notice, Owed, Token
-from ecr_refreshd.core.state import GrantFacts, LoginFacts, NoticeFacts, Pause, Plan, State
+from ecr_refreshd.core.state import GrantFacts, LoginFacts, NoticeFacts, Pause, Plan, ProbeFacts, State
 from ecr_refreshd.core.times import timestamp
 
 SCHEMA = 1
+_DIGITS = 12
 
 
 def remember(
@@ -26,8 +28,9 @@ def remember(
     document: report.Document,
     *,
     dropped: Iterable[str] = (),
+    aws_files: str = "",
 ) -> dict[str, Any]:
-    """Return the state file's contents."""
+    """Return the state file's contents; `aws_files` is the digest of the AWS files (`AwsLook.files`)."""
     grants: dict[str, Any] = {}
     for key in (*plan.by_grant(), *plan.spares(), *_retired(state, plan)):
         facts = state.grant(key)
@@ -39,7 +42,9 @@ def remember(
                 "past": list(facts.past),
                 "announced": facts.announced,
             }
-        if facts.failure is not None and facts.failure.category is not Category.TRANSIENT:
+        if facts.failure is not None and (
+            facts.failure.category is not Category.TRANSIENT or facts.failure.awaits_person
+        ):
             # So that a restart neither asks AWS for what a dead login cannot give, nor tells a person twice.
             grants.setdefault(key, {})["failure"] = _failure_row(facts.failure)
     for key in plan.spares():
@@ -47,9 +52,13 @@ def remember(
         failure, tries = state.grant(key).failure, state.grant(key).tries
         if failure is not None:
             grants.setdefault(key, {}).update({"failure": _failure_row(failure), "tries": tries})
+    for key in (*plan.by_grant(), *plan.spares()):
+        if plan.standing_of(key).process and (row := _start_row(state.grant(key), state)):
+            grants.setdefault(key, {}).update(row)
     return {
         "schema": SCHEMA,
         "seed": plan.seed,
+        "aws_files": aws_files[:_DIGITS],
         "adopted": list(adopted),
         "dropped": sorted(dropped),
         "grants": grants,
@@ -60,7 +69,21 @@ def remember(
         "logins": {lane: _login_row(facts) for lane, facts in state.logins.items()},
         "notices": {key: _notice_row(facts) for key, facts in state.notices.items()},
         "lived": sorted(state.lived),
+        "refused": {host: list(probe.refused) for host, probe in state.probes.items() if probe.refused},
         "status": document,
+    }
+
+
+def _start_row(facts: GrantFacts, state: State) -> dict[str, Any]:
+    """Return what a restart must know so as to start a `credential_process` no sooner than this run would."""
+    now = state.turned
+    if now is None or (facts.failure is None and facts.fetching is None):
+        return {}
+    retry_at = None if facts.retry_at is None else now.wall + (facts.retry_at - now.boot)
+    return {
+        "tries": facts.tries,
+        "retry_at": timestamp(retry_at),
+        "is_running": facts.fetching is not None,
     }
 
 
@@ -100,22 +123,25 @@ def recall(memory: Mapping[str, Any], now: Instant) -> State:
     kept = memory.get("grants")
     for key, row in kept.items() if isinstance(kept, dict) else ():
         token, failure = _token(row, now), _failure(row)
-        if token is None and failure is None:
+        if token is None and failure is None and not _is_running(row):
             continue
         past = row.get("past")
         texts = tuple(p for p in past if isinstance(p, str)) if isinstance(past, list) else ()
         tries = row.get("tries")
         passed = failure if isinstance(tries, int) else None
         pause = timedelta(0) if passed is None else fallback.again_in(passed, int(tries or 0), now)
-        grants[str(key)] = GrantFacts(
+        facts = GrantFacts(
             token=token,
             past=texts,
             failure=failure,
             tries=(tries if isinstance(tries, int) else 1) if failure is not None else 0,
             # Where the disk shows the login to be dead, nobody is asked all the same (core/fetching.py).
-            retry_at=now.boot + pause if failure is not None else None,
+            retry_at=_retry_at(row, now, now.boot + pause) if failure is not None else None,
             announced=str(row.get("announced", "")),
         )
+        if _is_running(row):  # a crash
+            facts = process_starts.interrupted(facts, now)
+        grants[str(key)] = facts
     heals = memory.get("heals")
     counts = {str(h): n for h, n in heals.items() if isinstance(n, int)} if isinstance(heals, dict) else {}
     return State(
@@ -128,6 +154,7 @@ def recall(memory: Mapping[str, Any], now: Instant) -> State:
         logins=dict(_each(memory, "logins", _login)),
         notices=dict(_each(memory, "notices", _notice)),
         lived=_lived(memory),
+        probes=dict(_each(memory, "refused", _refused)),
     )
 
 
@@ -152,6 +179,10 @@ def _each(memory: Mapping[str, Any], name: str, read: Callable[[Any], T]) -> Ite
     for key, row in rows.items() if isinstance(rows, dict) else ():
         with suppress(KeyError, TypeError, ValueError, OverflowError, AttributeError):
             yield key, read(row)
+
+
+def _refused(row: Any) -> ProbeFacts:
+    return ProbeFacts(refused=tuple(str(fingerprint) for fingerprint in row))
 
 
 def _time(text: str) -> datetime:
@@ -183,6 +214,7 @@ def _failure_row(failure: Failure) -> dict[str, Any]:
         "command": failure.command,
         "cause": failure.cause,
         "at": timestamp(failure.at),
+        "awaits_person": failure.awaits_person,
     }
 
 
@@ -191,10 +223,24 @@ def _failure(row: Any) -> Failure | None:
         kept = row["failure"]
         texts = (str(kept["code"]), str(kept["message"]), str(kept["hint"]))
         at, command = _maybe(kept["at"]), str(kept.get("command", ""))
-        cause = str(kept.get("cause", ""))
-        return Failure(Category(kept["category"]), *texts, at=at, command=command, cause=cause)
+        cause, awaits = str(kept.get("cause", "")), kept.get("awaits_person") is True
+        category = Category(kept["category"])
+        return Failure(category, *texts, at=at, command=command, cause=cause, awaits_person=awaits)
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
+
+
+def _is_running(row: Any) -> bool:
+    return isinstance(row, dict) and row.get("is_running") is True
+
+
+def _retry_at(row: Any, now: Instant, usual: timedelta) -> timedelta:
+    """Return when to try again (suspend-counting); the clock may have been set while no service ran."""
+    try:
+        left = _time(row["retry_at"]) - now.wall
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return usual
+    return now.boot + min(max(left, timedelta(0)), process_starts.LONGEST_PAUSE)
 
 
 def _login_row(facts: LoginFacts) -> dict[str, Any]:
@@ -224,6 +270,7 @@ def _notice_row(facts: NoticeFacts) -> dict[str, Any]:
         "since": timestamp(notice.since),
         "command": notice.command,
         "sign_in": notice.sign_in,
+        "refreshes": list(notice.refreshes),
         "key": notice.key,
         "reminded": sorted(facts.reminded),
         "place": facts.place,
@@ -233,6 +280,7 @@ def _notice_row(facts: NoticeFacts) -> dict[str, Any]:
 def _notice(row: Any) -> NoticeFacts:
     texts = (str(row["key"]), str(row["title"]), str(row["body"]))
     notice = Notice(*texts, _time(row["since"]), str(row["command"]), bool(row["sign_in"]))
+    notice = replace(notice, refreshes=tuple(str(host) for host in row.get("refreshes", ())))
     marks = frozenset(int(mark) for mark in row["reminded"])
     return NoticeFacts(notice, marks, place=str(row.get("place", "")))
 
@@ -254,6 +302,12 @@ def dropped(memory: Mapping[str, Any]) -> frozenset[str]:
     ]
     known = [*(hosts if isinstance(hosts, list) else []), *named]
     return frozenset(host for host in known if isinstance(host, str))
+
+
+def has_other_files(memory: Mapping[str, Any], aws_files: str) -> bool:
+    """Return whether the AWS files have changed since the earlier run: what failed then may work now."""
+    kept = memory.get("aws_files")
+    return isinstance(kept, str) and kept != aws_files[:_DIGITS]
 
 
 def seed(memory: Mapping[str, Any]) -> str:
@@ -290,9 +344,11 @@ def last_document(memory: Mapping[str, Any], now: datetime, version: str) -> rep
         "pid": None,
         "version": version,
         "started_at": None,
-        "overall": report.overall(aged, now),
+        "overall": "not-running",
+        "summary": report.summary(aged, ()),
         "degraded": [],
         "registries": aged,
+        "ignored": [],
         "files": _noted(kept),
         "notices": _standing(kept),
     }
@@ -327,10 +383,12 @@ def _aged(row: Any, now: datetime) -> report.Row | None:
     """Return a row as it is now; None for one that is not what was once written."""
     try:
         ended = row["expires_at"] is not None and datetime.fromisoformat(row["expires_at"]) <= now
-        phase = (
-            "expired" if ended and row["phase"] in {"fresh", "renewing", "retrying"} else str(row["phase"])
-        )
-        report.overall([{**row, "phase": phase}], now)
+        phase = str(row["phase"])
+        if ended and phase in {"fresh", "unwritten", "retrying", "renewing"}:
+            phase = "expired"
+        aged: report.Row = {"counts": True, **row, "phase": phase, "next_renewal_at": None}
+        report.overall([aged], now)
+        report.summary([aged], ())
     except (KeyError, TypeError, ValueError):
         return None
-    return {**row, "phase": phase, "next_renewal_at": None}
+    return aged

@@ -80,12 +80,21 @@ class Standing:
         lane: grants of one lane share a one-time refresh token and are never asked for at once; "" if free.
         sso_session: name of the sso-session, or the start URL of a legacy SSO profile; "" if none.
         login_command: what a person runs to sign in again; "" when no command can help.
+        process: the profile whose `credential_process` starts the chain of credentials; "" if none does. Profiles
+            with the same command line share one name: they are one program, which may wait for one person.
+        program: the name of that program, without its folder and arguments.
+        code_lasts: seconds for which what an MFA code gives is good; 0 where none is asked for.
+        is_configured: `login_command` is the user's own, from `[login] command`.
     """
 
     login_backed: bool = False
     lane: str = ""
     sso_session: str = ""
     login_command: str = ""
+    process: str = ""
+    program: str = ""
+    code_lasts: int = 0
+    is_configured: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +110,8 @@ class Failure:
         command: the part of the advice that can be pasted as it is; "" if there is none.
         cause: what strikes other grants alike: ``network:HOST``, ``certificate:HOST`` or ``clock``; "" where the
             failure is this grant's own.
+        awaits_person: a `credential_process` may have opened a page or sent a push for this, so it is not started
+            again before long.
     """
 
     category: Category
@@ -111,6 +122,7 @@ class Failure:
     throttled: bool = False
     command: str = ""
     cause: str = ""
+    awaits_person: bool = False
 
 
 def fingerprint(auth: str) -> str:
@@ -254,6 +266,7 @@ class View:
         shadows: host -> why nothing is written for it there (``credHelpers`` names another program).
         served: those of `shadows` for which the program that docker asks instead has a working credential.
         unread: host -> why docker does not read what is written for it there.
+        undecodable: why docker decodes no login of the file (a value of a wrong type), "" if it does.
         helped: those asked about whose clients are to be sent to our credential helper.
         both: those of `helped` whose token stands in the file too.
         spare: those of `helped` that only a line of ours, and nothing else, makes so.
@@ -292,6 +305,7 @@ class View:
     exists: bool = True
     notes: tuple[str, ...] = ()
     rest: str = ""
+    undecodable: str = ""
 
 
 def expiry_hint(auth: str) -> datetime | None:
@@ -371,6 +385,7 @@ class Notice:
         since: when it began (UTC).
         command: what helps; "" if nothing can be run.
         sign_in: the command signs in to AWS and may be started for the person by a button.
+        refreshes: the registries to be renewed once it has ended, since no file shows that it succeeded.
     """
 
     key: str
@@ -379,3 +394,4 @@ class Notice:
     since: datetime
     command: str = ""
     sign_in: bool = False
+    refreshes: tuple[str, ...] = ()

@@ -15,6 +15,10 @@ from ecr_refreshd.core.decisions import Decision, Tell, Wake
 from ecr_refreshd.core.events import NoticeTold
 from ecr_refreshd.core.model import Category, Failure, Instant, Notice
 from ecr_refreshd.core.pauses import served_by_grant
+from ecr_refreshd.core.phases import counting
+from ecr_refreshd.core.pulls import refusal_by_registry
+from ecr_refreshd.core.remedies import ours
+from ecr_refreshd.core.remedies.aws import sign_in
 from ecr_refreshd.core.schedule import alive
 from ecr_refreshd.core.sighting import CONTESTED_AFTER, lives
 from ecr_refreshd.core.state import GrantFacts, NoticeFacts, Plan, Registry, State
@@ -79,13 +83,15 @@ def told(state: State, event: NoticeTold) -> State:
 
 def _causes(state: State, now: Instant, plan: Plan, wake: Wake) -> Iterator[_Cause]:
     by_login: dict[str, list[tuple[Failure, Registry]]] = {}
+    counted = counting(state, plan, now)
     by_cause: dict[str, list[tuple[Failure, Registry]]] = {}
     for key, served in served_by_grant(state, plan).items():
         facts = state.grant(key)
-        if facts.failure is None or not _counts(state, served):
+        if facts.failure is None or counted.isdisjoint(registry.host for registry in served):
             continue
         if facts.failure.category is Category.LOGIN:
-            login = served[0].standing.lane or f"profile:{_profile(served[0])}"
+            standing = served[0].standing
+            login = standing.lane or f"profile:{standing.process or _profile(served[0])}"
             if _may_be_over(facts) and f"login:{login}" not in state.notices:
                 continue
             by_login.setdefault(login, []).extend((facts.failure, registry) for registry in served)
@@ -97,12 +103,14 @@ def _causes(state: State, now: Instant, plan: Plan, wake: Wake) -> Iterator[_Cau
     for login, waiting in by_login.items():
         waiting.extend(_others_behind(login, waiting, state, plan))
         yield _login_needed(login, waiting, state, now, plan)
-    yield from _endings(state, now, plan, wake, by_login.keys())
+    yield from _endings(state, now, plan, wake, by_login.keys(), counted)
     yield from _done(state, now, plan, wake)
     yield from _in_files(state, now, plan)
-    for host, probe in state.probes.items():
-        if host in plan.registries and len(probe.refused) > 1 and host not in state.pauses:
-            yield _refused(host, probe.detail, probe.at or now.wall)
+    for host in state.probes.keys() - state.pauses.keys():
+        registry = plan.registries.get(host)
+        refusal = None if registry is None else refusal_by_registry(state, registry)
+        if refusal is not None:
+            yield _refused(host, refusal, now)
 
 
 def _others_behind(
@@ -120,16 +128,6 @@ def _may_be_over(facts: GrantFacts) -> bool:
     return facts.fetching is not None or facts.asked or facts.stirred
 
 
-def _counts(state: State, served: list[Registry]) -> bool:
-    """Return whether anybody relies on these: an entry that was dead when it was first seen is no outage."""
-    return any(
-        r.origin == "config"
-        or r.host in state.lived
-        or (r.grant is not None and state.grant(r.grant.key).token is not None)
-        for r in served
-    )
-
-
 def _profile(registry: Registry) -> str:
     principal = None if registry.grant is None else registry.grant.principal
     return "" if principal is None else principal.profile
@@ -145,8 +143,9 @@ def _login_needed(
     since = (first.at or now.wall) if told is None else told.notice.since
     standing = registries[0].standing
     words, dies_at = _what_works(registries, state, now, plan)
-    command = standing.login_command
-    helps = f"Run: {command}" if command else first.hint
+    remedy = sign_in(standing)
+    command = standing.login_command if standing.is_configured else remedy.command
+    helps = (first.hint or remedy.hint) if remedy.words else f"Run: {remedy.command}"
     name = f'"{standing.sso_session}"' if standing.sso_session else f"of profile {_profile(registries[0])}"
     notice = Notice(
         key=f"login:{login}",
@@ -154,7 +153,8 @@ def _login_needed(
         body=_sentences(first.message, words, _confirmed(registries, state, since, plan), helps),
         since=since,
         command=command,
-        sign_in=bool(standing.lane and command),
+        sign_in=bool(command and (standing.lane or standing.is_configured)),
+        refreshes=tuple(r.host for r in registries) if standing.process and standing.is_configured else (),
     )
     return _Cause(notice, dies_at)
 
@@ -212,11 +212,13 @@ def _confirmed(registries: list[Registry], state: State, since: datetime, plan: 
     return ""
 
 
-def _endings(state: State, now: Instant, plan: Plan, wake: Wake, needed: object) -> Iterator[_Cause]:
+def _endings(
+    state: State, now: Instant, plan: Plan, wake: Wake, needed: object, counted: frozenset[str]
+) -> Iterator[_Cause]:
     """Yield the logins that are about to end."""
     by_lane: dict[str, list[Registry]] = {}
     for served in served_by_grant(state, plan).values():
-        if served[0].standing.lane and _counts(state, served):
+        if served[0].standing.lane and not counted.isdisjoint(registry.host for registry in served):
             by_lane.setdefault(served[0].standing.lane, []).extend(served)
     for lane, registries in by_lane.items():
         facts = state.logins.get(lane)
@@ -283,9 +285,9 @@ def _done(state: State, now: Instant, plan: Plan, wake: Wake) -> Iterator[_Cause
                     key=f"logout:{host}",
                     title=f"The login to {host} was put back",
                     body="It was logged out, and this service keeps it fresh. To be left logged out, "
-                    f"run: ecr-refreshd pause {host}",
+                    f"run: {ours.pause(host)}",
                     since=at,
-                    command=f"ecr-refreshd pause {host}",
+                    command=ours.pause(host),
                 )
             )
         if state.replaced.get(host) == at:
@@ -294,9 +296,9 @@ def _done(state: State, now: Instant, plan: Plan, wake: Wake) -> Iterator[_Cause
                     key=f"replaced:{host}",
                     title=f"Another login to {host} was replaced",
                     body="ECR takes no user name but AWS and no identity token, so what stood there could not "
-                    f"have worked. Put back, it would be left alone; or run: ecr-refreshd pause {host}",
+                    f"have worked. Put back, it would be left alone; or run: {ours.pause(host)}",
                     since=at,
-                    command=f"ecr-refreshd pause {host}",
+                    command=ours.pause(host),
                 )
             )
 
@@ -315,7 +317,7 @@ def _in_files(state: State, now: Instant, plan: Plan) -> Iterator[_Cause]:
                     body=f"The entry of {_named(fought)} is rewritten again and again by another program. It is "
                     f"put back more slowly now. Find that program, or run: ecr-refreshd pause {fought[0]}",
                     since=now.wall,
-                    command=f"ecr-refreshd pause {fought[0]}",
+                    command=ours.pause(fought[0]),
                 )
             )
         hidden = sorted(host for host, facts in known.items() if facts.lost and host not in state.pauses)
@@ -330,14 +332,13 @@ def _in_files(state: State, now: Instant, plan: Plan) -> Iterator[_Cause]:
             )
 
 
-def _refused(host: str, detail: str, at: datetime) -> _Cause:
+def _refused(host: str, refusal: Failure, now: Instant) -> _Cause:
     return _Cause(
         Notice(
             key=f"refused:{host}",
-            title=f"{host} refuses the tokens that AWS gives",
-            body=f"It refused a new one too: {detail} Does the profile's account have access to this registry, "
-            f"and is the clock right? ecr-refreshd status says which profile is used.",
-            since=at,
-            command="ecr-refreshd status",
+            title=f"{host} refuses the tokens that AWS issues",
+            body=f"It refused a new one too. {refusal.message} {refusal.hint}",
+            since=refusal.at or now.wall,
+            command=refusal.command,
         )
     )

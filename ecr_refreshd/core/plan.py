@@ -10,11 +10,12 @@ from dataclasses import replace
 from datetime import UTC, tzinfo
 from types import MappingProxyType
 
-from ecr_refreshd.core import fallback, hosts
+from ecr_refreshd.core import fallback, hosts, signin
 from ecr_refreshd.core.fallback import Rank
 from ecr_refreshd.core.hosts import RegistryHost
 from ecr_refreshd.core.model import Category, Choice, ChosenBy, Failure, Grant, Principal, Standing
 from ecr_refreshd.core.ports import Profiles
+from ecr_refreshd.core.remedies import aws as remedies
 from ecr_refreshd.core.settings import RegistrySetting, Settings
 from ecr_refreshd.core.state import Candidate, FilePlan, Plan, Registry
 
@@ -45,8 +46,9 @@ def make(
         zone: in which times for people are written.
     """
     registries: dict[str, Registry] = {}
+    commands = settings.login.command
     for setting in settings.registries:
-        main = _registry(setting, "config", profiles, regions, passed)
+        main = _registry(setting, "config", profiles, regions, passed, commands)
         registries[main.host] = main
         for alias in setting.aliases:
             registries[alias] = replace(main, host=alias)
@@ -54,7 +56,7 @@ def make(
     for host in adoptable(settings, adopted):
         if host not in registries:
             setting = RegistrySetting(host, renew=settings.renew, heal=settings.heal, probe=settings.probe)
-            found[host] = _registry(setting, "adopted", profiles, regions, passed)
+            found[host] = _registry(setting, "adopted", profiles, regions, passed, commands)
     kept = _within_limit(found)
     return Plan(
         registries | kept,
@@ -64,7 +66,13 @@ def make(
         settings.notify.warn_before,
         {f"sso:{name}": length for name, length in settings.notify.sso_session_duration.items()},
         zone,
+        aws=settings.aws,
         left_out=tuple(host for host in found if host not in kept),
+        ignored=frozenset(
+            known.name
+            for text in adopted
+            if (known := hosts.parse(text)) is not None and settings.discover.ignores(known.name)
+        ),
     )
 
 
@@ -89,6 +97,7 @@ def _registry(
     profiles: Profiles,
     regions: Mapping[str, str],
     passed: Mapping[str, Rank],
+    commands: Mapping[str, str],
 ) -> Registry:
     host = hosts.parse(setting.host)
     if host is None:
@@ -115,7 +124,9 @@ def _registry(
     if not choices:
         return replace(blank, blocked=profiles.nobody_for(host))
     candidates = tuple(
-        Candidate(choice, grant, profiles.standing(grant.principal))
+        Candidate(
+            choice, grant, signin.configured(profiles.standing(grant.principal), grant.principal, commands)
+        )
         for choice, grant in ((each, _grant(setting, host, each)) for each in choices)
     )
     best, spares = fallback.chosen(candidates, passed)
@@ -140,9 +151,6 @@ def _grant(setting: RegistrySetting, host: RegistryHost, choice: Choice) -> Gran
 
 
 def _unknown_region(host: RegistryHost) -> Failure:
-    return Failure(
-        Category.CONFIG,
-        "region.unknown",
-        f"{host.name} names a region that botocore does not know in that partition: {host.region}.",
-        hint="Correct the host, or upgrade botocore if AWS has opened that region since: pip install -U botocore",
-    )
+    what = f"{host.name} names a region that botocore does not know in that partition: {host.region}."
+    helps = remedies.newer_botocore()
+    return Failure(Category.CONFIG, "region.unknown", what, helps.hint, command=helps.command)

@@ -60,11 +60,18 @@ class Alarms(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FetchOrder:
-    """One authorization token to be asked for."""
+    """One authorization token to be asked for.
+
+    Attributes:
+        timeout: for AWS; None leaves it to the fetcher.
+        process_timeout: for a `credential_process`, which may wait for a person; None likewise.
+    """
 
     grant: Grant
     serial: int
     standing: Standing
+    timeout: timedelta | None = None
+    process_timeout: timedelta | None = None
 
 
 class Fetcher(Protocol):
@@ -76,6 +83,15 @@ class Fetcher(Protocol):
 
     def fetch(self, orders: Sequence[FetchOrder]) -> None:
         """Ask for all of these; returns at once. Every order is answered, by a failure if need be."""
+        ...
+
+    def supply(self, process: str, output: Secret) -> None:
+        """Use what a `credential_process` has printed in a terminal, in place of the next start of that program.
+
+        Args:
+            process: see `Standing.process`. What waits for that program now is answered by a failure.
+            output: all that it has printed. It is kept in memory for half a minute at most.
+        """
         ...
 
     def stop(self) -> None:
@@ -213,8 +229,13 @@ class Herald(Protocol):
         """Give this to the program that wants to know of renewals; returns at once."""
         ...
 
-    def sign_in(self, command: str) -> None:
-        """Start a sign-in outside of this service; returns at once."""
+    def sign_in(self, command: str, refreshes: Sequence[str] = ()) -> None:
+        """Start a sign-in outside of this service; returns at once.
+
+        Args:
+            command: the sign-in.
+            refreshes: the registries to be renewed when it has ended.
+        """
         ...
 
     def finish(self, seconds: float) -> None:
@@ -307,6 +328,7 @@ class Parts:
         reload: reads the configuration again; raises ConfigError.
         save: keeps the memory for the next run.
         supervise: tells the service manager (``READY=1``, ``WATCHDOG=1``, ``STATUS=…``).
+        complaints: what is wrong with the environment, as it is just now.
     """
 
     clock: Clock
@@ -324,3 +346,4 @@ class Parts:
     save: Callable[[dict[str, Any]], None]
     supervise: Callable[[str], None]
     log: Log
+    complaints: Callable[[], tuple[Complaint, ...]] = tuple

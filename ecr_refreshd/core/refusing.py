@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from ecr_refreshd.core.decisions import Wake
 from ecr_refreshd.core.model import ABSENT, Entry, Failure, Instant, Refusal, View
+from ecr_refreshd.core.remedies import ours
 from ecr_refreshd.core.schedule import alive
 from ecr_refreshd.core.sighting import lives
 from ecr_refreshd.core.state import Pause, Plan, State
@@ -89,7 +90,7 @@ def refusal_of(state: State, host: str, plan: Plan, now: Instant) -> str:
     pause = state.pauses.get(host)
     if pause is not None:
         end = "" if pause.until is None else f" until {timestamp(pause.until)}"
-        return f"{host} is paused{end}. Run: ecr-refreshd resume {host}"
+        return f"{host} is paused{end}. Run: {ours.resume(host)}"
     if registry.grant is None:
         return "" if registry.blocked is None else _said(host, registry.blocked)
     facts = state.grant(registry.grant.key)

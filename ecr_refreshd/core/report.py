@@ -6,17 +6,17 @@ from the document itself, so that an answer from the state file follows the same
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from ecr_refreshd.core import logins
 from ecr_refreshd.core.fetching import renewal_of
-from ecr_refreshd.core.healing import OTHER_LOGINS, Verdict
 from ecr_refreshd.core.model import Category, Complaint, EntryKind, Failure, Instant, Notice, SinkState
+from ecr_refreshd.core.phases import Phase, counting, failure_of, phase_of
 from ecr_refreshd.core.plan import MOST_ADOPTED
-from ecr_refreshd.core.schedule import alive, just_resumed
-from ecr_refreshd.core.sighting import CONTESTED_AFTER, lives
+from ecr_refreshd.core.pulls import Pull, Pulls
 from ecr_refreshd.core.state import (
     FilePlan,
     GrantFacts,
@@ -28,19 +28,18 @@ from ecr_refreshd.core.state import (
     State,
 )
 from ecr_refreshd.core.times import timestamp
-from ecr_refreshd.core.writing import (
-    Carriers,
-    is_ours,
-    judgement_of,
-    served_elsewhere,
-    serves_elsewhere,
-)
+from ecr_refreshd.core.writing import judgement_of, served_elsewhere
 
 SCHEMA = 1
-EXIT_CODES = {"ok": 0, "failed": 1, "login-required": 3, "degraded": 4}
+EXIT_CODES = {"ok": 0, "failed": 1, "login-required": 3, "degraded": 4, "starting": 4, "not-running": 5}
 NOT_RUNNING = 5
+STARTING = "starting: reading docker's and podman's files"
 CONFIG_INVALID = "config.invalid"
 """The complaint about settings that cannot be used, while older ones are in force."""
+ADOPTION_LIMIT = "discover.limit"
+"""The complaint about registries that are left out because too many stand in the files."""
+DEGRADING = frozenset({CONFIG_INVALID, ADOPTION_LIMIT})
+"""Complaints that by themselves make `overall` degraded (DESIGN 3)."""
 
 Row = dict[str, Any]
 Document = dict[str, Any]
@@ -63,24 +62,34 @@ def document(state: State, plan: Plan, now: Instant, about: About) -> Document:
         key: renewal_of(state, served, key, plan, now) if state.grant(key).failure is None else None
         for key, served in by_grant.items()
     }
-    carriers = Carriers.of(state, plan)
-    rows = [_row(registry, renewals, carriers, state, plan, now) for registry in plan.registries.values()]
+    pulls = Pulls.of(state, plan, now)
+    counted = counting(state, plan, now)
+    rows = [_row(registry, renewals, pulls, counted) for registry in plan.registries.values()]
     files = [_file(file, state) for file in plan.files]
+    ignored = _ignored(state, plan)
+    is_starting = not all(state.sink(file.path).looked for file in plan.files)
     # Which registries stand in a file that cannot be looked at, nobody knows.
-    blind = not rows and any("state" in file for file in files)
-    left_out = _left_out(state, plan)
-    of_rows = overall(rows, now.wall)
+    is_blind = not rows and any("state" in file for file in files)
+    complaints = [_complaint(complaint) for complaint in (*about.degraded, *_left_out(state, plan))]
     return {
         "schema": SCHEMA,
         "pid": about.pid,
         "version": about.version,
         "started_at": timestamp(about.started_at),
-        "overall": "degraded" if blind or (left_out and of_rows == "ok") else of_rows,
-        "degraded": [_complaint(complaint) for complaint in (*about.degraded, *left_out)],
+        "overall": "starting" if is_starting else overall(rows, now.wall, complaints, is_blind=is_blind),
+        "summary": STARTING if is_starting else summary(rows, ignored),
+        "degraded": complaints,
         "registries": rows,
+        "ignored": ignored,
         "files": [file for file in files if file["notes"] or "state" in file],
         "notices": [_notice(facts) for facts in state.notices.values()],
     }
+
+
+def _ignored(state: State, plan: Plan) -> list[str]:
+    """Return the hosts that stand in files and that the settings exclude."""
+    views = [view for file in plan.files if (view := state.sink(file.path).view) is not None]
+    return sorted({host for view in views for host in view.ecr_hosts} & plan.ignored)
 
 
 def _complaint(complaint: Complaint) -> Row:
@@ -97,7 +106,7 @@ def _left_out(state: State, plan: Plan) -> list[Complaint]:
     are = "1 registry is" if len(hosts) == 1 else f"{len(hosts)} registries are"
     kept = f"at most {MOST_ADOPTED:,} found in docker's files are kept"
     text = f"{are} skipped, such as {hosts[0]}: {kept}. List those no longer needed under [discover] ignore."
-    return [Complaint("discover.limit", text)]
+    return [Complaint(ADOPTION_LIMIT, text)]
 
 
 def _notice(facts: NoticeFacts) -> Row:
@@ -116,23 +125,20 @@ def told(notice: Notice) -> Row:
 
 
 def _row(
-    registry: Registry,
-    renewals: Mapping[str, datetime | None],
-    carriers: Carriers,
-    state: State,
-    plan: Plan,
-    now: Instant,
+    registry: Registry, renewals: Mapping[str, datetime | None], pulls: Pulls, counted: frozenset[str]
 ) -> Row:
+    state, plan, now = pulls.state, pulls.plan, pulls.now
     key = "" if registry.grant is None else registry.grant.key
     facts = state.grant(key) if key else GrantFacts()
-    failure = registry.blocked or facts.failure
+    failure = failure_of(registry, facts, state)
     remembered = facts.token
     if _is_lost(facts, state, plan):
         facts = replace(facts, token=None)
     token = facts.token
-    rows = (_sink_row(file, registry, carriers, state, now) for file in plan.files)
-    sinks = [row for row in rows if row is not None]
-    elsewhere = served_elsewhere(state, plan, carriers, registry.host, now)
+    by_files = pulls.by_files(registry)
+    phase = phase_of(registry, facts, by_files.values(), state, now)
+    ends = [pull.ends for pull in by_files.values()]
+    elsewhere = served_elsewhere(state, plan, pulls.carriers, registry.host, now)
     foreign = None if token is not None else _foreign_end(registry, state, plan)
     if elsewhere is not None and token is None:
         foreign = elsewhere.until or foreign
@@ -141,18 +147,17 @@ def _row(
     probe = state.probes.get(registry.host)
     return {
         "host": registry.host,
-        "phase": "paused"
-        if pause is not None
-        else "fresh"
-        if elsewhere is not None
-        else _phase(registry, facts, state, now, foreign),
+        "phase": str(phase),
+        "counts": registry.host in counted or phase is Phase.FRESH,
         "origin": registry.origin,
         "grant": key or None,
         "expires_at": timestamp(foreign if token is None else token.expires_at),
+        "works_until": timestamp(min((end for end in ends if end is not None), default=None))
+        if ends and None not in ends
+        else None,
         "obtained_at": timestamp(None if remembered is None else remembered.obtained_at),
         "served_by": None if elsewhere is None else elsewhere.program,
-        "worked": remembered is not None or _worked(registry, state, plan, now),
-        "next_renewal_at": timestamp(_next_try(facts, renewals.get(key), now)),
+        "next_renewal_at": timestamp(_next_try(registry, facts, renewals.get(key), state, now)),
         "fingerprint": None if token is None else token.fingerprint,
         "principal": None
         if principal is None
@@ -162,13 +167,14 @@ def _row(
             "sso_session": registry.standing.sso_session or None,
             "chosen_by": str(registry.chosen_by),
             "login_backed": registry.standing.login_backed,
+            "process": registry.standing.process or None,
             **_choice(registry),
         },
         "region": registry.region,
         "account": registry.account,
         "heals": state.heals.get(registry.host, 0),
         "last_error": None if failure is None else _error(failure),
-        "sinks": sinks,
+        "sinks": [_sink_row(file, pull, registry, pulls) for file, pull in by_files.items()],
         "paused_until": None if pause is None else timestamp(pause.until),
         "paused_by": None if pause is None else pause.by,
         "probe": None if probe is None or not probe.answer else _probe(probe),
@@ -190,14 +196,6 @@ def _probe(probe: ProbeFacts) -> Row:
     return {"answer": probe.answer, "detail": probe.detail, "at": timestamp(probe.at)}
 
 
-def _worked(registry: Registry, state: State, plan: Plan, now: Instant) -> bool:
-    """Return whether a registry whose principal has no token worked here: by ours, or by one that died."""
-    entries = [state.sink(file.path).entry(registry.host) for file in plan.files]
-    if any(is_ours(state, GrantFacts(), entry) for entry in entries):
-        return True
-    return registry.host in state.lived and not any(lives(entry, now) for entry in entries)
-
-
 def _is_lost(facts: GrantFacts, state: State, plan: Plan) -> bool:
     """Return whether a token of an earlier run stands in no file any more: its end is of no use to anybody."""
     looked = all(state.sink(file.path).looked for file in plan.files)
@@ -210,12 +208,18 @@ def _file(file: FilePlan, state: State) -> Row:
     notes = [] if view is None else list(view.notes)
     row: Row = {"path": file.path, "notes": notes}
     if view is None and sink.failure is not None:
-        row |= {"state": sink.state, "detail": _said(sink.failure)}
+        row |= {"state": sink.state, "detail": sink.failure.message}
+        row |= {"hint": sink.failure.hint, "command": sink.failure.command}
     return row
 
 
-def _next_try(facts: GrantFacts, renewal: datetime | None, now: Instant) -> datetime | None:
+def _next_try(
+    registry: Registry, facts: GrantFacts, renewal: datetime | None, state: State, now: Instant
+) -> datetime | None:
     if facts.failure is not None:
+        login = state.logins.get(registry.standing.lane)
+        if facts.failure.category is Category.LOGIN and logins.is_dead(login):
+            return None
         return None if facts.retry_at is None else now.wall + (facts.retry_at - now.boot)
     return renewal
 
@@ -231,25 +235,6 @@ def _error(failure: Failure) -> Row:
     }
 
 
-def _phase(
-    registry: Registry, facts: GrantFacts, state: State, now: Instant, foreign: datetime | None
-) -> str:
-    failure = registry.blocked or facts.failure
-    if failure is not None and failure.category is Category.LOGIN:
-        return "login-required"
-    if failure is not None and failure.category in {Category.DENIED, Category.CONFIG}:
-        return "blocked"
-    if facts.token is not None and not alive(facts.token, now):
-        return "expired"
-    if facts.token is None and foreign is not None and foreign <= now.wall:
-        return "expired"
-    if failure is not None and not (facts.token is not None and just_resumed(state.resumed, now)):
-        return "retrying"
-    if facts.fetching is not None or facts.token is None:
-        return "renewing"
-    return "fresh"
-
-
 def _foreign_end(registry: Registry, state: State, plan: Plan) -> datetime | None:
     """Return when the credential that somebody else left under the host ends, as it says itself."""
     ends = [
@@ -261,31 +246,27 @@ def _foreign_end(registry: Registry, state: State, plan: Plan) -> datetime | Non
     return max(ends, default=None)
 
 
-def _sink_row(
-    file: FilePlan, registry: Registry, carriers: Carriers, state: State, now: Instant
-) -> Row | None:
-    sink = state.sink(file.path)
-    if not carriers.carries(file, registry.host, sink):
-        return None
-    standing, detail = _sink_state(registry, sink, state, now)
-    path = f"{file.path}/{registry.host}" if file.role == "helper" else file.path
+def _sink_row(file: FilePlan, pull: Pull, registry: Registry, pulls: Pulls) -> Row:
+    host, sink = registry.host, pulls.state.sink(file.path)
     row: Row = {
-        "path": path,
-        "kind": _kind(file, registry.host, sink),
-        "state": str(standing),
-        "detail": detail,
+        "path": f"{file.path}/{host}" if file.role == "helper" else file.path,
+        "kind": _kind(file, host, sink),
+        "state": str(pull.state),
+        "detail": pull.detail,
+        "works": pull.works,
+        "reason": str(pull.reason),
+        "hint": pull.remedy.hint,
+        "command": pull.remedy.command,
     }
-    if sink.failure is not None and sink.failure.hint and detail == _said(sink.failure):
-        row |= {"hint": sink.failure.hint, "command": sink.failure.command}
-    entry = sink.entry(registry.host)
-    if standing is SinkState.FOREIGN and serves_elsewhere(sink, registry.host, now):
-        until = sink.view.served[registry.host].until if sink.view is not None else None
-        return row | {"works": True, "kept_until": timestamp(until)}
-    judgement = judgement_of(state, sink, registry, now) if standing is SinkState.FOREIGN else None
-    if judgement is not None and judgement.until is not None:
+    judgement = None
+    if pull.state is SinkState.FOREIGN:
+        judgement = judgement_of(pulls.state, sink, registry, pulls.now)
+    served = None if sink.view is None else sink.view.served.get(host)
+    if served is not None and pull.works:
+        row["kept_until"] = timestamp(served.until)
+    elif judgement is not None and judgement.until is not None:
         row["kept_until"] = timestamp(judgement.until)
-    # Beside "foreign", which may be as good as ours: this one ECR never takes (an identity token, another user).
-    return row | {"works": False} if standing is SinkState.FOREIGN and entry.kind in OTHER_LOGINS else row
+    return row
 
 
 def _kind(file: FilePlan, host: str, sink: SinkFacts) -> str:
@@ -294,90 +275,35 @@ def _kind(file: FilePlan, host: str, sink: SinkFacts) -> str:
     return "store" if sink.view is not None and host in sink.view.stored else "auths"
 
 
-def _sink_state(registry: Registry, sink: SinkFacts, state: State, now: Instant) -> tuple[SinkState, str]:
-    host = registry.host
-    if host in state.pauses:
-        return SinkState.PAUSED, ""
-    if sink.view is None:
-        if sink.failure is None:
-            return SinkState.MISSING, "not looked at yet"
-        return SinkState(sink.state), _said(sink.failure)
-    if host in sink.view.shadows:
-        # A credential that another program brings is as good as one that it wrote.
-        works = serves_elsewhere(sink, host, now)
-        return SinkState.FOREIGN if works else SinkState.SHADOWED, sink.view.shadows[host]
-    judgement = judgement_of(state, sink, registry, now)
-    if judgement is not None and judgement.verdict in {Verdict.KEEP, Verdict.LEAVE}:
-        if judgement.verdict is Verdict.LEAVE:
-            return SinkState.FOREIGN, (
-                "a login of another kind, which ECR does not take: pulls fail with it; "
-                f"`ecr-refreshd refresh {host}` replaces it"
-            )
-        return SinkState.FOREIGN, f"somebody else's login; `ecr-refreshd refresh {host}` replaces it"
-    if judgement is not None and judgement.verdict is Verdict.RIGHT:
-        unread = sink.view.unread.get(host, "")
-        return (SinkState.SHADOWED, unread) if unread else (SinkState.WRITTEN, "")
-    if sink.failure is not None:
-        return SinkState(sink.state), _said(sink.failure)
-    if host in sink.view.failures:
-        return SinkState.UNWRITABLE, _said(sink.view.failures[host])
-    facts = sink.host(host)
-    if facts.undone >= CONTESTED_AFTER:
-        return SinkState.CONTESTED, "something else keeps rewriting this entry"
-    entry = sink.entry(host)
-    if entry.kind is EntryKind.HELPER:
-        return SinkState.WRITTEN, ""
-    if host in sink.view.refusals:
-        return SinkState.MISSING, sink.view.refusals[host].text
-    if entry.kind is EntryKind.TOKEN:
-        key = "" if registry.grant is None else registry.grant.key
-        token = state.grant(key).token
-        if token is not None and token.fingerprint == entry.fingerprint:
-            return SinkState.WRITTEN, "expired" if token.expires_at <= now.wall else ""
-        return SinkState.FOREIGN, "not written by this service"
-    return SinkState.MISSING, "to be written" if judgement is not None else "no token yet"
-
-
-def _said(failure: Failure) -> str:
-    return f"{failure.message} {failure.hint}".strip()
-
-
-def overall(rows: Iterable[Row], now: datetime, *, named: bool = False) -> str:
+def overall(
+    rows: Iterable[Row], now: datetime, complaints: Iterable[Row] = (), *, is_blind: bool = False
+) -> str:
     """Return the overall state of these registries: the first that holds of DESIGN 3's list.
 
-    Adopted hosts that never succeeded do not count (somebody's old login is nobody's outage), unless a person
-    `named` them; nor do those that a person has paused.
+    Args:
+        rows: of the document; those that do not count, and those that a person has paused, are passed over.
+        now: UTC.
+        complaints: of the document.
+        is_blind: no registry is known, and a file that may hold some cannot be read.
     """
-    counted = [
-        row
-        for row in rows
-        if row["phase"] != "paused"
-        and (named or row["origin"] != "adopted" or row.get("worked", row["obtained_at"] is not None))
-    ]
-    if not counted:
-        return "ok"
-    if not any(_valid(row, now) for row in counted):
-        return "failed"
-    if any(_waits(row) for row in counted):
+    counted = [row for row in rows if row["counts"] and row["phase"] != "paused"]
+    if any(row["phase"] == "login-required" for row in counted):
         return "login-required"
-    if all(_well(row) for row in counted):
-        return "ok"
-    return "degraded"
+    if counted and not any(_is_valid(row, now) for row in counted):
+        return "failed"
+    is_degraded = is_blind or any(complaint["code"] in DEGRADING for complaint in complaints)
+    return "degraded" if is_degraded or not all(map(_is_well, counted)) else "ok"
 
 
-def _waits(row: Row) -> bool:
-    return bool(row["phase"] == "login-required")
-
-
-def _valid(row: Row, now: datetime) -> bool:
-    if row.get("served_by"):
+def _is_valid(row: Row, now: datetime) -> bool:
+    if row["phase"] == "fresh" and row.get("served_by"):
         return True
     return row["expires_at"] is not None and datetime.fromisoformat(row["expires_at"]) > now
 
 
-def _well(row: Row) -> bool:
+def _is_well(row: Row) -> bool:
     """Return whether a row is as it should be; a renewal under way while the token lives is."""
-    if row["phase"] not in {"fresh", "renewing", "paused"}:
+    if row["phase"] not in {"fresh", "renewing"}:
         return False
     return all(
         sink["state"] in {"written", "foreign", "paused"} and sink.get("works", True) for sink in row["sinks"]
@@ -385,7 +311,59 @@ def _well(row: Row) -> bool:
 
 
 def about_hosts(whole: Document, hosts: Iterable[str], now: datetime) -> Document:
-    """Return the document narrowed to hosts that a person named, with their own overall state."""
+    """Return the document narrowed to named hosts, which all count, with their own overall state."""
     wanted = frozenset(hosts)
-    rows = [row for row in whole["registries"] if row["host"] in wanted]
-    return {**whole, "registries": rows, "overall": overall(rows, now, named=True)}
+    rows = [{**row, "counts": True} for row in whole["registries"] if row["host"] in wanted]
+    state = overall(rows, now, whole.get("degraded", ()))
+    return {**whole, "registries": rows, "overall": state, "summary": summary(rows, ())}
+
+
+_COUNTED = {
+    "fresh": ("fresh", "fresh"),
+    "renewing": ("renewing", "renewing"),
+    "retrying": ("retrying", "retrying"),
+    "unwritten": ("not written", "not written"),
+    "expired": ("expired", "expired"),
+    "blocked": ("blocked", "blocked"),
+    "login-required": ("sign-in needed", "sign-ins needed"),
+    "paused": ("paused", "paused"),
+}
+"""By phase, in the order of the summary: the words after one and after more."""
+
+
+def summary(rows: Collection[Row], ignored: Collection[str]) -> str:
+    """Return one line of numbers, such as ``3 fresh, 1 sign-in needed``, and what is left out and why."""
+    counted = [row for row in rows if row["counts"]]
+    numbers = {phase: sum(row["phase"] == phase for row in counted) for phase in _COUNTED}
+    parts = [f"{number} {_COUNTED[phase][number > 1]}" for phase, number in numbers.items() if number] or [
+        "no registries"
+    ]
+    parts.extend(_skipped([row for row in rows if not row["counts"]]))
+    if ignored:
+        parts = parts if rows else []
+        parts.append(f"{_number(len(ignored), 'host')} ignored ([discover] ignore)")
+    return ", ".join(parts)
+
+
+def _skipped(rows: Collection[Row]) -> Iterator[str]:
+    """Yield how many registries found in files are left out, for each reason."""
+    by_reason: dict[str, list[Row]] = {}
+    for row in rows:
+        denied = row["grant"] is not None
+        unknown = (row["last_error"] or {}).get("code") == "region.unknown"
+        reason = "access denied" if denied else "unknown region" if unknown else "no profile for"
+        by_reason.setdefault(reason, []).append(row)
+    for reason, some in by_reason.items():
+        about = f" {_accounts(some)}" if reason.endswith("for") else ""
+        yield f"{_number(len(some), 'registry')} skipped: {reason}{about}"
+
+
+def _accounts(rows: Collection[Row]) -> str:
+    accounts = sorted({row["account"] or "the public registry" for row in rows})
+    first = f"account {accounts[0]}" if accounts[0].isdecimal() else accounts[0]
+    return first if len(accounts) == 1 else f"{len(accounts)} accounts"
+
+
+def _number(count: int, noun: str) -> str:
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"1 {noun}" if count == 1 else f"{count} {plural}"

@@ -124,6 +124,31 @@ class Notify:
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """How a person signs in where the AWS files do not tell.
+
+    Attributes:
+        command: by profile, SSO session or program of a `credential_process`: a command line, split into words,
+            run without a shell.
+    """
+
+    command: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Aws:
+    """How long asking AWS may take.
+
+    Attributes:
+        timeout: for AWS, per grant.
+        credential_process_timeout: for a profile's `credential_process`, which may wait for a person.
+    """
+
+    timeout: timedelta = timedelta(seconds=30)
+    credential_process_timeout: timedelta = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
 class Hooks:
     """Programs to run: `on_renewed` is an argv, given JSON with hosts and expiry (no token) on stdin."""
 
@@ -193,6 +218,8 @@ class Settings:
     probe: Probe = Probe()
     heal: Heal = Heal()
     notify: Notify = Notify()
+    login: Login = Login()
+    aws: Aws = Aws()
     hooks: Hooks = Hooks()
     environment: Environment = Environment()
     http: Http = Http()

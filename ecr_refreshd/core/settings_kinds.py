@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import re
+import shlex
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, time, timedelta
 from urllib.parse import SplitResult, urlsplit
@@ -153,6 +154,18 @@ def argument(raw: object) -> str:
     if "\0" in raw:
         raise WrongValueError("holds a NUL character")
     return raw
+
+
+def command_line(raw: object) -> str:
+    """A program and its arguments, as a shell would split them."""
+    line = text(raw)
+    try:
+        words = shlex.split(line)
+    except ValueError as exc:
+        raise WrongValueError("cannot be split into words: a quote is not closed") from exc
+    if not words or not words[0]:
+        raise WrongValueError("names no program")
+    return line
 
 
 def url(raw: object) -> str:

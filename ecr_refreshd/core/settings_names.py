@@ -144,6 +144,11 @@ def sso_session(name: str) -> None:
     profile(name or "]")
 
 
+def signs_in(name: str) -> None:
+    """Raise WrongValueError unless a name can be a profile's, an sso-session's or a program's."""
+    profile(name or "]")
+
+
 def session_name(raw: object) -> str:
     """A role session's name, in STS's own terms."""
     word = text(raw)

@@ -13,17 +13,20 @@ from datetime import timedelta
 
 from ecr_refreshd.core import settings_kinds as kinds
 from ecr_refreshd.core import settings_names as names
+from ecr_refreshd.core import tomlslips
 from ecr_refreshd.core.durations import shown
 from ecr_refreshd.core.settings import (
     LOG_FORMATS,
     LOG_LEVELS,
     MODES,
+    Aws,
     Discover,
     Docker,
     Environment,
     Hooks,
     Http,
     Log,
+    Login,
     Notify,
     Settings,
 )
@@ -71,7 +74,8 @@ def _read_toml(text: str, source: str) -> tuple[dict[str, object], Mapping[Path,
         found = re.search(r" \(at (?:line ([0-9]+), column [0-9]+|end of document)\)$", told)
         line = int(found[1] or text.count("\n") + 1) if found else 1
         message = told[: found.start()] if found else told
-        raise ConfigError(f"{source}:{line}: not valid TOML: {message}") from exc
+        said = tomlslips.explained(text, line)
+        raise ConfigError(f"{source}:{line}: not valid TOML: {message}{said}") from exc
 
 
 def _read_tables(root: Table, regions: Mapping[str, str]) -> Settings:
@@ -83,6 +87,8 @@ def _read_tables(root: Table, regions: Mapping[str, str]) -> Settings:
         probe=read_probe(root.table("probe"), Settings().probe),
         heal=read_heal(root.table("heal"), Settings().heal),
         notify=_read_notify(root.table("notify")),
+        login=_read_login(root.table("login")),
+        aws=_read_aws(root.table("aws")),
         hooks=_read_hooks(root.table("hooks")),
         environment=_read_environment(root.table("environment")),
         http=_read_http(root.table("http")),
@@ -132,6 +138,26 @@ def _read_notify(table: Table) -> Notify:
     )
     if value.webhook and kinds.in_clear(value.webhook.shown):
         table.warn("webhook", "http sends notices over the network in clear text")
+    table.close()
+    return value
+
+
+def _read_login(table: Table) -> Login:
+    value = Login(command=table.take_map("command", names.signs_in, kinds.command_line))
+    table.close()
+    return value
+
+
+def _read_aws(table: Table) -> Aws:
+    default = Aws()
+    for_aws = kinds.duration(timedelta(seconds=1), timedelta(minutes=2))
+    for_a_person = kinds.duration(timedelta(seconds=1), timedelta(minutes=10))
+    value = Aws(
+        timeout=table.take("timeout", for_aws, default.timeout),
+        credential_process_timeout=table.take(
+            "credential_process_timeout", for_a_person, default.credential_process_timeout
+        ),
+    )
     table.close()
     return value
 

@@ -16,9 +16,11 @@ from ecr_refreshd.core.model import Instant
 from ecr_refreshd.core.pauses import served_by_grant
 from ecr_refreshd.core.schedule import alive
 from ecr_refreshd.core.sighting import FIRST_LOOK_LOST, PEACE, peaceful_since
-from ecr_refreshd.core.state import Plan, Registry, SinkFacts, State
+from ecr_refreshd.core.state import Plan, ProbeFacts, Registry, SinkFacts, State
 from ecr_refreshd.core.times import timestamp
 from ecr_refreshd.core.writing import Carriers, judgement_of, known
+
+_PROBED_WITHIN = timedelta(seconds=15)
 
 
 def settle(state: State, now: Instant, plan: Plan) -> tuple[State, tuple[Decision, ...]]:
@@ -73,12 +75,21 @@ def settled(state: State, now: Instant, plan: Plan, hosts: Iterable[str]) -> boo
         facts = state.grant(registry.grant.key)
         if facts.fetching is not None or facts.asked or (facts.token is None and facts.failure is None):
             return False
+        if _is_being_probed(state.probes.get(host), now):
+            return False
         for file in plan.files:
             sink = state.sink(file.path)
             waits = carriers.waits(file, host, sink)  # then it is the helper's answer that is still to come
             if carriers.carries(file, host, sink) and not waits and write_pending(state, sink, registry, now):
                 return False
     return True
+
+
+def _is_being_probed(probe: ProbeFacts | None, now: Instant) -> bool:
+    """Return whether a registry that refused a token is just being asked about the next one."""
+    if probe is None or not probe.refused or probe.asked is None or probe.answer:
+        return False
+    return now.boot - probe.asked < _PROBED_WITHIN
 
 
 def write_pending(state: State, sink: SinkFacts, registry: Registry, now: Instant) -> bool:

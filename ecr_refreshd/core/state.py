@@ -24,7 +24,7 @@ from ecr_refreshd.core.model import (
     Token,
     View,
 )
-from ecr_refreshd.core.settings import Renew
+from ecr_refreshd.core.settings import Aws, Renew
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Registry:
 
     Attributes:
         grant: the call that serves it; None while it is `blocked` for want of a principal.
-        origin: ``config`` or ``adopted``.
+        origin: ``config``, ``added`` or ``adopted``.
         account: twelve digits, None for the public registry and for aliases outside AWS names.
         replace_foreign: a credential that somebody else wrote is overwritten at once.
         respects_logout: a `docker logout` pauses the host instead of being healed.
@@ -98,7 +98,9 @@ class Plan:
         warn_before: how long before the known end of a login its notice comes.
         session_lengths: by lane, how long a login lasts whose end is not on disk, as configured.
         zone: in which times for people are written.
+        aws: how long asking AWS may take.
         left_out: adoptable hosts beyond the most that are adopted.
+        ignored: hosts found in files that the settings exclude.
     """
 
     registries: Mapping[str, Registry] = field(default_factory=dict)
@@ -108,7 +110,9 @@ class Plan:
     warn_before: timedelta = timedelta(minutes=30)
     session_lengths: Mapping[str, timedelta] = field(default_factory=dict)
     zone: tzinfo = UTC
+    aws: Aws = field(default_factory=Aws)
     left_out: tuple[str, ...] = ()
+    ignored: frozenset[str] = frozenset()
     _served: Mapping[str, list[Registry]] = field(init=False, compare=False, repr=False)
     _spares: Mapping[str, Spare] = field(init=False, compare=False, repr=False)
 

@@ -55,7 +55,9 @@ class Carriers:
         if file.role == "named" or file.path == self.default:
             return True
         view = sink.view
-        return view is not None and (host in view.ecr_hosts or (view.exists and _stood(sink, host)))
+        if view is None:  # it cannot be read just now: what stood there is not known to have gone
+            return sink.failure is not None and _stood(sink, host)
+        return host in view.ecr_hosts or (view.exists and _stood(sink, host))
 
     def waits(self, file: FilePlan, host: str, sink: SinkFacts) -> bool:
         """Return whether clients must not be sent to our helper yet, since it has nothing for them."""

@@ -23,13 +23,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ecr_refreshd.core.remedies import ours
 from ecr_refreshd.errors import ControlError, NoServiceError, RefreshdError
 from ecr_refreshd.host.places import private_folder
 from ecr_refreshd.osutil import ownership
 
 _LONGEST_PATH = 103
 """Bytes: `sun_path` has 104 on macOS and 108 on Linux, one of them for the end of the text."""
-_LARGEST_REQUEST = 64 << 10
+_LARGEST_REQUEST = 256 << 10
 _LARGEST_ANSWER = 64 << 20
 _PATIENCE = 5.0
 """Seconds a client has to send its request, and to take its answer."""
@@ -78,9 +79,7 @@ def _connect(client: socket.socket, path: Path, timeout: float) -> None:
     try:
         client.connect(os.fspath(path))
     except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError) as exc:
-        raise NoServiceError(
-            "No ecr-refreshd service is running for this user.", hint="ecr-refreshd run"
-        ) from exc
+        raise NoServiceError("No ecr-refreshd service is running for this user.", hint=ours.RUN) from exc
     except PermissionError as exc:
         raise ControlError(f"{path}: this socket belongs to another user.") from exc
     except OSError as exc:

@@ -19,6 +19,7 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
+from ecr_refreshd.core.remedies import ours
 from ecr_refreshd.errors import LockHeldError, RefreshdError
 from ecr_refreshd.host.clock import pause
 from ecr_refreshd.host.places import private_folder
@@ -105,7 +106,7 @@ class InstanceLock:
         serving = word == _SERVES
         what = "ecr-refreshd is running already" if serving else "Another command of ecr-refreshd is at work"
         return LockHeldError(
-            f"{what}: {holder} holds the lock {self._path}.", hint="ecr-refreshd status", serving=serving
+            f"{what}: {holder} holds the lock {self._path}.", hint=ours.STATUS, serving=serving
         )
 
     def release(self) -> None:

@@ -120,7 +120,15 @@ def _closed(folder: Path) -> ConfigError:
         what = f"{shut.path} cannot be entered: it"
     else:
         what = f"{folder} cannot be made: {shut.path}"
-    return _refused(f"{what} belongs to {shut.owner}, and you are {shut.user.who}.", remedies.closed(shut))
+    return _refused(
+        f"{what} belongs to {shut.owner}, and you are {shut.user.who}.",
+        remedies.closed(shut, of_state=_is_state(shut.path)),
+    )
+
+
+def _is_state(path: str) -> bool:
+    """Return whether a path is the state folder or lies in it: nobody else has made what is there."""
+    return Path(path).is_relative_to(os.path.realpath(state_folder()))
 
 
 def _refused(message: str, remedy: Remedy) -> ConfigError:
@@ -143,7 +151,8 @@ def containers_auth_files(environ: Mapping[str, str] = os.environ) -> tuple[Path
     else:
         runtime = _absolute(environ, "XDG_RUNTIME_DIR")
         session = runtime / "containers" if runtime else Path(f"/run/containers/{os.geteuid()}")
-        files = [session / "auth.json", _config_home(environ) / "containers" / "auth.json"]
+        files = [session / "auth.json"] if _may_be_entered(session) else []
+        files += [_config_home(environ) / "containers" / "auth.json"]
     named = environ.get("REGISTRY_AUTH_FILE")
     if named:
         files.insert(0, Path(named).absolute())
@@ -188,13 +197,13 @@ def private_folder(path: Path) -> Path:
             raise _closed(path) from exc
         raise _refused(
             f"{path}: cannot be made a private folder: {exc.strerror}",
-            remedies.cannot_be_made(ownership.deepest(path)),
+            remedies.cannot_be_made(found := ownership.deepest(path), of_state=_is_state(found.path)),
         ) from exc
     found = ownership.of(path)
     if not ownership.is_trusted(status.st_uid):
         raise _refused(
             f"{path}: refused, because it belongs to {found.owner} and you are {found.user.who}.",
-            remedies.closed(found, of_state=True),
+            remedies.closed(found, of_state=_is_state(found.path)),
         )
     if status.st_mode & 0o022:
         raise _refused(f"{path}: refused, because others can write in it.", remedies.open_to_others(found))
@@ -227,3 +236,8 @@ def _is_ours(folder: Path) -> bool:
     except OSError:
         return False
     return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+
+
+def _may_be_entered(folder: Path) -> bool:
+    """Return whether what exists on the way to a folder lets this user in; podman would fail there too."""
+    return os.access(ownership.deepest(folder).path, os.X_OK)

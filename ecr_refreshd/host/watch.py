@@ -12,6 +12,7 @@ happens; nothing polls.
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterable
@@ -40,6 +41,9 @@ _APPEARING: list[type[FileSystemEvent]] = [*_NEWCOMERS, DirDeletedEvent]
 _WRITING: list[type[FileSystemEvent]] = [*_APPEARING, FileDeletedEvent, FileModifiedEvent, FileClosedEvent]
 _ROUNDS = 10
 """Each may find one more folder of a path that is just being made; deeper paths wait for the next check."""
+_STOPPED = "called when the thread is inactive"
+"""watchdog 7 logs this at level error where an emitter is stopped between two steps of its loop: no fault."""
+logging.getLogger("watchdog.observers.inotify").addFilter(lambda record: _STOPPED not in record.getMessage())
 _ONLY_CHECKS = "changes there are seen only by the look that is taken every half minute"
 
 

@@ -11,7 +11,7 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -113,9 +113,9 @@ class Herald:
             if refused:
                 self._post(HookRan(f"A renewal could not be told to hooks.on_renewed: {refused}."))
 
-    def sign_in(self, command: str) -> None:
-        """Start a sign-in outside of this service; returns at once."""
-        start = partial(signin.start, self._programs, command, self._environ)
+    def sign_in(self, command: str, refreshes: Sequence[str] = ()) -> None:
+        """Start a sign-in outside of this service, and a refresh when it has ended; returns at once."""
+        start = partial(signin.start, self._programs, command, self._environ, refreshes)
         refused = self._lines["sign-in"].put(
             lambda: self._post(SignInStarted(_problem(start, "a sign-in was started")))
         )

@@ -9,11 +9,12 @@ import os
 import signal
 import site
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+
+from ecr_refreshd.osutil.python import module_command
 
 SECONDS = 10.0
 """DESIGN 4: a program that is told of something has ten seconds."""
@@ -32,7 +33,7 @@ def python(module: str) -> list[str]:
         site.ENABLE_USER_SITE
         and Path(site.getusersitepackages()).resolve() in Path(__file__).resolve().parents
     )
-    return [sys.executable, *(["-E", "-P"] if user else ["-I"]), "-m", module]
+    return module_command(module, user_site=bool(user))
 
 
 class Programs:

@@ -1,1 +1,1 @@
-"""What every adapter needs of the system, once: whose files are, and the owner of what is made."""
+"""What every adapter needs of the operating system, once: owners of files, and Python processes of ours."""

@@ -7,6 +7,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from ecr_refreshd.core.model import Complaint
+from ecr_refreshd.core.remedies.files import docker_config_variable
+
 _HOME_PREFIXES = ("~/", "$HOME/", "${HOME}/")
 
 
@@ -33,6 +36,15 @@ def is_named(path: str, environ: Mapping[str, str] = os.environ) -> bool:
     """Return whether DOCKER_CONFIG is why a file is looked for at this path."""
     value = environ.get("DOCKER_CONFIG", "")
     return bool(value) and os.path.abspath(value) == os.path.dirname(path)
+
+
+def complaint(environ: Mapping[str, str] = os.environ) -> Complaint | None:
+    """Return what is to be said of DOCKER_CONFIG in a status document, None if it can be meant."""
+    found = fault(os.path.join(os.path.abspath(environ.get("DOCKER_CONFIG", "")), "config.json"), environ)
+    if found is None:
+        return None
+    remedy = docker_config_variable(found[1])
+    return Complaint("docker.config-folder", f"{found[0]} {remedy.words}", remedy.command)
 
 
 def fault(path: str, environ: Mapping[str, str] = os.environ) -> tuple[str, str] | None:

@@ -173,7 +173,7 @@ def _is_read_only(path: str) -> bool:
 
 def _is_mount(real: str) -> bool:
     """Return whether something is mounted right there: a file too (``docker -v file:file``)."""
-    if os.path.ismount(real):
+    if os.path.isdir(real) and os.path.ismount(real):  # of a file an overlay tells another device
         return True
     try:
         with open("/proc/self/mountinfo", "rb") as lines:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from ecr_refreshd.core.delivery import Delivery
@@ -26,6 +27,7 @@ from ecr_refreshd.core.routing import (
     routing,
 )
 from ecr_refreshd.core.secret import Secret
+from ecr_refreshd.core.undecodable import mistyped, undecodable
 from ecr_refreshd.errors import SinkError, SinkUnwritable
 from ecr_refreshd.sinks import stage
 from ecr_refreshd.sinks.files import Rewritten, mend, rewrite
@@ -230,7 +232,8 @@ class DockerFile:
         return {host: answers[question] for host, question in asked.items()}
 
     def _view(self, place: Place, data: bytes | None) -> View:
-        reading = read(data, self._hosts)
+        config = Config.parse(data)
+        reading = config.read(self._hosts)
         routes = reading.routes
         means = self._means(routes)
         answers = self._answers(self._hosts, routes, means)
@@ -277,6 +280,7 @@ class DockerFile:
             ecr_hosts=reading.ecr_hosts,
             exists=data is not None,
             rest=reading.rest,
+            undecodable=_undecodable(config, self._hosts) if self._dialect == "docker" else "",
             notes=(
                 *self._notes,
                 *self._kept,
@@ -361,6 +365,13 @@ def _entry(host: str, entry: Entry, way: Way, routes: Routes) -> Entry:
     if way in {Way.AUTHS, Way.STORE} and routes.helpers.get(host) == OURS:
         return replace(entry, untidy=True)
     return entry
+
+
+def _undecodable(config: Config, hosts: Sequence[str]) -> str:
+    found = next(chain(mistyped(config), undecodable(config, frozenset(hosts))), None)
+    if found is None:
+        return ""
+    return f"docker decodes no login in this file, because {found.what} (line {found.line})"
 
 
 def _closer_notes(reading: Reading) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """What keeps a file of docker's or podman's from being replaced, found by looking, without writing anything."""
 
 # A path is bytes here, as the system has it; pathlib takes text only.
-# ruff: noqa: PTH112, PTH113, PTH114, PTH120
+# ruff: noqa: PTH110, PTH112, PTH113, PTH114, PTH120
 from __future__ import annotations
 
 import array
@@ -57,6 +57,7 @@ def obstacle(place: Place, environ: Mapping[str, str] = os.environ) -> Obstacle 
         return _no_folder(place, environ)
     return (
         _is_folder(place, environ)
+        or _is_special(place, environ)
         or _unreadable(place, environ)
         or _closed(place, place.folder, environ)
         or _mounted(place, environ)
@@ -72,7 +73,7 @@ def _no_folder(place: Place, environ: Mapping[str, str]) -> Obstacle | None:
     wanted = remedies.no_folder(shown(place.folder))
     if not os.path.isdir(deepest):
         what = f"{there} is no folder, so that {file} can neither be read nor written."
-        return Obstacle(what, remedies.file_in_place_of_folder(there), "sink.no-folder")
+        return Obstacle(what, remedies.in_the_way(ownership.of(deepest, environ)), "sink.no-folder")
     if os.path.islink(place.path) or os.path.islink(os.path.dirname(place.path)):
         what = f"{shown(place.path)} is a link to {file}, and the folder of that is not there."
         return _closed(place, deepest, environ) or Obstacle(what, wanted, "sink.no-folder")
@@ -93,6 +94,14 @@ def _is_folder(place: Place, environ: Mapping[str, str]) -> Obstacle | None:
     return Obstacle(
         f"{shown(place.real)} is a directory, and has to be a file.", remedy, "sink.is-a-directory"
     )
+
+
+def _is_special(place: Place, environ: Mapping[str, str]) -> Obstacle | None:
+    if not os.path.exists(place.real) or os.path.isfile(place.real):
+        return None
+    found = ownership.of(place.real, environ)
+    what = f"{shown(place.real)} is not a regular file; it is left alone."
+    return Obstacle(what, remedies.in_the_way(found), "sink.not-a-config")
 
 
 def _unreadable(place: Place, environ: Mapping[str, str]) -> Obstacle | None:

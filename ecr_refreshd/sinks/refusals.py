@@ -68,7 +68,7 @@ def _refused(place: Place, number: int) -> SinkUnwritable:
     elif remedy is None and number == errno.EROFS:
         remedy = files.read_only()
     elif remedy is None:
-        remedy = files.unexplained([folder, path])
+        remedy = files.unexplained([folder, path], number)
     return _unwritable(f"{path} could not be written: {what}. The old file is intact.", code, remedy)
 
 

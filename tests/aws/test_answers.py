@@ -55,3 +55,32 @@ def test_the_clock_is_compared_with_the_answers_date() -> None:
     assert clock_lead(format_datetime(datetime.now(UTC) - timedelta(minutes=20))) == 20
     assert clock_lead("") == 0
     assert clock_lead("yesterday") == 0
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{date} GMT",
+        "{date} -0000",
+        "{date}",
+        "{date} GMT, {date} GMT",
+        "{date} +0000",
+    ],
+)
+def test_a_date_header_of_any_form_is_read_or_passed_over(form: str) -> None:
+    """A proxy may send it twice, or without a zone: a failure to read it would cost the grant its answer."""
+    date = f"{datetime.now(UTC) - timedelta(minutes=20):%a, %d %b %Y %H:%M:%S}"
+    assert clock_lead(form.format(date=date)) == 20
+
+
+@pytest.mark.parametrize("text", ["Sun, 99 Nov 2026 21:30:14 GMT", "GMT, GMT", "0", "\xff"])
+def test_a_date_header_that_is_none_tells_nothing(text: str) -> None:
+    assert clock_lead(text) == 0
+
+
+@pytest.mark.parametrize("form", ["{}", "{} -0000", "{} GMT, {} GMT", "{} GMT,{} GMT", "{} EST"])
+def test_a_date_that_a_proxy_has_spoiled_is_read_all_the_same(form: str) -> None:
+    """Without a zone, with an unknown one, or twice: HTTP's dates are GMT (RFC 9110)."""
+    date = (datetime.now(UTC) - timedelta(minutes=20)).strftime("%a, %d %b %Y %H:%M:%S")
+    assert clock_lead(form.format(date, date)) == 20
+    assert clock_lead("Sun, 31 Feb 2026 25:61:00 GMT") == 0

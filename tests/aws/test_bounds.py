@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ import pytest
 from ecr_refreshd.aws import running
 from ecr_refreshd.aws.running import Limits
 from ecr_refreshd.core.events import FetchFailed, FetchSucceeded
+from ecr_refreshd.core.secret import Secret
 from tests.aws.asking import Asking, children, ecr, gone, wait_until
 from tests.world import homes
 
@@ -47,10 +51,52 @@ def test_a_hanging_program_delays_nobody_else_and_is_ended(asking, aws, tmp_path
         assert isinstance(asking.answer(), FetchSucceeded)
     assert time.monotonic() - start < SHORT.grant
     failure = asking.answer().failure
-    assert (failure.category, failure.code) == ("transient", "fetch.overdue")
-    assert failure.message == 'Profile "stuck" did not answer within 1 s: its credential_process hangs.'
+    assert (failure.category, failure.code) == ("login", "fetch.overdue")
+    assert failure.message == (
+        'Profile "stuck" did not answer within 1 s: its credential_process may wait for a person.'
+    )
     wait_until(lambda: gone(programs(tmp_path)[0]))
     wait_until(lambda: not list(children()))
+
+
+def test_an_overdue_program_costs_no_other_its_start(aws, tmp_path) -> None:
+    """A person may just be answering the other: it is not ended and started again for it."""
+    homes.credential_process(tmp_path, "stuck", HANG)
+    slow = "import time, os\nopen(os.path.expanduser('~/slow'), 'a').write('started\\n')\ntime.sleep(4)\n"
+    homes.credential_process(tmp_path, "slow", slow + homes.printed_credentials(homes.access_key()))
+    with Asking(aws.environment(tmp_path), Limits(grace=0.5)) as asking:
+        limits = {"stuck": timedelta(seconds=2), "slow": timedelta(minutes=1)}
+        orders = [replace(asking.order(ecr(name)), process_timeout=limit) for name, limit in limits.items()]
+        asking.fetcher.fetch(orders)
+        answers = {answer.grant: answer for answer in (asking.answer(60), asking.answer(60))}
+    failure = answers[ecr("stuck").key].failure
+    assert (failure.category, failure.code, failure.awaits_person) == ("login", "fetch.overdue", True)
+    assert isinstance(answers[ecr("slow").key], FetchSucceeded)
+    assert (tmp_path / "slow").read_text() == "started\n"
+    wait_until(lambda: gone(programs(tmp_path)[0]))
+
+
+def test_all_that_an_overdue_program_started_is_ended(aws, tmp_path) -> None:
+    """A shell script that waits for a browser leaves no browser waiting."""
+    inner = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {HANG!r}])"
+    homes.credential_process(tmp_path, "stuck", inner)
+    with Asking(aws.environment(tmp_path), Limits(grace=0.5, process=3.0)) as asking:
+        assert asking.failure(ecr("stuck")).code == "fetch.overdue"
+        wait_until(lambda: gone(programs(tmp_path)[0]))
+
+
+def test_what_a_person_got_is_used_in_place_of_a_start(aws, tmp_path) -> None:
+    """Also where the service's own start hangs: nobody waits for that."""
+    homes.credential_process(tmp_path, "corp", HANG)
+    output = {"Version": 1, "AccessKeyId": homes.access_key(), "SecretAccessKey": "s"}
+    with Asking(aws.environment(tmp_path), Limits(grace=0.5, process=300.0)) as asking:
+        asking.begin(ecr("corp"))
+        wait_until(lambda: programs(tmp_path))
+        asking.fetcher.supply("corp", Secret(json.dumps(output)))
+        assert asking.answer().failure.code == "fetch.superseded"
+        asking.token(ecr("corp"))
+        wait_until(lambda: gone(programs(tmp_path)[0]))
+        assert len(programs(tmp_path)) == 1
 
 
 def test_what_stood_behind_a_hanging_grant_goes_to_a_fresh_child_at_once(asking, aws, tmp_path) -> None:

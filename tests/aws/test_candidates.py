@@ -284,6 +284,16 @@ def test_the_partition_stands_in_the_profile(home, lines: str) -> None:
     assert home.chosen(CHINA) == [("a", "account"), ("b", "account")]
 
 
+def test_a_role_above_keys_of_another_partition_is_asked_for_nothing(home) -> None:
+    """Its keys would be sent there to assume it."""
+    cn = ACCOUNT.replace("aws", "aws-cn")
+    home.config(f"[profile a]\nrole_arn = {cn}\nsource_profile = base\n"
+                f"[profile b]\nrole_arn = {cn}\ncredential_source = Environment\n"
+                f"[profile base]\nregion = us-west-2\n{keys(OLD_KEY)}")  # fmt: skip
+    assert home.chosen(CHINA, AWS_REGION="us-west-2") == []
+    assert home.chosen(CHINA, AWS_REGION="cn-north-1") == [("b", "account")]
+
+
 def test_a_profile_that_names_no_partition_serves_others_if_alone(home) -> None:
     home.config(f"[default]\n{keys(OLD_KEY)}")
     assert home.chosen(CHINA) == [("default", "default")]

@@ -121,7 +121,7 @@ def test_a_file_in_the_middle_of_an_edit_costs_no_registry_its_principal(files, 
     good = config.read_text()
     config.write_text("[profile")
     assert list(files.look().profiles.profiles) == ["dev"]
-    assert "before line 1" in files.look().profiles.problems[0]
+    assert "before line 1" in files.look().profiles.problems[0].message
     config.write_text(good)
     assert files.look().profiles.problems == ()
     config.unlink()

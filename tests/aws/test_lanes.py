@@ -286,7 +286,7 @@ def test_what_a_person_got_with_an_mfa_code_serves_us_and_is_not_written(asking,
     homes.static_keys(tmp_path, "source", homes.access_key(), aws=aws, account="724013829182")
     homes.role_chain(tmp_path, "mfa", role, "source", mfa_serial=serial)
     homes.role_chain(tmp_path, "plain", role, "source")
-    assert asking.failure(ecr("mfa")).hint == "aws sts get-caller-identity --profile mfa"
+    assert asking.failure(ecr("mfa")).command == "aws sts get-caller-identity --profile mfa"
     cached = terminal_credentials(tmp_path, aws, role, serial)
     before = cached.read_bytes(), cached.stat().st_mtime_ns
     assert asking.token(ecr("mfa")).account == "724013829182"

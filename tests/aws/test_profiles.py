@@ -194,11 +194,14 @@ def test_a_file_that_does_not_parse_is_a_problem_and_no_exception(home, content:
     found = home.load()
     assert list(found.profiles) == ["keys"]
     assert len(found.problems) == 1
-    assert says in found.problems[0]
-    assert "CANARY" not in found.problems[0]
+    assert says in found.problems[0].message
+    assert "CANARY" not in repr(found.problems)
     parsed = hosts.parse(HOST)
     assert parsed
-    assert found.problems[0] in found.nobody_for(parsed).message
+    said = found.nobody_for(parsed)
+    assert said.message.startswith(found.problems[0].message), "the first cause comes first"
+    assert said.hint == found.problems[0].remedy.hint
+    assert "no AWS profiles" not in said.message
 
 
 @pytest.mark.parametrize("content", [content for content, _ in BAD.values()], ids=BAD)

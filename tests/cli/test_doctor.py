@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from ecr_refreshd.aws import ini
 from ecr_refreshd.cli import doctor
 from ecr_refreshd.cli.doctor import (
     clients,
@@ -41,6 +42,7 @@ from ecr_refreshd.cli.table import Look
 from ecr_refreshd.core.clients.families import Family
 from ecr_refreshd.core.clients.world import ANONYMOUS, Credential, Outcome, Source
 from ecr_refreshd.core.clients.world import Finding as ClientFinding
+from ecr_refreshd.core.remedies import aws as remedies
 from tests.needs import need
 
 
@@ -541,18 +543,20 @@ def test_the_page_puts_the_worst_first_and_commands_in_one_piece() -> None:
 def test_an_aws_file_that_may_not_be_read_is_told_from_one_that_does_not_parse(
     scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mine: bool
 ) -> None:
-    """Root reads everything, so what the reader says stands here in its place."""
+    """Root reads everything, so what the system says stands here in its place."""
     path = tmp_path / "my credentials"
     path.write_text("")
-    assert scene.aws is not None
-    problems = (f"{path} cannot be read: Permission denied.", "/c/config does not parse in line 3, so no.")
-    seen = replace(scene, aws=replace(scene.aws, profiles=replace(scene.aws.profiles, problems=problems)))
     if not mine:
         monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
-    closed, torn = profiles.files(seen)
-    assert "does not parse" not in closed.what + closed.why
-    assert closed.how == (f"chmod u+rw '{path}'" if mine else f"sudo chown {path.stat().st_uid + 1} '{path}'")
-    assert torn.how == "Correct line 3 of /c/config."
+    closed = ini.config_problem(str(path), PermissionError(13, "Permission denied", str(path)))
+    torn = ini.Problem("/c/config does not parse in line 3, so no.", remedies.correct_file("/c/config", 3))
+    assert scene.aws is not None
+    looked = replace(scene.aws, profiles=replace(scene.aws.profiles, problems=(closed, torn)))
+    unread, unparsed = profiles.files(replace(scene, aws=looked))
+    assert "does not parse" not in unread.what + unread.why
+    assert (unread.how == f"chmod u+rw '{path}'") is mine
+    assert "chown" not in unread.how, "HOME is not theirs here, so neither is what lies in it"
+    assert unparsed.how == "Correct line 3 of /c/config."
 
 
 def test_a_service_is_started_anew_as_it_was_started(scene: Scene) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ecr_refreshd.cli import asking
 from tests.cli.documents import FILE, LOGIN_ENDED, WEST, document, registry
 from tests.cli.running import House
 
@@ -91,6 +92,30 @@ def test_more_life_than_aws_gives_is_2(house: House) -> None:
     assert done.stderr.splitlines() == [
         f"{host}: its tokens are valid for 12 h, and --min-ttl asks for more." for host in (WEST, EAST)
     ]
+
+
+KEPT = ["724013829182.dkr.ecr.us-west-2.amazonaws.com", "public.ecr.aws"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "near"),
+    [
+        ("724013829182.dkr.ecr.us-wset-2.amazonaws.com", KEPT[0]),
+        ("724013829182.dkr.ecr.us-west-2.amazonaws.con", KEPT[0]),
+        ("72401382918.dkr.ecr.us-west-2.amazonaws.com", KEPT[0]),
+        ("724013829182.dkr.ecr.us-west2.amazonaws.com", KEPT[0]),
+        ("public.ecr.was", KEPT[1]),
+        ("724013829182.dkr.ecr.us-west-1.amazonaws.com", ""),
+        ("724013829183.dkr.ecr.us-west-2.amazonaws.com", ""),
+        ("999988887777.dkr.ecr.us-east-1.amazonaws.com", ""),
+        ("99998888777.dkr.ecr.us-west-2.amazonaws.com", ""),
+        ("724013829182.dkr.ecr.eu-cental-1.amazonaws.com", ""),
+    ],
+)
+def test_only_a_slip_of_the_pen_gets_a_suggestion(asked: str, near: str) -> None:
+    """Another account's or region's host is another registry, and no typing error."""
+    said = asking.unknown_host([asked], KEPT).message
+    assert said == f"ecr-refreshd does not keep {asked}" + (f"; did you mean {near}?" if near else ".")
 
 
 def test_an_unknown_host_is_2_with_the_nearest_known_one(house: House) -> None:

@@ -311,7 +311,7 @@ def test_status_works_before_anything_ever_ran(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("overall", "code"), [("ok", 0), ("failed", 1), ("login-required", 3), ("degraded", 4)]
+    ("overall", "code"), [("ok", 0), ("failed", 1), ("login-required", 3), ("degraded", 4), ("starting", 4)]
 )
 def test_status_exits_as_the_overall_state_of_a_running_service(home: Path, overall: str, code: int) -> None:
     answer = document(registry(), overall=overall)

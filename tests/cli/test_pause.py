@@ -167,7 +167,7 @@ def test_a_host_that_stands_nowhere_is_2_even_if_it_is_well_formed(house: House)
     done = house.run("pause", WEST.replace("west", "east"))
 
     assert (done.returncode, done.stdout) == (2, "")
-    assert f"did you mean {WEST}?" in done.stderr
+    assert "did you mean" not in done.stderr, "another region is no misspelling"
     assert not house.state.exists()
 
 

@@ -403,3 +403,30 @@ def test_which_profiles_fit_is_said() -> None:
 def test_why_a_profile_was_chosen_is_said(principal, account, words: str) -> None:
     """There need be no profile named default where the public registry is asked for."""
     assert reason_text({"principal": {"profile": "dev", **principal}, "account": account}) == words
+
+
+def test_before_the_first_look_nothing_is_said_of_registries() -> None:
+    """A new service does not know yet what stands in the files."""
+    starting = document(overall="starting", summary="starting: reading docker's and podman's files")
+    text = render(starting, NOW, Look(width=140))
+    assert "reading docker's and podman's files" in text
+    assert "No registry" not in text
+
+
+def test_ignored_hosts_are_not_called_missing() -> None:
+    """`ignore` excludes them on purpose; a scan would not help."""
+    ignored = document(ignored=["h"], summary="1 host ignored ([discover] ignore)")
+    text = render(ignored, NOW, Look(width=140))
+    assert "1 host ignored ([discover] ignore)" in text
+    assert "scan" not in text
+
+
+def test_an_unwritten_token_is_not_shown_as_life_left() -> None:
+    """The life of a token that no client finds is no news to anybody who pulls."""
+    sink = {"path": FILE, "kind": "auths", "state": "unwritable", "detail": "permission denied."}
+    sink |= {"works": False, "hint": "chmod u+w x", "command": "chmod u+w x"}
+    row = registry(phase="unwritten", works_until=None, sinks=[sink])
+    text = render(document(row, overall="degraded"), NOW, Look(width=140))
+    assert "(11 h" not in text
+    assert "not written" in text
+    assert "\n  → chmod u+w x" in text

@@ -243,7 +243,8 @@ FAULTS = (
         "notices={}",
     ),
     Fault("nobody is reminded", "notices.py", "if passed - facts.reminded:", "if False:"),
-    Fault("an old entry that never worked alarms somebody", "notices.py", 'r.origin == "config"\n', "True\n"),
+    Fault("a host that nobody can serve counts", "phases.py", "return not hopeless or", "return True or"),
+    Fault("a first day is nobody's outage", "phases.py", "return not hopeless or", "return"),
     Fault(
         "a login that is tried again is told already",
         "notices.py",
@@ -259,7 +260,7 @@ FAULTS = (
     ),
     Fault("a resume raises no doubt", "probing.py", "if now.boot >= at:", "if False:"),
     Fault(
-        "offline after a resume is an alarm", "report.py", "and just_resumed(state.resumed, now)", "and False"
+        "offline after a resume is an alarm", "phases.py", "and just_resumed(state.resumed, now)", "and False"
     ),
     # whoever asks
     Fault(
@@ -281,7 +282,9 @@ FAULTS = (
         "    return False and entry.kind",
     ),
     Fault("nobody hears of a token that dies", "sighting.py", "if lives(entry, now) and", "if False and"),
-    Fault("a login that ECR never takes is well", "report.py", 'sink.get("works", True)', "True"),
+    Fault("a login that ECR never takes is well", "pulls.py", "Reason.WRONG_KIND, None", "Reason.NONE, None"),
+    Fault("a refused token is as good as any", "pulls.py", "if fingerprint in refused or", "if False and"),
+    Fault("a mistyped value costs nothing", "pulls.py", "if view.undecodable and", "if False and"),
     Fault(
         "a script waits for a broken file", "ensuring.py", "waits or _stuck(state, host, plan, now)", "waits"
     ),

@@ -93,11 +93,45 @@ login_backed = 3600
 
 HOST = f'[[registry]]\nhost = "{WEST}"\n'
 
+SECRETS = [
+    "[notify]\nwebhook = https://hooks.example/CANARY\n",
+    "[environment]\nset = { TOKEN = CANARY }\n",
+    "[notify]\ncommand = CANARY\n",
+    "[[registry]]\nendpoint_url = https://me:CANARY@h.example\n",
+    '[notify]\nwebhook = "https://hooks.example/CANARY\n',
+    "TOKEN = CANARY\n",
+    "CANARY\n",
+]
+
+
+@pytest.mark.parametrize("text", SECRETS)
+def test_a_line_that_is_no_toml_is_quoted_without_a_secret(text: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        parse(text, regions=REGIONS, source="c.toml")
+    assert "not valid TOML" in str(raised.value)
+    assert "CANARY" not in str(raised.value)
+
+
 WRONG = [
     # what is written, the line it is told at, the key, a part of what is said
     ("a = [1\n", 2, "not valid TOML", "Unclosed array"),
     ("[docker]\nmode = auto\n", 2, "not valid TOML", "Invalid value"),
     ("[docker]\n\n[docker]\n", 3, "not valid TOML", "Cannot declare"),
+    ("[discover]\nadopt = yes\n", 2, "not valid TOML", "adopt = yes (write: adopt = true)"),
+    ("[discover]\nadopt = No # x\n", 2, "not valid TOML", "(write: adopt = false)"),
+    ("[docker]\nmode = auto\n", 2, "not valid TOML", 'mode = auto (write: mode = "auto")'),
+    ("[[registry]]\nprofile: dev\n", 2, "not valid TOML", 'profile: dev (write: profile = "dev")'),
+    ('[[registry]]\nprofile = "dev\n', 2, "not valid TOML", 'profile = "dev (write: profile = "dev")'),
+    (
+        "[[registry]]\nregions = [us-west-2, eu-west-1]\n",
+        2,
+        "not valid TOML",
+        '(write: regions = ["us-west-2", "eu-west-1"])',
+    ),
+    ("[[registry]\n", 1, "not valid TOML", "[[registry] (write: [[registry]])"),
+    ("[docker\nmode = 'auto'\n", 1, "not valid TOML", "[docker (write: [docker])"),
+    ('[docker]\nfiles = ["~/a"\n', 3, "not valid TOML", '(write: files = ["~/a"])'),
+    ("[docker]\nmode = \u201cauto\u201d\n", 2, "not valid TOML", '(write: mode = "auto")'),
     ("x = " + "9" * 5000, 1, "not valid TOML", "limit"),
     ("x = " + "[" * 9000 + "]" * 9000, 1, "not usable", "nested too deeply"),
     ("[dockre]\n", 1, "dockre", "unknown table (nearest valid key: docker)"),

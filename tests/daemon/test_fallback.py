@@ -113,6 +113,19 @@ def test_the_one_that_worked_serves_after_a_restart_unasked() -> None:
     assert used(again) == "a"
 
 
+def test_files_that_changed_while_no_service_ran_ask_again() -> None:
+    script = Script({"a": DENIED})
+    house = household(script, "a", "b").begin()
+    house.live(5 * MINUTE)
+    script.failures.clear()
+    house.lookout.text = "two"
+    again = Household(
+        CONFIG, answer=script, lookout=house.lookout, remembered=house.saved, clock=house.clock,
+        files=house.files,
+    ).begin()  # fmt: skip
+    assert used(again) == "a"
+
+
 def test_an_ended_login_leaves_its_living_token_in_use() -> None:
     """A weaker role would break pushes while the token of the better one bridges."""
     script = Script({})

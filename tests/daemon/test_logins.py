@@ -239,14 +239,14 @@ def test_a_file_that_was_half_written_and_says_the_same_again_is_no_new_login() 
     assert len(house.aws.calls) == 1
 
 
-def test_adopted_hosts_that_never_worked_are_nobodys_outage() -> None:
-    """An old entry in a file of somebody who does not use ECR any more brings no notice."""
+def test_an_ended_login_raises_its_notice_on_the_first_day() -> None:
+    """A host that was only found in a file counts where a login that has ended could serve it."""
     house = Corp(config="")
     house.files[HOME].auths[HOST] = "QVdTOm9sZA=="
     house.ends()
     house.begin().live(HOUR)
     assert house.row()["phase"] == "login-required"
-    assert house.herald.told == []
+    assert [event for event, _key in house.herald.events("login:")] == ["raised"]
 
 
 def test_the_button_of_a_notice_starts_its_command_and_a_stale_one_nothing() -> None:

@@ -131,20 +131,23 @@ def test_somebodys_token_that_dies_here_is_told_in_time(tmp_path: Path) -> None:
     told = [notice for notice in home.service.document()["notices"] if notice["key"].startswith("login:")]
     assert len(told) == 1
     assert "work until" in told[0]["body"]
-    assert home.service.document()["overall"] == "ok", "it works, and was never ours"
+    assert home.service.document()["overall"] == "login-required", "also while its token lives"
     home.live(3 * HOUR)
     document = home.service.document()
-    assert document["overall"] == "failed"
+    assert document["overall"] == "login-required"
     assert "fail until then" in document["notices"][0]["body"]
 
 
-def test_an_entry_that_was_dead_from_the_beginning_is_nobodys_outage(tmp_path: Path) -> None:
+def test_a_dead_entry_and_an_ended_login_are_told_on_the_first_day(tmp_path: Path) -> None:
+    """A profile for its account is here, so the service is why it is installed: sign-in needed, exit 3."""
     home = Home(tmp_path, "", answer=lambda _order: NO_LOGIN)
     home.put(auths={HOST: {"auth": auth_text(home.clock.wall - HOUR)}})
     home.begin()
-    home.live(3 * HOUR)
-    assert home.service.document()["overall"] == "ok"
-    assert home.service.document()["notices"] == []
+    document = home.service.document()
+    assert (document["overall"], document["summary"]) == ("login-required", "1 sign-in needed")
+    (notice,) = document["notices"]
+    assert "fail until then" in notice["body"]
+    assert home.herald.told[0][0] == "raised"
 
 
 @pytest.mark.parametrize("mode", ["auths", "both"])

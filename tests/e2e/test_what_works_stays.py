@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.listening import DockerSocket
+from tests.e2e.states import NOTHING
 from tests.e2e.test_bad_input import GOOD, Home, host, until
+from tests.needs import need
 from tests.world.aws import FakeAws
 
 WEST = host(GOOD)
@@ -66,6 +71,33 @@ def test_a_working_ecr_login_is_served(home: Home, content: dict[str, object], h
     assert (row["phase"], row["served_by"]) == ("fresh", "docker-credential-ecr-login")
     assert [(sink["state"], sink["works"]) for sink in row["sinks"]] == [("foreign", True)]
     assert "docker-credential-ecr-login" in status.stdout
+
+
+@pytest.mark.parametrize("content", [{"credHelpers": {WEST: "ecr-login"}}, {"credsStore": "ecr-login"}])
+def test_crons_docker_sends_the_same_after_us(
+    home: Home, daemon: DockerSocket, content: dict[str, object]
+) -> None:
+    """It finds ecr-login on its PATH, and not our helper; the real docker, and what it really sent."""
+    docker = shutil.which("docker")
+    need(docker, "docker")
+    ecr_login(home)
+    configured(home)
+    home.write_docker(json.dumps({"auths": {WEST: {}}, **content}))
+
+    def sent() -> str:
+        environment = {
+            "HOME": str(home.folder),
+            "PATH": f"{home.folder}/bin",
+            "DOCKER_HOST": f"unix://{daemon.path}",
+        }
+        command = [str(docker), "pull", f"{WEST}/node:18-slim"]
+        subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
+        return daemon.seen[-1]
+
+    before = sent()
+    assert before != NOTHING
+    assert home.run("run", "--once").returncode == 0
+    assert sent() == before
 
 
 def test_a_dead_ecr_login_is_said_with_both_ways_out(home: Home) -> None:

@@ -197,22 +197,25 @@ def test_a_folder_of_roots_in_which_ours_cannot_be_made_is_told_with_the_command
         home.chmod(0o755)
         (home / ".local").mkdir(0o755)
         state = home / ".local/state/ecr-refreshd"
-        assert told_to_another({"HOME": name}, OPEN) == (
-            f"{state} cannot be made: {home}/.local belongs to user id 0, and you are 65534."
-            f"|sudo chown -R 65534 {home}/.local"
-        )
-        (home / ".local").chmod(0o700)
-        for do in (OPEN, "places.socket_to_ask()"):
-            assert told_to_another({"HOME": name}, do) == (
-                f"{home}/.local cannot be entered: it belongs to user id 0, and you are 65534."
-                f"|sudo chown -R 65534 {home}/.local"
+        for home_owner, advice in ((65534, f"sudo chown nobody {home}/.local"), (0, f"HOME is {home}")):
+            os.chown(home, home_owner, -1)
+            (home / ".local").chmod(0o755)
+            told = told_to_another({"HOME": name}, OPEN)
+            assert told.startswith(
+                f"{state} cannot be made: {home}/.local belongs to root, and you are nobody.|{advice}"
             )
+            (home / ".local").chmod(0o700)
+            for do in (OPEN, "places.socket_to_ask()"):
+                told = told_to_another({"HOME": name}, do)
+                assert told.startswith(
+                    f"{home}/.local cannot be entered: it belongs to root, and you are nobody.|{advice}"
+                )
 
 
 @pytest.mark.usefixtures("linux")
 def test_a_home_that_is_not_there_is_told_with_the_variable() -> None:
     """As of system users and containers: nobody should give `/` away for it."""
     told = told_to_another({"HOME": "/nonexistent"}, OPEN)
-    assert told.startswith("/nonexistent/.local/state/ecr-refreshd cannot be made: / belongs to user id 0")
-    assert "Set HOME" in told
+    assert told.startswith("/nonexistent/.local/state/ecr-refreshd cannot be made: / belongs to root")
+    assert "set HOME" in told
     assert "chown" not in told

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from watchdog.events import FileSystemEventHandler
+from watchdog.observers import Observer
 
 from ecr_refreshd.host.watch import FolderWatcher
 from tests.contracts.watchers import WatchersContract
@@ -480,3 +482,17 @@ def test_its_threads_sleep_while_nothing_happens(world: RealWorld, tmp_path: Pat
 def switches(thread: threading.Thread) -> int:
     lines = Path(f"/proc/self/task/{thread.native_id}/status").read_text().splitlines()
     return sum(int(line.split()[1]) for line in lines if "ctxt_switches" in line)
+
+
+def test_a_watcher_that_stops_logs_no_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Stopped between two steps of its loop, watchdog's emitter calls it an error; nothing is wrong."""
+    observer = Observer()
+    observer.start()
+    watch = observer.schedule(FileSystemEventHandler(), str(tmp_path))
+    (emitter,) = observer.emitters
+    observer.stop()
+    observer.join(5)
+    with caplog.at_level("DEBUG"):
+        emitter.queue_events(0)  # what its thread does where it had just asked whether to go on
+    assert watch.path == str(tmp_path)
+    assert caplog.records == []

@@ -49,3 +49,17 @@ def test_a_command_that_cannot_be_read_is_said_and_the_next_one_still_starts(
         assert "cannot be read" in made.next(5).problem  # type: ignore[union-attr] # a SignInStarted
         made.herald.sign_in(COMMAND)
         assert made.next(5) == SignInStarted("")
+
+
+def test_the_service_is_told_when_a_sign_in_that_no_file_shows_has_ended(tmp_path: Path) -> None:
+    """A tool may keep its login in a keychain: the unit asks for the tokens once the tool has ended."""
+    kept = tmp_path / "kept"
+    program(tmp_path, f'open("{kept}", "w").write(json.dumps(sys.argv))', "systemd-run")
+    program(tmp_path, "", "assume")
+    with Heralding({"PATH": str(tmp_path)}) as made:
+        made.herald.sign_in("assume corp", ["a.example", "b.example"])
+        assert made.next() == SignInStarted("")
+    argv = json.loads(kept.read_text())
+    assert argv[-2:] == [str(tmp_path / "assume"), "corp"]
+    (after,) = (word for word in argv if word.startswith("--property=ExecStopPost="))
+    assert after.endswith('"-m" "ecr_refreshd" "refresh" "a.example" "b.example"')

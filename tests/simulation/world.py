@@ -12,7 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from ecr_refreshd.core.model import Category, Choice, ChosenBy, Failure, Login, Principal, Standing
+from ecr_refreshd.core.model import (
+    Category,
+    Choice,
+    ChosenBy,
+    Failure,
+    Login,
+    Principal,
+    Standing,
+    fingerprint,
+)
 from ecr_refreshd.core.ports import FetchOrder
 from tests.household import HOME, File, HandClock, HandLookout, Household, auth_text
 
@@ -29,11 +38,20 @@ profile = "dev"
 [[registry]]
 host = "{ROBOT}"
 profile = "robot"
+
+[probe]
+when = "always"
 """
-OFFLINE = Failure(Category.TRANSIENT, "EndpointConnectionError", "AWS could not be reached.")
+OFFLINE = Failure(
+    Category.TRANSIENT, "EndpointConnectionError", "AWS could not be reached.", cause="network:api.ecr"
+)
+"""Of one endpoint, so that the two profiles share their attempts."""
 BROKEN = Failure(Category.TRANSIENT, "ServerException", "AWS is in trouble.")
 THROTTLED = Failure(Category.TRANSIENT, "ThrottlingException", "Slower, please.", throttled=True)
-SKEWED = Failure(Category.CONFIG, "InvalidSignatureException", "The clock of this machine is off.")
+SKEWED = Failure(
+    Category.CONFIG, "InvalidSignatureException", "The clock of this machine is off.", cause="clock"
+)
+FULL = Failure(Category.TRANSIENT, "sink.unwritable", "The disk is full.", "df -h /")
 ENDED = Failure(Category.LOGIN, "TokenRetrievalError", "The AWS login has ended.", "aws sso login")
 
 
@@ -49,13 +67,18 @@ class Happening:
 
 @dataclass
 class Machine:
-    """What is true of the world just now. `wall_off` is how wrong the wall clock is."""
+    """What is true of the world just now.
+
+    `wall_off` is how wrong the wall clock is; `refuses`: the registry lets nobody in with the SSO profile's new
+    tokens.
+    """
 
     awake: bool = True
     online: bool = True
     trouble: Failure | None = None
     lives: bool = True
     legacy: bool = False
+    refuses: bool = False
     wall_off: timedelta = timedelta(0)
 
 
@@ -76,6 +99,8 @@ class Life:
         self.spoilt = -DAY
         self.undone = 0
         self.needless: list[str] = []
+        self.refused: dict[str, bool] = {}
+        self.refusals: list[timedelta] = []
         self.turns = 0
         self._numbers = 0
         self._coming: list[Happening] = []
@@ -91,7 +116,13 @@ class Life:
     def _service(self, clock: HandClock, remembered: dict[str, object]) -> Household:
         house = Household(CONFIG, {HOME: self.file}, self._answer, remembered, clock, self.lookout)
         house.aws.true = lambda: clock.wall - self.machine.wall_off
+        house.prober.answer = self._registry_says
         return house
+
+    def _registry_says(self, host: str, token: str) -> str:
+        """Return its answer to a token: the same at each time, whatever it says of later ones."""
+        refused = host == SSO and self.machine.refuses
+        return "refused" if self.refused.setdefault(token, refused) else "accepted"
 
     def holds_ours(self, profile: str) -> bool:
         """Return whether the file holds this profile's newest token, and the clock is right."""
@@ -118,7 +149,7 @@ class Life:
     def _notice_what_could_be_had(self) -> None:
         """A token could be had from here on, or cannot any more."""
         for profile in self.well_since:
-            if not self.machine.awake or self.failing(profile) is not None:
+            if not self.machine.awake or self.failing(profile) is not None or self.file.unwritable:
                 self.well_since[profile] = self.true
 
     # -- the script ------------------------------------------------------------------------------------------
@@ -166,6 +197,14 @@ class Life:
                 at = opened + HOUR * draw.uniform(0, 8)
                 self._later(at, "clock", draw.choice([-86400, -3600, -90, 90, 3600, 86400]))
                 self._later(at + HOUR * draw.choice([0.01, 1, 6]), "clock", 0)
+            if draw.random() < 0.1:
+                at = opened + HOUR * draw.uniform(0, 8)
+                self._later(at, "full")
+                self._later(at + HOUR * draw.choice([0.02, 0.5, 3, 14]), "room")
+            if draw.random() < 0.1:
+                at = opened + HOUR * draw.uniform(0, 8)
+                self._later(at, "refuses")
+                self._later(at + HOUR * draw.choice([0.5, 3, 14]), "lets in")
             if draw.random() < 0.15:
                 self._later(opened + HOUR * draw.uniform(0, 8), "restart")
 
@@ -266,6 +305,15 @@ class Life:
                 machine.trouble = THROTTLED
             case "well":
                 machine.trouble = None
+            case "full":
+                file.unwritable = FULL
+            case "room":
+                file.unwritable = None
+            case "refuses":
+                machine.refuses = True
+                self.refusals.append(self.true)
+            case "lets in":
+                machine.refuses = False
             case "session ends":
                 if happening is self._ends:
                     machine.lives = False
@@ -320,6 +368,7 @@ class Life:
         else:
             true = self.house.clock.wall - self.machine.wall_off
             file.auths[host] = auth_text(true + HOUR * 5, f"somebody else's {self._numbers}")
+            self.refused[fingerprint(file.auths[host])] = False
             if abs(self.machine.wall_off) < 5 * MINUTE:  # else its dates look like others than they are
                 self.kept[host] = (file.auths[host], self.true + HOUR * 4 - MINUTE * 6)
         if what != "foreign":

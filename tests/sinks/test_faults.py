@@ -132,7 +132,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(home: Path) -> None:
     assert answer["code"] == "sink.full"
     assert "disk is full" in answer["message"]
     assert "The old file is intact" in answer["message"]
-    assert answer["hint"] == f"df -h {home}"
+    assert answer["hint"].endswith(f": df -h {home}")
     assert (seen(home), names(home)) == (STRANGER, ["config.json", "fill"])
 
 
@@ -140,7 +140,8 @@ def test_a_read_only_file_system_is_said(home: Path) -> None:
     answer = write_in_mounts(home, "mount --bind $D $D; mount -o remount,bind,ro $D")
     assert answer["code"] == "sink.read-only"
     assert "read-only file system" in answer["message"]
-    assert str(home) in answer["hint"]
+    assert "mounted read-only" in answer["hint"]
+    assert "remount" not in answer["hint"]
     assert seen(home) == STRANGER
 
 
@@ -201,7 +202,7 @@ def test_a_refused_call_leaves_the_old_file_and_names_cause_and_remedy(
     assert answer["code"] == code
     assert said in answer["message"]
     assert str(home / "config.json") in answer["message"]
-    assert answer["hint"].startswith(hint)
+    assert f": {hint}" in answer["hint"]
     assert (home / "config.json").read_bytes() == STRANGER
     assert [path.name for path in home.iterdir()] == ["config.json"]
 

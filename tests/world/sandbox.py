@@ -1,7 +1,7 @@
 """A machine that a test may ruin: the whole system under an overlay, in a mount namespace of its own.
 
-What is run here as root really is root, and touches nothing outside: every change lies in the overlay's upper layer,
-so that all that a command has changed, anywhere, can be listed.
+What is run here as root really is root, and touches nothing outside: every change lies in the overlay's upper
+layer, so that all that a command has changed, anywhere, can be listed.
 """
 
 from __future__ import annotations
@@ -152,12 +152,14 @@ class Sandbox:
         for folder, folders, files in os.walk(self.upper):
             for name in (*folders, *files):
                 path = Path(folder) / name
+                if path.relative_to(self.upper).parts[:1] == ("tmp",):
+                    continue  # podman makes folders there to say its version
                 status = path.lstat()
                 content = ""
                 if stat.S_ISREG(status.st_mode):
                     content = hashlib.sha256(path.read_bytes()).hexdigest()
                 elif stat.S_ISLNK(status.st_mode):
-                    content = os.readlink(path)
+                    content = str(path.readlink())
                 key = "/" + str(path.relative_to(self.upper))
                 found[key] = (status.st_mode, status.st_uid, status.st_gid, content)
         return found

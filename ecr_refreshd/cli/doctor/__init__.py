@@ -11,6 +11,7 @@ import json
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import timedelta
 
 from ecr_refreshd.cli.doctor import (
@@ -24,6 +25,7 @@ from ecr_refreshd.cli.doctor import (
     notices,
     profiles,
     service,
+    tools,
     trouble,
     unread,
 )
@@ -49,17 +51,22 @@ CHECKS: tuple[tuple[str, tuple[Check, ...]], ...] = (
             machine.lingering,
         ),
     ),
-    ("settings and AWS profiles", (aws.settings, profiles.files, profiles.absent, entries.none_kept)),
-    ("logins", (aws.logins,)),
+    ("settings and AWS profiles", (profiles.files, aws.settings, profiles.absent, entries.none_kept)),
+    ("logins", (tools.credentials, tools.sign_in, aws.logins)),
     ("docker's and podman's files", (disk.access, disk.named_folder, disk.exposure, disk.mounts)),
     ("their entries", (entries.broken, entries.hidden, entries.dead, unread.hidden_logins, unread.variable)),
     ("credential helpers", (helpers.programs, unread.patterns)),
     ("notices", (notices.ways, notices.hook)),
     ("this machine", (machine.limits, machine.time, machine.windows)),
     ("AWS", (aws.refusals,)),
-    ("clients", (clients.clients,)),
+    ("clients", (tools.pullers, clients.clients)),
 )
 """What is looked at, by the name people are told."""
+
+_FOLLOWING = frozenset({"token.expired"})
+"""Keys of findings that a renewal would help, were it possible."""
+_CAUSING = ("home.", "docker.config-folder", "config.", "file.un", "sink.un", "login.", "aws.")
+"""What the keys of findings begin with that keep a renewal from coming about."""
 
 _CHECK_TAKES = timedelta(seconds=60)
 """The longest asks AWS, which has 40 s; the others take fractions of a second."""
@@ -105,7 +112,24 @@ def _found(scene: Scene) -> list[Finding]:
         if not done[number]:
             found[number] = [*found[number], _hung(name, check)]
     every = [finding for each in found for finding in each]
-    return [finding for finding in every if not _is_an_echo(finding, every)]
+    told = [finding for finding in every if not _is_an_echo(finding, every)]
+    # What only follows from something else comes after it, and does not offer what cannot help before it.
+    rest = [each for each in told if each.key not in _FOLLOWING]
+    return [*rest, *(_after_its_cause(each, rest) for each in told if each.key in _FOLLOWING)]
+
+
+def _after_its_cause(finding: Finding, others: list[Finding]) -> Finding:
+    """Return a finding with its remedy, or with what has to be done first."""
+    causes = [
+        each
+        for each in others
+        if each.key.startswith(_CAUSING)
+        and any(each.explains(host, file) for host in finding.hosts for file in finding.files)
+    ]
+    # A sign-in is part of its own remedy.
+    if not causes or causes[0].key.startswith("login."):
+        return finding
+    return replace(finding, how=f"First what helps with {causes[0].subject} ({causes[0].key}).")
 
 
 def _is_an_echo(finding: Finding, every: list[Finding]) -> bool:

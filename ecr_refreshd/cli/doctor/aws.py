@@ -11,13 +11,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ecr_refreshd.aws.fetcher import Fetcher
+from ecr_refreshd.cli import awscli
 from ecr_refreshd.cli.doctor import pasted, profiles
 from ecr_refreshd.cli.doctor.finding import Finding, Severity
 from ecr_refreshd.cli.doctor.scene import Scene
 from ecr_refreshd.cli.words import read_time, until
 from ecr_refreshd.core.events import FetchFailed
+from ecr_refreshd.core.fallback import Rank, falls_through
 from ecr_refreshd.core.model import Category, Failure, Login
 from ecr_refreshd.core.ports import Answer, FetchOrder
+from ecr_refreshd.core.remedies import Remedy, ours
+from ecr_refreshd.core.remedies import aws as remedies
 from ecr_refreshd.core.state import Registry
 from ecr_refreshd.errors import ConfigError, RefreshdError
 from ecr_refreshd.host import clock, places
@@ -35,7 +39,7 @@ def settings(scene: Scene) -> Iterator[Finding]:
     if scene.refused is not None:
         yield _refused(scene.refused, scene)
     for registry in scene.registries.values():
-        if registry.blocked is not None:
+        if registry.blocked is not None and registry.blocked.code != "aws.files":  # said by `profiles.files`
             yield _of_failure(registry.blocked, [registry.host], scene)
 
 
@@ -130,7 +134,7 @@ def _ended(login: Login, registries: list[Registry], scene: Scene) -> Finding:
         if missing
         else f"The AWS login of {_whose(registries)} has ended.",
         why,
-        registries[0].standing.login_command or "Sign in again in the way you did before.",
+        _sign_in(registries[0], scene),
         hosts=frozenset(hosts),
     )
 
@@ -142,8 +146,17 @@ def _ends_soon(at: datetime, registries: list[Registry], scene: Scene) -> Findin
         _whose(registries),
         f"The AWS login of {_whose(registries)} ends at {until(at, scene.now, clock.LocalZone())}.",
         "Tokens renewed shortly before it live on for hours; after that somebody has to sign in.",
-        registries[0].standing.login_command or "Sign in again in the way you did before.",
+        _sign_in(registries[0], scene),
     )
+
+
+def _sign_in(registry: Registry, scene: Scene) -> str:
+    """Return how a person signs in: by the AWS CLI, which has to be installed first where it is missing."""
+    command = registry.standing.login_command
+    hindered = awscli.hindrance(command, scene.shell)
+    if hindered is not None:
+        return pasted.steps(f"Install the AWS CLI version 2 first ({hindered.hint}), then", [command])
+    return pasted.advised(remedies.sign_in(registry.standing))
 
 
 def _ends(hosts: list[str], scene: Scene) -> dict[str, datetime]:
@@ -174,6 +187,8 @@ def refusals(scene: Scene) -> Iterator[Finding]:
         key = (failure.code, failure.message, failure.hint)
         failed.setdefault(key, (failure, []))[1].append(host)
     for failure, hosts in failed.values():
+        if failure.code == "ConfigParseError" and profiles.has_problems(scene):
+            continue  # said by `profiles.files`
         if failure.category is Category.LOGIN and _told_by_login(hosts, scene):
             continue
         yield _of_failure(failure, hosts, scene)
@@ -200,36 +215,63 @@ def _blocked(scene: Scene) -> set[str]:
 
 def _failure(error: Mapping[str, Any]) -> Failure:
     texts = (str(error["code"]), str(error["message"]), str(error.get("hint") or ""))
-    return Failure(Category(error["category"]), *texts)
+    return Failure(Category(error["category"]), *texts, command=str(error.get("command") or ""))
 
 
 def _asked(scene: Scene) -> Iterator[tuple[str, Failure]]:
-    """Ask AWS for each grant once, as a service would, and throw the tokens away."""
-    hosts: dict[str, list[str]] = {}
-    orders: dict[str, FetchOrder] = {}
-    for registry in scene.registries.values():
-        if registry.grant is not None and scene.alive(registry.standing):
-            hosts.setdefault(registry.grant.key, []).append(registry.host)
-            orders[registry.grant.key] = FetchOrder(registry.grant, len(orders), registry.standing)
-    if not orders:
-        return
+    """Ask AWS for each grant once, as a service would, and throw the tokens away.
+
+    A service goes on to the next candidate where one fails, so a registry fails only if all of its candidates do.
+    """
     lock = InstanceLock(places.lock_folder())
-    try:
-        # Beside a service that is just starting, two would refresh the same one-time token.
-        lock.acquire()
-    except RefreshdError:
+    answers: dict[str, Failure | None] = {}
+    registries = scene.planned(_passed(answers, scene))
+    if not _untried(registries, answers, scene):
         return
     try:
-        for key, failure in _answers(list(orders.values())[:_MOST_ASKED], scene):
-            yield from ((host, failure) for host in hosts[key])
+        # Beside a service that is just starting, two would refresh the same one-time token. Where there has been
+        # none, looking makes no folder.
+        if places.lock_folder().is_dir():
+            lock.acquire()
+    except (OSError, RefreshdError):
+        return
+    try:
+        end = clock.now().boot + _ASKS_WITHIN
+        while orders := _untried(registries, answers, scene)[: _MOST_ASKED - len(answers)]:
+            answers.update({order.grant.key: None for order in orders})
+            answers.update(_answers(orders, scene, end))
+            registries = scene.planned(_passed(answers, scene))
     finally:
         lock.release()
+    for registry in registries.values():
+        failure = answers.get(registry.grant.key) if registry.grant is not None else None
+        if failure is not None:
+            yield registry.host, failure
 
 
-def _answers(orders: list[FetchOrder], scene: Scene) -> Iterator[tuple[str, Failure]]:
+def _passed(answers: Mapping[str, Failure | None], scene: Scene) -> dict[str, Rank]:
+    """Return the grants that are passed over: those that failed, and those whose login the disk shows dead."""
+    passed = {key: Rank.OTHER for key, each in answers.items() if each is not None and falls_through(each)}
+    for registry in scene.registries.values():
+        dead = (each for each in registry.candidates if not scene.alive(each.standing))
+        passed.update({each.grant.key: Rank.LOGIN for each in dead})
+    return passed
+
+
+def _untried(
+    registries: Mapping[str, Registry], answers: Mapping[str, object], scene: Scene
+) -> list[FetchOrder]:
+    orders: dict[str, FetchOrder] = {}
+    for registry in registries.values():
+        grant = registry.grant
+        if grant is not None and grant.key not in answers and scene.alive(registry.standing):
+            orders.setdefault(grant.key, FetchOrder(grant, len(answers) + len(orders), registry.standing))
+    return list(orders.values())
+
+
+def _answers(orders: list[FetchOrder], scene: Scene, end: timedelta) -> Iterator[tuple[str, Failure]]:
     said: queue.SimpleQueue[Answer] = queue.SimpleQueue()
     fetcher = Fetcher(said.put, scene.environ, clock.SystemClock())
-    end = clock.now().boot + _ASKS_WITHIN
     try:
         fetcher.fetch(orders)
         for _ in orders:
@@ -258,11 +300,15 @@ _WHY = {
 }
 
 
+_IN_TIME = "Check the network, the VPN and HTTPS_PROXY; a service tries again by itself."
+
+
 def _of_failure(failure: Failure, hosts: list[str], scene: Scene) -> Finding:
     key, severity = _KEYS[failure.category]
     # What AWS denied or a file has wrong is tried again by itself after minutes or hours.
-    again = [f"ecr-refreshd refresh {' '.join(map(shlex.quote, hosts))}"] if scene.running else []
-    how = pasted.hinted(failure.hint.rstrip("."), *again) or "ecr-refreshd run --once"
+    again = [ours.refresh(*hosts)] if scene.running else []
+    remedy = Remedy(failure.hint.removesuffix(failure.command).strip(), failure.command)
+    how = pasted.advised(remedy, *again) or _IN_TIME
     return Finding(
         key,
         severity,

@@ -12,6 +12,7 @@ from ecr_refreshd.cli.explained import Weighed, weighed
 from ecr_refreshd.cli.known import known
 from ecr_refreshd.core.clients.families import FAMILIES
 from ecr_refreshd.core.clients.judging import Known
+from ecr_refreshd.core.remedies import ours as commands
 from ecr_refreshd.errors import ControlError
 
 _ONE_OF_SEVERAL = frozenset({"kubelet"})
@@ -60,7 +61,7 @@ def clients(scene: Scene) -> Iterator[Finding]:
             "Pods that bring pull secrets, or have a credential provider, may pull all the same."
             if partly
             else "That is what these clients would send just now.",
-            cause.remedy or f"ecr-refreshd explain {hosts[0]}",
+            cause.remedy or commands.explain(hosts[0]),
             hosts=frozenset(hosts),
             files=frozenset({cause.file}),
         )

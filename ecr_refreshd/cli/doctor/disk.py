@@ -29,6 +29,7 @@ _NO_LOGIN = "Clients that run as this user find no login in it, and nothing can 
 _KEYS = {
     "sink.unreadable": "file.unreadable",
     "sink.is-a-directory": "file.unreadable",
+    "sink.not-a-config": "file.unreadable",
     "sink.docker-config": "docker.config-folder",
 }
 """Code of an obstacle -> key of its finding; the others are `file.unwritable`."""

@@ -20,7 +20,10 @@ from ecr_refreshd.core.dockerconfig import OURS, Config
 from ecr_refreshd.core.dockerentry import decoded, ecr_name
 from ecr_refreshd.core.jsontext import JsonError, Member
 from ecr_refreshd.core.model import EntryKind
+from ecr_refreshd.core.remedies import files
 from ecr_refreshd.core.routing import Means, store_for
+from ecr_refreshd.core.undecodable import mistyped
+from ecr_refreshd.osutil import ownership
 from ecr_refreshd.sinks.means import Machine
 
 
@@ -30,6 +33,7 @@ def broken(scene: Scene) -> Iterator[Finding]:
         if file.line:
             yield _unparsable(file)
         elif file.config is not None:
+            yield from _mistyped(file, file.config)
             yield from _undecodable(file, file.config, scene)
 
 
@@ -42,12 +46,22 @@ def _unparsable(file: DockerFile) -> Finding:
         file.real,
         f"{file.real} does not parse{':' if is_whole else ' at'} {file.problem}.",
         "docker and podman send no login to any registry while it is so, and nothing is written to it.",
-        pasted.steps(
-            f"Correct {which}; or, if nothing in it is worth keeping, move it away",
-            [f"mv {shlex.quote(file.real)} {shlex.quote(f'{file.real}.broken')}"],
-        ),
+        files.unparsable(ownership.of(file.real), which).page,
         files=frozenset({file.path}),
     )
+
+
+def _mistyped(file: DockerFile, config: Config) -> Iterator[Finding]:
+    for found in mistyped(config) if file.dialect == "docker" else ():
+        yield Finding(
+            "file.mistyped",
+            Severity.ERROR,
+            file.real,
+            f"In {file.real}, {found.what} (line {found.line}).",
+            "docker then takes none of the file's logins, so that every registry is refused.",
+            f"Correct line {found.line} of {file.real}.",
+            files=frozenset({file.path}),
+        )
 
 
 def _undecodable(file: DockerFile, config: Config, scene: Scene) -> Iterator[Finding]:

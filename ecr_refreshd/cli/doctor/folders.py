@@ -63,7 +63,10 @@ def _fault(folder: Path) -> tuple[str, Remedy] | None:
             found
         )
     if not found.is_folder:
-        return f"{there} is a file, and a folder has to be there.", service.cannot_be_made(found)
+        return (
+            f"{there} is a file, and a folder has to be there.",
+            service.cannot_be_made(found, of_state=there == folder),
+        )
     if there != folder:
         if os.access(there, os.W_OK | os.X_OK):
             return None

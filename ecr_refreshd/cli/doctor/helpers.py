@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import shutil
 import signal
 import subprocess
@@ -83,8 +82,9 @@ def within_reach(environ: Mapping[str, str]) -> str:
     found = str(beside) if beside.exists() else next(filter(_is_ours, _all_on_path(environ)), "")
     there = f"/usr/local/bin/{PROGRAM}"
     if not found or os.path.realpath(found) == os.path.realpath(there):
-        return "pipx install --force ecr-refreshd"
-    return f"sudo ln -sf {shlex.quote(found)} {there}"
+        return remedies.reinstall().page
+    is_free = not Path(there).exists() or _is_ours(there)
+    return remedies.link_on_path(found, there, is_free=is_free).page
 
 
 def _all_on_path(environ: Mapping[str, str]) -> Iterator[str]:
@@ -182,12 +182,9 @@ def _out_of_the_way(first: str, scene: Scene) -> str:
     """Return how another program of our helper's name gives way, and ours comes to be found."""
     real = os.path.realpath(first)
     others = [each for each in _all_on_path(scene.shell) if os.path.realpath(each) != real]
-    folder = Path(first).parent
-    sudo = "" if os.access(folder, os.W_OK) else "sudo "
-    commands = [f"{sudo}mv {shlex.quote(first)} {shlex.quote(f'{first}.other')}"]
-    if not others or not _is_ours(others[0]):
-        commands.append(within_reach(scene.shell))
-    return pasted.steps(f"Take it away, or put the folder of ours before {folder} on PATH", commands)
+    beside = str(Path(sys.executable).parent / PROGRAM)
+    found = next(filter(_is_ours, [*others, beside]), "")
+    return (remedies.first_on_path(found, first) if found else remedies.reinstall()).page
 
 
 def _would_be_put_back(scene: Scene) -> bool:

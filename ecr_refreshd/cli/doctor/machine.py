@@ -10,13 +10,13 @@ import sys
 from collections.abc import Iterator
 from datetime import timedelta
 
-from ecr_refreshd.aws import skew
-from ecr_refreshd.cli.doctor import pasted
+from ecr_refreshd.aws import skew, trust
 from ecr_refreshd.cli.doctor.finding import Finding, Severity
 from ecr_refreshd.cli.doctor.scene import Scene
 from ecr_refreshd.cli.doctor.trouble import inotify
 from ecr_refreshd.cli.words import span
 from ecr_refreshd.core import hosts
+from ecr_refreshd.core.remedies import service as remedies
 from ecr_refreshd.host import clock
 
 _NOTICED = timedelta(minutes=1)
@@ -31,19 +31,16 @@ def time(scene: Scene) -> Iterator[Finding]:
     url = _who_tells_the_time(scene)
     if not url or scene.refused is not None:  # they may name a proxy, and whom to ask
         return
-    ahead = skew.ahead(url, scene.environ, clock.SystemClock())
+    ahead = skew.ahead(url, _trusted(scene), clock.SystemClock())
     if isinstance(ahead, str):
         where = hosts.bare(url)
         yield Finding(
             "aws.offline",
             Severity.INFO,
             where,
-            f"{where} could not be asked for the time: {ahead}.",
-            "Nothing can be renewed or pulled meanwhile; whether the clock is right cannot be told.",
-            pasted.steps(
-                "Look at the network, the VPN and HTTPS_PROXY; more is said by",
-                [f"curl -sI https://{where}/v2/"],
-            ),
+            f"{where} cannot be reached: {ahead}.",
+            "Pulls from it fail while that lasts, and whether the clock is right cannot be told.",
+            remedies.ask_registry(where).page,
         )
     elif abs(ahead) >= _NOTICED:
         direction = "ahead of" if ahead > timedelta(0) else "behind"
@@ -57,6 +54,15 @@ def time(scene: Scene) -> Iterator[Finding]:
         )
 
 
+def _trusted(scene: Scene) -> set[str]:
+    """Return the files of certificates that AWS programs trust here, those of the profiles too."""
+    known = {} if scene.aws is None else getattr(scene.aws.profiles, "profiles", {})
+    grants = [registry.grant for registry in scene.registries.values() if registry.grant is not None]
+    named = {name for grant in grants if (name := grant.principal.profile) in known}
+    bundles = {trust.bundle_of(keys, scene.environ) for keys in ({}, *(known[name].keys for name in named))}
+    return bundles - {""}
+
+
 def _who_tells_the_time(scene: Scene) -> str:
     """Return where AWS, or what stands in its place, is asked; "" if nobody is."""
     named = [each.endpoint_url for each in scene.settings.registries if each.endpoint_url]
@@ -67,11 +73,7 @@ def _who_tells_the_time(scene: Scene) -> str:
 
 
 def _set_clock(scene: Scene) -> str:
-    if sys.platform == "darwin":
-        return "sudo sntp -sS time.apple.com"
-    if _is_wsl(scene):
-        return "sudo hwclock -s"
-    return "sudo timedatectl set-ntp true"
+    return remedies.set_clock(macos=sys.platform == "darwin", wsl=_is_wsl(scene)).page
 
 
 def limits(scene: Scene) -> Iterator[Finding]:
@@ -133,7 +135,7 @@ def lingering(scene: Scene) -> Iterator[Finding]:
         "Builds and cron jobs that run after that find expired tokens."
         if remote
         else "At a desktop that is as it should be: it starts again with the next login.",
-        "loginctl enable-linger",
+        remedies.linger().page,
     )
 
 
@@ -147,10 +149,7 @@ def windows(scene: Scene) -> Iterator[Finding]:
         "/etc/wsl.conf",
         "This WSL was started without systemd.",
         "No user service can run, so nothing starts ecr-refreshd by itself.",
-        pasted.steps(
-            "Switch it on, and let WSL start anew (this ends all that runs in it)",
-            [r"printf '[boot]\nsystemd=true\n' | sudo tee -a /etc/wsl.conf", "wsl.exe --shutdown"],
-        ),
+        remedies.start_systemd_in_wsl().page,
     )
 
 

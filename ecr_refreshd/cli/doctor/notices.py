@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -11,8 +10,10 @@ from collections.abc import Iterator
 from ecr_refreshd.cli.doctor import pasted
 from ecr_refreshd.cli.doctor.finding import Finding, Severity
 from ecr_refreshd.cli.doctor.scene import Scene
+from ecr_refreshd.core.remedies import files
 from ecr_refreshd.notify.desktop import Desktop
 from ecr_refreshd.notify.programs import Programs
+from ecr_refreshd.osutil import ownership
 
 _OTHER_WAYS = (
     "# and to be notified in another way, one of these:",
@@ -105,8 +106,7 @@ def _fault(program: str, setting: str, scene: Scene) -> tuple[str, str] | None:
     if program.startswith("~"):
         return "begins with ~, which is not expanded there", f"{correct}: write the whole path."
     if os.path.isfile(program):  # noqa: PTH113 - a text, as the user wrote it
-        named = shlex.quote(program)
-        return "may not be executed", f"chmod u+x {named}"
+        return "may not be executed", files.executable(ownership.of(program)).page
     what = "is not a file" if os.path.lexists(program) else "does not exist"
     return what, f"{correct}, or put the program there."
 

@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from ecr_refreshd.cli.doctor.scene import Scene
+from ecr_refreshd.core.remedies import Remedy
 from ecr_refreshd.host import places
 
 _COMMAND = re.compile(
@@ -29,6 +30,16 @@ def steps(words: str, commands: Sequence[str]) -> str:
 def followed(commands: Sequence[str]) -> str:
     """Return commands that are to be run one after another."""
     return commands[0] if len(commands) == 1 else steps("One after the other", commands)
+
+
+def advised(remedy: Remedy, *after: str) -> str:
+    """Return a remedy, and commands that are to follow it: words in the first line, then what can be pasted."""
+    commands = [*([remedy.command] if remedy.command else []), *after]
+    if not remedy.words:
+        return followed(commands) if commands else ""
+    if not commands:
+        return remedy.words
+    return steps(remedy.words.rstrip(":.") + ("" if remedy.command else "; then"), commands)
 
 
 def hinted(hint: str, *after: str) -> str:

@@ -2,40 +2,23 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import os
-import re
-import shlex
+import stat
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from typing import cast
 
-from ecr_refreshd.aws import ini
-from ecr_refreshd.aws.profiles import places
+from ecr_refreshd.aws import mistakes
+from ecr_refreshd.aws.ini import Problem
+from ecr_refreshd.aws.profiles import Profiles
 from ecr_refreshd.cli.doctor import pasted
-from ecr_refreshd.cli.doctor.finding import Finding, Severity
+from ecr_refreshd.cli.doctor.finding import Finding, Mend, Severity
 from ecr_refreshd.cli.doctor.scene import Scene
-
-_KINDS = ("profile", "sso-session", "services", "default", "plugins", "preview", "dpc", "toolkit")
-_OF_PROFILES = frozenset(
-    {
-        "sso_session",
-        "sso_start_url",
-        "sso_account_id",
-        "sso_role_name",
-        "role_arn",
-        "source_profile",
-        "region",
-        "output",
-    }
-    | {
-        "credential_source",
-        "credential_process",
-        "aws_access_key_id",
-        "login_session",
-        "web_identity_token_file",
-    }
-)
-_UNREAD = " cannot be read: "
+from ecr_refreshd.core.remedies import service
+from ecr_refreshd.host import plainfile
 
 
 def files(scene: Scene) -> Iterator[Finding]:
@@ -50,85 +33,84 @@ def files(scene: Scene) -> Iterator[Finding]:
             "ls -l ~/.aws ~/.aws/sso/cache",
         )
         return
+    blocked = frozenset(host for host, each in scene.registries.items() if each.blocked is not None)
     for problem in _problems(scene):
-        path, unread, _ = problem.partition(_UNREAD)
         yield Finding(
             "aws.files",
             Severity.ERROR,
             "~/.aws",
-            problem,
-            "Neither the service nor the AWS CLI can use a profile of a file that you may not read."
-            if unread
-            else "No profile of a file that does not parse can be used, here or by the AWS CLI.",
-            _readable(path) if unread else _corrected(problem),
+            problem.message,
+            "No profile of that file can be used, neither by the service nor by the AWS CLI.",
+            pasted.advised(problem.remedy),
+            mend=_without_mark(problem.marked_file) if problem.marked_file else None,
+            hosts=blocked,
         )
-    yield from _misnamed(scene)
+    yield from _mistakes(scene)
 
 
-def _readable(path: str) -> str:
-    named = shlex.quote(path)
+def _without_mark(real: str) -> Mend:
+    return Mend(f"{real} begins without a byte order mark now", partial(_remove_mark, Path(real)))
+
+
+def _remove_mark(path: Path) -> None:
+    """Take the byte order mark from a file, all else and its owner and mode kept. Raises OSError."""
+    content, status = plainfile.read(path)
+    if not content.startswith(codecs.BOM_UTF8):
+        return
+    fresh = path.with_name(f".{path.name}.ecr-refreshd")
     try:
-        mine = os.stat(path).st_uid == os.geteuid()  # noqa: PTH116 - a text, from a variable
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:  # noqa: PTH123 - a descriptor
+            os.fchmod(file.fileno(), stat.S_IMODE(status.st_mode))
+            if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
+                os.fchown(file.fileno(), status.st_uid, status.st_gid)
+            file.write(content.removeprefix(codecs.BOM_UTF8))
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
     except OSError:
-        return f"ls -ld {named}"
-    return f"chmod u+rw {named}" if mine else f"sudo chown {os.geteuid()} {named}"
+        fresh.unlink(missing_ok=True)
+        raise
 
 
-def _corrected(problem: str) -> str:
-    line = re.search(r"\bline ([0-9]+)", problem)
-    named = next((word for word in problem.split(" ") if word.startswith("/")), "that file")
-    return f"Correct line {line[1]} of {named}." if line else f"Correct {named}."
-
-
-def _misnamed(scene: Scene) -> Iterator[Finding]:
-    path = places(scene.environ)[0]
-    for name in _sections(scene):
-        right = f"[profile {shlex.quote(name)}]"
-        line = _line_of(path, name)
-        missing = name not in _known(scene)
+def _mistakes(scene: Scene) -> Iterator[Finding]:
+    """Find sections that nobody reads, and values that have another effect than was meant."""
+    found = () if scene.aws is None else mistakes.everywhere(cast("Profiles", scene.aws.profiles))
+    for mistake in found:
+        unread = mistake.is_title
+        known = mistake.profile in _known(scene)
         yield Finding(
-            "aws.section",
-            Severity.WARNING if missing else Severity.INFO,
-            name,
-            f"{path} has a section [{name}] (line {line}), and in that file a profile stands as {right}.",
-            f"The AWS CLI and the service pass over it, so that there is no profile {name}."
-            if missing
-            else f"The AWS CLI and the service pass over it; of the profile {name} they know the rest.",
-            pasted.steps(f"Write {right} there", [_renaming(path, line, name)])
-            if re.fullmatch(r"[\w.-]+", name) and missing
-            else f"Write {right} in line {line} of {path}.",
+            "aws.section" if unread else "aws.value",
+            Severity.INFO if unread and known else Severity.WARNING,
+            mistake.profile,
+            mistake.problem.message,
+            f"Of the profile {mistake.profile}, AWS programs know the rest only."
+            if known and unread
+            else f"The profile {mistake.profile} does not exist until that is corrected."
+            if unread and mistake.hides_account
+            else "No token can be had by it until that is corrected.",
+            pasted.advised(mistake.problem.remedy),
         )
-
-
-def _renaming(path: str, line: int, name: str) -> str:
-    return f"sed -i.bak '{line}s/\\[{name}\\]/[profile {name}]/' {shlex.quote(path)}"
-
-
-def _sections(scene: Scene) -> list[str]:
-    """Return the names of sections of the config file that can only be meant as profiles."""
-    found = ini.read(places(scene.environ)[0]).sections
-    return [
-        title
-        for title, keys in found.items()
-        if title.split(" ")[0] not in _KINDS and _OF_PROFILES & keys.keys()
-    ]
-
-
-def _line_of(path: str, name: str) -> int:
-    try:
-        lines = Path(path).read_text(errors="replace").splitlines()
-    except OSError:
-        return 0
-    return next((number for number, line in enumerate(lines, 1) if line.startswith(f"[{name}]")), 0)
 
 
 def _known(scene: Scene) -> Mapping[str, object]:
     return getattr(scene.aws.profiles, "profiles", {}) if scene.aws is not None else {}
 
 
-def _problems(scene: Scene) -> tuple[str, ...]:
-    problems: tuple[str, ...] = () if scene.aws is None else getattr(scene.aws.profiles, "problems", ())
-    return problems
+def _problems(scene: Scene) -> tuple[Problem, ...]:
+    return () if scene.aws is None else getattr(scene.aws.profiles, "problems", ())
+
+
+def has_problems(scene: Scene) -> bool:
+    """Return whether an AWS file cannot be read, which `files` says."""
+    return bool(_problems(scene))
+
+
+def _unread(scene: Scene) -> dict[str, mistakes.Mistake]:
+    """Return the sections that no AWS program reads, by the name of the profile that they were meant to be."""
+    if scene.aws is None:
+        return {}
+    found = mistakes.everywhere(cast("Profiles", scene.aws.profiles))
+    return {each.profile: each for each in found if each.is_title}
 
 
 def absent(scene: Scene) -> Iterator[Finding]:
@@ -148,7 +130,7 @@ def absent(scene: Scene) -> Iterator[Finding]:
             how,
         )
     for (name, chosen_by), hosts in found.items():
-        slip = name in _sections(scene)
+        slip = name in _unread(scene)
         where, how = _named_by(name, chosen_by, _nearest(name, scene), hosts, scene)
         yield Finding(
             "aws.profile",
@@ -176,8 +158,8 @@ def _nearest(name: str, scene: Scene) -> str:
 
 
 def _meant(name: str, scene: Scene) -> str:
-    if name in _sections(scene):
-        return f": there is [{name}], and it has to be [profile {name}]."
+    if slip := _unread(scene).get(name):
+        return f": {slip.problem.message}"
     near = _nearest(name, scene)
     return "." if near == "NAME" else f"; did you mean {near}?"
 
@@ -218,11 +200,8 @@ def _named_by(name: str, chosen_by: str, right: str, hosts: list[str], scene: Sc
 
 def _in_shell(variable: str, right: str) -> tuple[str, str]:
     if right == "NAME":
-        words = (
-            "Take it out where it is set too (~/.profile, .envrc), or name one that the second command shows"
-        )
-        commands = [f"unset {variable}", "aws configure list-profiles"]
+        remedy = service.unset_profile(variable)
     else:
-        words = "Correct it where it is set too (~/.profile, .envrc)"
-        commands = [f"export {variable}={shlex.quote(right)}"]
-    return f"{variable} of this shell", pasted.steps(words, commands)
+        words = "Correct it where it is set too (~/.profile, .envrc):"
+        remedy = service.set_variable(variable, right, words)
+    return f"{variable} of this shell", remedy.page

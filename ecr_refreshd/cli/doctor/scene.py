@@ -15,14 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from ecr_refreshd import __version__
+from ecr_refreshd.aws.partitions import regions
 from ecr_refreshd.cli.bounded import ANSWERS_WITHIN
 from ecr_refreshd.cli.doctor.dockerfiles import DockerFile, found
 from ecr_refreshd.cli.kept import file_plans
 from ecr_refreshd.cli.offline import aws_files, registries
 from ecr_refreshd.cli.settings import ConfigFile
-from ecr_refreshd.core import memory
+from ecr_refreshd.core import memory, plan
+from ecr_refreshd.core.fallback import Rank
 from ecr_refreshd.core.model import Standing
 from ecr_refreshd.core.ports import AwsLook
+from ecr_refreshd.core.remedies import ours
 from ecr_refreshd.core.report import CONFIG_INVALID
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.state import Registry
@@ -115,6 +118,22 @@ class Scene:
         """The registries of the status document."""
         return list(self.document["registries"])
 
+    def planned(self, passed: Mapping[str, Rank]) -> Mapping[str, Registry]:
+        """Return what is kept where these grants are passed over: each by the next candidate."""
+        if self.aws is None:
+            return self.registries
+        made = plan.make(
+            self.settings,
+            file_plans(self.settings, self.environ),
+            list(self.registries),
+            self.aws.profiles,
+            regions(),
+            seed="",
+            zone=clock.LocalZone(),
+            passed=passed,
+        )
+        return {host: each for host, each in made.registries.items() if host in self.registries}
+
     def serves(self, host: str) -> bool:
         """Return whether a registry is kept, by the service that runs or by one that would."""
         return host in self.registries or any(row["host"] == host for row in self.rows)
@@ -144,7 +163,7 @@ class Scene:
     def renewal(self, host: str) -> list[str]:
         """Return the commands that bring a registry a fresh token, be it that a person has to sign in first."""
         registry = self.registries.get(host)
-        again = f"ecr-refreshd refresh {host}"
+        again = ours.refresh(host)
         if registry is None or self.alive(registry.standing) or not registry.standing.login_command:
             return [again]
         return [registry.standing.login_command, again]

@@ -18,6 +18,8 @@ from ecr_refreshd.cli.doctor.profiles import misspelt
 from ecr_refreshd.cli.doctor.scene import Scene
 from ecr_refreshd.cli.environment import COMPARED, told
 from ecr_refreshd.core.dockerconfig import OURS
+from ecr_refreshd.core.remedies import Remedy
+from ecr_refreshd.core.remedies import service as remedies
 from ecr_refreshd.errors import ControlError
 from ecr_refreshd.host import places
 from ecr_refreshd.sinks.means import PROGRAM
@@ -63,13 +65,10 @@ def presence(scene: Scene) -> Iterator[Finding]:
 def _start(scene: Scene) -> str:
     state = _systemctl("is-enabled", _UNIT)
     if state in {"enabled", "disabled", "static", "linked"}:
-        return pasted.steps(
-            "Start it; should it end again, its log says why",
-            [f"systemctl --user enable --now {_UNIT}", f"journalctl --user -u {_UNIT} -n 30"],
-        )
+        return remedies.start_unit(_UNIT).page
     agent = Path("~/Library/LaunchAgents/io.github.ecr-refreshd.plist").expanduser()
     if sys.platform == "darwin" and agent.exists():
-        return f"launchctl bootstrap gui/{os.getuid()} {agent}"
+        return remedies.start_agent(os.getuid(), str(agent)).page
     return pasted.steps(
         'For good as the README\'s chapter "Running it" says, or in this terminal',
         [pasted.ours("run", scene)],
@@ -80,14 +79,11 @@ def restart(scene: Scene) -> str:
     """Return how the service is started anew, in the way that it was started."""
     first = "" if scene.refused is None else "Correct the settings first: it does not start with them. "
     pid = scene.document["pid"] or _holder()
-    manager, unit = _unit(pid, scene.root)
+    of_user, unit = _unit(pid, scene.root)
     if unit:
-        return f"{first}Then:\n{manager} restart {unit}" if first else f"{manager} restart {unit}"
-    ended = [] if pid is None else [f"kill {pid} && sleep 3"]
-    return pasted.steps(
-        f"{first}End the one that runs (Ctrl-C in its terminal), and start it again",
-        [*ended, pasted.ours("run", scene)],
-    )
+        again = remedies.restart_unit(unit, of_user=of_user)
+        return Remedy(f"{first}Then:", again.command).page if first else again.page
+    return f"{first}{remedies.restart_process(pid, pasted.ours('run', scene)).page}"
 
 
 def _silent(scene: Scene) -> tuple[str, str]:
@@ -98,14 +94,11 @@ def _silent(scene: Scene) -> tuple[str, str]:
         return scene.silent.message, pasted.hinted(scene.silent.hint) or restart(scene)
     if _state(pid, scene.root) in {"T", "t"}:
         what = f"The service (process {pid}) is stopped (Ctrl-Z, or kill -STOP), and answers nobody."
-        return what, f"kill -CONT {pid}"
-    manager, unit = _unit(pid, scene.root)
+        return what, remedies.go_on(pid).page
+    of_user, unit = _unit(pid, scene.root)
     if not unit:
         return scene.silent.message, restart(scene)
-    log = f"{manager.replace('systemctl', 'journalctl')} -u {unit} -n 30"
-    return scene.silent.message, pasted.steps(
-        "Its log may say why; then start it anew", [log, f"{manager} restart {unit}"]
-    )
+    return scene.silent.message, remedies.restart_unit(unit, of_user=of_user, look_first=True).page
 
 
 def _holder() -> int | None:
@@ -125,16 +118,16 @@ def _state(pid: int, root: Path) -> str:
         return ""
 
 
-def _unit(pid: int | None, root: Path) -> tuple[str, str]:
-    """Return the command of the systemd under which a process runs, and its unit; "" where it runs by itself."""
+def _unit(pid: int | None, root: Path) -> tuple[bool, str]:
+    """Return whether a process runs under its user's systemd, and its unit; "" where it runs by itself."""
     try:
         groups = "" if pid is None else (root / f"proc/{pid}/cgroup").read_text()
     except OSError:
         groups = ""
     found = _UNITS.search(groups)
     if found is None:
-        return "", ""
-    return ("systemctl --user" if "/user@" in groups else "sudo systemctl"), found[0]
+        return False, ""
+    return "/user@" in groups, found[0]
 
 
 def _systemctl(verb: str, unit: str) -> str:
@@ -229,14 +222,13 @@ def _told(wanted: Mapping[str, str], scene: Scene) -> str:
 
 def _taken_over(name: str, scene: Scene) -> str:
     there = scene.theirs.get(name, "")
-    value = "..." if "***" in there else shlex.quote(there)
+    value = "..." if "***" in there else there
     if name in pasted.variables(scene):
         without = f"Take {name} out of [environment] in {scene.config}"
     else:
         without = "Start the service anew without it"
-    return pasted.steps(
-        f"{without}; or put it into ~/.profile, so that each shell has it", [f"export {name}={value}"]
-    )
+    words = f"{without}; or put it into ~/.profile, so that each shell has it:"
+    return remedies.set_variable(name, value, words).page
 
 
 def _not_found(scene: Scene) -> dict[str, str]:

@@ -114,9 +114,15 @@ def folder_in_place_of_file(found: Ownership, around: Ownership) -> Remedy:
     )
 
 
-def file_in_place_of_folder(path: str) -> Remedy:
-    """Return what helps where a file stands on the way to another; what it is only its owner knows."""
-    return Remedy(f"A folder has to be there: see what {path} is, and {ANOTHER_FILE}, or put it elsewhere.")
+def in_the_way(found: Ownership, *, otherwise: str = ANOTHER_FILE) -> Remedy:
+    """Return how a user's own file, pipe or socket is moved from where another kind of file has to be.
+
+    Established: it is of the wrong kind, whose it is, and that no variable names it by mistake.
+    """
+    path = shlex.quote(found.path)
+    if found.is_ours and not found.is_mount and not found.is_read_only:
+        return Remedy("See what it is, and move it away:", f"ls -ld {path}\nmv {path} {path}.old")
+    return Remedy(f"{found.path} belongs to {found.owner}: ask them to move it away, or {otherwise}.")
 
 
 def no_folder(folder: str) -> Remedy:
@@ -178,8 +184,13 @@ def folder_open_to_others(found: Ownership) -> Remedy:
     )
 
 
-def unexplained(paths: Sequence[str]) -> Remedy:
-    """Return how a person looks at what a write was refused for without a cause that is seen. Changes nothing."""
+def unexplained(paths: Sequence[str], number: int = 0) -> Remedy:
+    """Return how a person looks at what was refused without a cause that is seen. It changes nothing.
+
+    Established: the `errno` that it was met with.
+    """
+    if number == errno.EPERM:
+        return Remedy("See which attributes forbid it:", f"lsattr -d {' '.join(map(shlex.quote, paths))}")
     return Remedy("See whose they are, and their modes:", f"ls -ld {' '.join(map(shlex.quote, paths))}")
 
 
@@ -192,9 +203,10 @@ def link_not_followed(link: str) -> Remedy:
 
 def docker_config_absent() -> Remedy:
     """Return what helps where DOCKER_CONFIG names a folder that is not there: nothing is made for a mistake."""
-    return Remedy(
-        "Correct or unset DOCKER_CONFIG where it is set; if it is meant so, `docker login` makes the folder."
+    words = (
+        "Correct it where it is set, or do without it; if it is meant so, `docker login` makes the folder:"
     )
+    return Remedy(words, "unset DOCKER_CONFIG")
 
 
 def mounted_file(folder: str) -> Remedy:
@@ -237,3 +249,26 @@ def not_ignored_by_git(tree: str, pattern: str) -> Remedy:
     # In a work tree that `git worktree` has made .git is a file.
     excluded = f'"$(git -C {shlex.quote(tree)} rev-parse --path-format=absolute --git-path info/exclude)"'
     return Remedy(command=f"printf '%s\\n' {shlex.quote(pattern)} >> {excluded}")
+
+
+def unparsable(found: Ownership, which: str) -> Remedy:
+    """Return what helps where a file does not parse: it is corrected by hand, or made anew by its owner.
+
+    Args:
+        found: whose it is, is established.
+        which: the line, or the file, for people.
+    """
+    path = shlex.quote(found.path)
+    if not found.is_ours or found.is_read_only or found.is_mount:
+        return Remedy(f"Correct {which}.")
+    words = f"Correct {which}; or, if nothing in it is worth keeping, move it away:"
+    return Remedy(words, f"mv {path} {path}.broken")
+
+
+def executable(found: Ownership) -> Remedy:
+    """Return how a program may be run. Established: it is a file, may not be run now, and whose it is."""
+    if found.is_ours:
+        return Remedy(command=f"chmod u+x {shlex.quote(found.path)}")
+    return Remedy(
+        f"{found.path} belongs to {found.owner}: ask them to let you run it, or name another program."
+    )

@@ -73,3 +73,35 @@ def auth_variable_keys(keys: Sequence[str]) -> Remedy:
         f"{', '.join(keys)} belongs in config.json. Correct the variable where it is set, or take it out:",
         "unset DOCKER_AUTH_CONFIG",
     )
+
+
+def link_on_path(program: str, link: str, *, is_free: bool) -> Remedy:
+    """Return how a PATH comes to find our helper. It makes one link.
+
+    Args:
+        program: our helper.
+        link: where every PATH looks.
+        is_free: nothing is there, or a link that leads to nothing or to a program of ours.
+    """
+    if is_free:
+        return Remedy(command=f"sudo ln -sf {shlex.quote(program)} {shlex.quote(link)}")
+    return Remedy(
+        f"{link} is another program of that name: put {posixpath.dirname(program)} before it on PATH."
+    )
+
+
+def reinstall() -> Remedy:
+    """Return what helps where our helper is not installed beside this program. It names no package registry."""
+    return Remedy("Install ecr-refreshd again, as you did before; with pipx:", "pipx reinstall ecr-refreshd")
+
+
+def first_on_path(program: str, other: str) -> Remedy:
+    """Return how our helper is found before another program of its name, which stays where it is.
+
+    Established: both are there, and the other one comes first on this PATH.
+    """
+    folder = shlex.quote(posixpath.dirname(program))
+    return Remedy(
+        f"{other} is not ours and is left. Put the folder of ours first, in ~/.profile too:",
+        f'export PATH={folder}:"$PATH"',
+    )

@@ -6,7 +6,7 @@ import errno
 import shlex
 
 from ecr_refreshd.core.ownership import Ownership
-from ecr_refreshd.core.remedies import Remedy, files
+from ecr_refreshd.core.remedies import Remedy, files, ours
 
 
 def no_home() -> Remedy:
@@ -29,11 +29,15 @@ def closed(found: Ownership, *, of_state: bool = False) -> Remedy:
     return files.given_back(found, otherwise=files.ANOTHER_STATE_FOLDER)
 
 
-def cannot_be_made(found: Ownership) -> Remedy:
+def cannot_be_made(found: Ownership, *, of_state: bool = False) -> Remedy:
     """Return what helps where a state folder cannot be made: a file in the way, a read-only disk.
 
-    Established: what the last thing on the way is that can be looked at.
+    Args:
+        found: the last thing on the way that can be looked at; what and whose it is, is established.
+        of_state: it stands where a folder of ours belongs.
     """
+    if of_state and found.exists and not found.is_folder and found.is_ours:
+        return files.in_the_way(found, otherwise=files.ANOTHER_STATE_FOLDER)
     if found.is_read_only:
         return files.read_only(files.ANOTHER_STATE_FOLDER)
     return Remedy(f"{files.ANOTHER_STATE_FOLDER[0].upper()}{files.ANOTHER_STATE_FOLDER[1:]}.")
@@ -137,3 +141,107 @@ def replace_settings(path: str) -> Remedy:
     """Return how a settings file makes room for a new one; established: it exists. It renames that file."""
     command = f"mv {shlex.quote(path)} {shlex.quote(f'{path}.old')}"
     return Remedy("`ecr-refreshd init` prints what would be written. To move the file away first:", command)
+
+
+# -- one that runs, or should ------------------------------------------------------------------------------
+
+
+def start_unit(unit: str) -> Remedy:
+    """Return how the user's unit is started. Established: the user's systemd knows it."""
+    return Remedy(
+        "Start it; should it end again, its log says why:",
+        f"systemctl --user enable --now {unit}\njournalctl --user -u {unit} -n 30",
+    )
+
+
+def start_agent(uid: int, plist: str) -> Remedy:
+    """Return how the launchd agent is started. Established: its plist is there, of this user."""
+    return Remedy(command=f"launchctl bootstrap gui/{uid} {shlex.quote(plist)}")
+
+
+def restart_unit(unit: str, *, of_user: bool, look_first: bool = False) -> Remedy:
+    """Return how a unit is started anew. Established: the service runs in it, and under which manager."""
+    user = " --user" if of_user else ""
+    restart = f"{'' if of_user else 'sudo '}systemctl{user} restart {unit}"
+    if not look_first:
+        return Remedy(command=restart)
+    log = f"{'' if of_user else 'sudo '}journalctl{user} -u {unit} -n 30"
+    return Remedy("Its log may say why; then start it anew:", f"{log}\n{restart}")
+
+
+def restart_process(pid: int | None, start: str) -> Remedy:
+    """Return how a service is started anew that runs in a terminal.
+
+    Args:
+        pid: of it, as its lock says; None where that is not known.
+        start: our own command line.
+    """
+    ended = [] if pid is None else [f"kill {pid} && sleep 3"]
+    words = "End the one that runs (Ctrl-C in its terminal), and start it again:"
+    return Remedy(words, "\n".join([*ended, start]))
+
+
+def go_on(pid: int) -> Remedy:
+    """Return how a stopped service goes on. Established: it is ours, and stopped (Ctrl-Z, kill -STOP)."""
+    return Remedy(command=f"kill -CONT {pid}")
+
+
+def set_variable(name: str, value: str, words: str) -> Remedy:
+    """Return how a variable is corrected in a shell. Established: its value is wrong, and what is right."""
+    return Remedy(words, f"export {name}={value if value == '...' else shlex.quote(value)}")
+
+
+def unset_profile(name: str) -> Remedy:
+    """Return how a shell names no profile. Established: no AWS file has the one that it names."""
+    return Remedy(
+        "Take it out where it is set too (~/.profile, .envrc), or name one that the second command shows:",
+        f"unset {name}\naws configure list-profiles",
+    )
+
+
+def linger() -> Remedy:
+    """Return how a user's services run without a session. Established: they end with it now."""
+    return Remedy(command="loginctl enable-linger")
+
+
+def set_clock(*, macos: bool, wsl: bool) -> Remedy:
+    """Return how the clock is set. Established: it differs from AWS's, and the system."""
+    if macos:
+        return Remedy(command="sudo sntp -sS time.apple.com")
+    return Remedy(command="sudo hwclock -s" if wsl else "sudo timedatectl set-ntp true")
+
+
+def ask_registry(host: str) -> Remedy:
+    """Return how a person looks at the way to a registry. It changes nothing."""
+    words = "Look at the network, the VPN and HTTPS_PROXY; more is said by:"
+    return Remedy(words, f"curl -sI https://{host}/v2/")
+
+
+def start_systemd_in_wsl() -> Remedy:
+    """Return how WSL starts systemd. Established: it runs without.
+
+    It adds to /etc/wsl.conf, and ends all that runs in WSL.
+    """
+    return Remedy(
+        "Switch it on, and let WSL start anew (this ends all that runs in it):",
+        r"printf '[boot]\nsystemd=true\n' | sudo tee -a /etc/wsl.conf" + "\nwsl.exe --shutdown",
+    )
+
+
+def raise_inotify(name: str, value: int) -> Remedy:
+    """Return how a limit of inotify is raised, now and for good. Established: it is used up.
+
+    A file for each limit, the last of all that are read: one that is there already may set less.
+    """
+    file = f"/etc/sysctl.d/zz-{name}.conf"
+    return Remedy(command=f"echo {name}={value} | sudo tee {file} && sudo sysctl --system")
+
+
+def let_in(host: str, profile: str) -> Remedy:
+    """Return what helps where a registry refuses the tokens that AWS issues.
+
+    Established: it refused two in a row. The command changes nothing but this registry's own entries.
+    """
+    who = f"profile {profile}" if profile else "these credentials"
+    words = f"Check that the registry's policy lets {who} in, and that this clock is right. Then:"
+    return Remedy(words, ours.refresh(host))
