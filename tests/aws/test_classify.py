@@ -317,8 +317,15 @@ def test_a_clock_that_is_wrong_is_one_cause(aws, tmp_path, name: str) -> None:
 
 @pytest.mark.parametrize("answer", ["a text", {"Error": None}, {"ResponseMetadata": {"HTTPStatusCode": "?"}}])
 def test_an_answer_that_nobody_foresaw_is_still_a_failure_at_once(answer: object) -> None:
-    """An exception in the classifier would cost the grant its 30 s, and the person the cause."""
+    """It is something else than AWS that answers so."""
     error = type("ClientError", (Exception,), {"response": answer})("nonsense")
+    failure = classify(error, Asker(Principal("dev"), Standing(), "ecr", "us-west-2"))
+    assert (failure.category, failure.code) == (Category.TRANSIENT, "answer.foreign")
+
+
+def test_an_exception_inside_the_classifier_is_still_a_failure_at_once() -> None:
+    """It would cost the grant its 30 s, and the person the cause."""
+    error = type("ClientError", (Exception,), {"response": property(lambda _self: 1 / 0)})("nonsense")
     failure = classify(error, Asker(Principal("dev"), Standing(), "ecr", "us-west-2"))
     assert (failure.category, failure.code) == (Category.TRANSIENT, "answer.unclassified")
     assert "ClientError" in failure.message

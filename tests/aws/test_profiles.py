@@ -113,7 +113,10 @@ OLD = ("sso:https://old/start", "https://old/start", "aws sso login --profile 'l
 )
 def test_who_must_renew_a_principal(home, profile, backed, lane, session, command) -> None:
     found = home.config(CHAINS).credentials(KEYS).standing(profile)
-    assert found == Standing(backed, lane, session, command)
+    assert (found.login_backed, found.lane, found.sso_session) == (backed, lane, session)
+    assert found.login_command == command
+    assert found.process == ("program" if profile == "program" else "")
+    assert found.code_lasts == (3600 if "mfa" in profile else 0)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +148,8 @@ def test_a_program_that_is_the_aws_cli_stands_as_the_profile_it_prints(
 )  # fmt: skip
 def test_another_program_stands_for_itself(home, command: str) -> None:
     home.config(f"{CHAINS}[profile cli]\ncredential_process = {command}\n")
-    assert home.standing("cli") == Standing(login_backed=True)
+    program = command.split()[0]
+    assert home.standing("cli") == Standing(login_backed=True, process="cli", program=program)
 
 
 def test_session_keys_in_the_environment_are_somebodys_to_renew(home) -> None:
