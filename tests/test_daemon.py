@@ -489,11 +489,11 @@ def test_a_file_that_could_not_be_read_for_a_moment_is_well_again() -> None:
 
 def test_a_token_that_was_lost_is_not_called_valid() -> None:
     """Promise 7: dates that the state file remembers bridge nothing when no file holds the token any more."""
-    first = Household(CONFIG).begin()
-    first.live(timedelta(hours=2))
-    first.files[HOME].auths.clear()
     ended = Failure(Category.LOGIN, "SSOTokenLoadError", "ended", "aws sso login --sso-session corp")
     for config in (CONFIG, ""):  # an adopted host that once succeeded counts too
+        first = Household(config, {HOME: File({HOST: auth_text(START)})}).begin()
+        first.live(timedelta(hours=2))
+        first.files[HOME].auths.clear()
         second = Household(
             config, first.files, lambda _order: ended, remembered=first.saved, clock=first.clock
         ).begin()

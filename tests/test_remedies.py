@@ -558,6 +558,9 @@ HARMLESS = {
 }
 """Why nothing can be followed here."""
 NOT_YET = {
+    "aws.enter_code",
+    "aws.sign_in",
+    "service.let_in",
     "aws.name_profile",
     "aws.unreachable_endpoint",
     "clients.also_in_entries",

@@ -17,6 +17,7 @@ from ecr_refreshd.cli.words import read_time
 from ecr_refreshd.core import dockerconfig, memory
 from ecr_refreshd.core.clients.judging import Known
 from ecr_refreshd.core.jsontext import JsonError
+from ecr_refreshd.core.pulls import REGISTRY_REFUSES
 from ecr_refreshd.core.remedies import Remedy
 from ecr_refreshd.core.remedies import clients as remedies
 from ecr_refreshd.core.settings import Settings
@@ -70,11 +71,19 @@ def _by_row(row: Mapping[str, Any], remembered: Mapping[str, Any], settings: Set
         kept=True,
         ends=ends,
         past=frozenset(grant.get("past", ())) - set(ends),
+        refused=_refused(row),
         files=frozenset(sink["path"] for sink in row.get("sinks", ()) if not _is_ours(sink["path"])),
         settings=str(config),
         mode=settings.docker.mode,
         to_renew=_after_failure(row) or remedies.refresh(row["host"]),
     )
+
+
+def _refused(row: Mapping[str, Any]) -> frozenset[str]:
+    """Return the newest token, if the registry refused it or the two before it."""
+    probe, error = row.get("probe") or {}, row.get("last_error") or {}
+    refused = probe.get("answer") == "refused" or error.get("code") == REGISTRY_REFUSES
+    return frozenset({str(row["fingerprint"])} if refused and row.get("fingerprint") else ())
 
 
 def _after_failure(row: Mapping[str, Any]) -> Remedy | None:

@@ -286,7 +286,7 @@ def overall(
         complaints: of the document.
         is_blind: no registry is known, and a file that may hold some cannot be read.
     """
-    counted = [row for row in rows if row["counts"] and row["phase"] != "paused"]
+    counted = [row for row in rows if row.get("counts", True) and row["phase"] != "paused"]
     if any(row["phase"] == "login-required" for row in counted):
         return "login-required"
     if counted and not any(_is_valid(row, now) for row in counted):
@@ -333,12 +333,12 @@ _COUNTED = {
 
 def summary(rows: Collection[Row], ignored: Collection[str]) -> str:
     """Return one line of numbers, such as ``3 fresh, 1 sign-in needed``, and what is left out and why."""
-    counted = [row for row in rows if row["counts"]]
+    counted = [row for row in rows if row.get("counts", True)]
     numbers = {phase: sum(row["phase"] == phase for row in counted) for phase in _COUNTED}
     parts = [f"{number} {_COUNTED[phase][number > 1]}" for phase, number in numbers.items() if number] or [
         "no registries"
     ]
-    parts.extend(_skipped([row for row in rows if not row["counts"]]))
+    parts.extend(_skipped([row for row in rows if not row.get("counts", True)]))
     if ignored:
         parts = parts if rows else []
         parts.append(f"{_number(len(ignored), 'host')} ignored ([discover] ignore)")

@@ -168,7 +168,7 @@ def snap_docker_config(environ: Mapping[str, str] = os.environ) -> Path | None:
     program = shutil.which("docker", path=environ.get("PATH", os.defpath)) or ""
     # /snap/bin/docker is a link to /usr/bin/snap, which goes by the name that it is called.
     is_snap = program.startswith("/snap/") or os.path.realpath(program) == "/usr/bin/snap"
-    return folder / "current" / ".docker" / "config.json" if is_snap or folder.is_dir() else None
+    return folder / "current" / ".docker" / "config.json" if is_snap or _is_folder(folder) else None
 
 
 def helm_config(environ: Mapping[str, str] = os.environ) -> Path | None:
@@ -178,7 +178,7 @@ def helm_config(environ: Mapping[str, str] = os.environ) -> Path | None:
         return Path(named).absolute()
     usual = home(environ) / "Library" / "Preferences" if _MACOS else _config_home(environ)
     folder = _absolute(environ, "HELM_CONFIG_HOME") or usual / "helm"
-    return folder / "registry" / "config.json" if folder.is_dir() else None
+    return folder / "registry" / "config.json" if _is_folder(folder) else None
 
 
 def private_folder(path: Path) -> Path:
@@ -241,3 +241,8 @@ def _is_ours(folder: Path) -> bool:
 def _may_be_entered(folder: Path) -> bool:
     """Return whether what exists on the way to a folder lets this user in; podman would fail there too."""
     return os.access(ownership.deepest(folder).path, os.X_OK)
+
+
+def _is_folder(path: Path) -> bool:
+    """Return whether a folder is there that this user can look at; below a closed one, pathlib raises."""
+    return os.path.isdir(path)  # noqa: PTH112 - see above

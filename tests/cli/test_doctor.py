@@ -590,3 +590,19 @@ def test_a_service_is_started_anew_as_it_was_started(scene: Scene) -> None:
 )
 def test_a_hint_that_is_a_command_can_be_pasted(hint: str, after: tuple[str, ...], how: str) -> None:
     assert pasted.hinted(hint, *after) == how
+
+
+def test_a_registry_that_refuses_the_tokens_is_found(scene: Scene) -> None:
+    """Also after a `run --once`, by what its state file remembers."""
+    error = {
+        "code": "registry.refused",
+        "category": "denied",
+        "message": "h refuses the tokens that AWS issues for it: HTTP 403.",
+        "hint": "Check the policy. Then: ecr-refreshd refresh h",
+    }
+    row = {"host": "h", "phase": "blocked", "last_error": error, "sinks": []}
+    for pid in (1, None):
+        document = {**scene.document, "pid": pid, "registries": [row]}
+        (found,) = trouble.trouble(replace(scene, running=pid is not None, document=document))
+        assert (found.key, str(found.severity)) == ("registry.refused", "error")
+        assert "ecr-refreshd refresh h" in found.how

@@ -32,6 +32,7 @@ class Known:
         kept: the service keeps this host.
         ends: fingerprint -> end of life, of tokens that are ours and current.
         past: fingerprints of ours that newer tokens have replaced.
+        refused: fingerprints that the registry itself refuses.
         files: where it puts this host's token, or would.
         settings: the path of its configuration, for people.
         mode: of those files (`[docker] mode`).
@@ -42,6 +43,7 @@ class Known:
     kept: bool = False
     ends: Mapping[str, datetime | None] = field(default_factory=dict)
     past: frozenset[str] = frozenset()
+    refused: frozenset[str] = frozenset()
     files: frozenset[str] = frozenset()
     settings: str = "config.toml"
     mode: str = "auto"
@@ -148,4 +150,6 @@ def _by_time(sent: Credential, known: Known, now: datetime) -> Judged:
         return Judged("unknown", "the token does not say until when it is valid", whose)
     if end <= now:
         return Judged("no", "token expired", whose, end)
+    if sent.fingerprint in known.refused:
+        return Judged("no", "the registry refuses the token", whose, end)
     return Judged("yes", "valid by AWS's statement" if ours else "valid by the token's own date", whose, end)

@@ -7,14 +7,25 @@ from __future__ import annotations
 
 import base64
 import json
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from ecr_refreshd.core.clients import docker, kubelet, testcontainersgo
 from ecr_refreshd.core.clients.judging import Known, judged, overall, remedy
-from ecr_refreshd.core.clients.world import Finding, HelperAnswer, HelperList, Unreadable, World, credential
+from ecr_refreshd.core.clients.world import (
+    Finding,
+    HelperAnswer,
+    HelperList,
+    Outcome,
+    Search,
+    Source,
+    Unreadable,
+    World,
+    credential,
+)
 
 HOST = "724013829182.dkr.ecr.us-west-2.amazonaws.com"
 OTHER = "registry.example.com"
@@ -188,3 +199,14 @@ def test_no_command_is_proposed_that_empties_the_logins_of_others() -> None:
     assert "docker logout" not in told
     assert OTHER in told
     assert CONFIG in told
+
+
+def test_a_token_that_the_registry_refuses_does_not_work() -> None:
+    """AWS says that it is valid; what counts is who lets the client in."""
+    sent = credential("AWS", "x")
+    assert sent is not None
+    known = Known(ends={sent.fingerprint: NOW + timedelta(hours=1)}, refused=frozenset({sent.fingerprint}))
+    finding = Search().ends(Source(), Outcome(sent))
+    (one,) = judged(finding, HOST, known, NOW)
+    assert (one.works, one.why) == ("no", "the registry refuses the token")
+    assert judged(finding, HOST, replace(known, refused=frozenset()), NOW)[0].works == "yes"
