@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from ecr_refreshd.aws.partitions import regions
 from ecr_refreshd.core import hosts
 from ecr_refreshd.core.remedies import ours
 from ecr_refreshd.core.remedies.service import restart_unit
@@ -97,6 +96,9 @@ def unknown_host(unknown: Iterable[str], known: Iterable[str]) -> UsageError:
 
 def _slips_of(host: str, known: Iterable[str]) -> list[str]:
     """Return the hosts for which a misspelt one may stand: another account's or region's is no misspelling."""
+    # Imported only for an error: a command that asks a running service starts without botocore's data.
+    from ecr_refreshd.aws.partitions import regions  # noqa: PLC0415 - see above
+
     asked = hosts.parse(host)
     exists = asked is not None and regions().get(asked.region) in asked.partitions
     labels = hosts.bare(host).split(".")

@@ -33,11 +33,6 @@ _LONGEST_OUTPUT = 32 * 1024
 """Bytes; a request on the control socket holds it. Credentials take a tenth of that."""
 
 
-def has_person() -> bool:
-    """Return whether a person can answer: the standard input is a terminal."""
-    return sys.stdin is not None and sys.stdin.isatty()
-
-
 @dataclass(slots=True)
 class Terminal:
     """The sign-ins and programs that are run in the terminal.

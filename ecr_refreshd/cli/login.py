@@ -13,8 +13,8 @@ from typing import Any
 from ecr_refreshd.aws.profiles import Profiles
 from ecr_refreshd.cli import asking
 from ecr_refreshd.cli import refresh as refreshing
-from ecr_refreshd.cli.interactive import Terminal, has_person
-from ecr_refreshd.cli.patience import patience
+from ecr_refreshd.cli.interactive import Terminal
+from ecr_refreshd.cli.patience import has_person, patience
 from ecr_refreshd.cli.run import alone
 from ecr_refreshd.cli.settings import ConfigFile
 from ecr_refreshd.cli.show import print_document, say

@@ -22,3 +22,8 @@ def patience(doing: str) -> Iterator[None]:
     finally:
         timer.cancel()
         timer.join()
+
+
+def has_person() -> bool:
+    """Return whether a person can answer: the standard input is a terminal."""
+    return sys.stdin is not None and sys.stdin.isatty()

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from ecr_refreshd.cli import asking
-from ecr_refreshd.cli.patience import patience
+from ecr_refreshd.cli.patience import has_person, patience
 from ecr_refreshd.cli.show import print_document
 from ecr_refreshd.cli.status import EXIT_CODES
 from ecr_refreshd.core import hosts, memory, report
@@ -76,12 +76,11 @@ def process_of(row: Row) -> str:
 
 def _terminal(args: argparse.Namespace) -> Terminal | None:
     """Return the terminal of a person, where one may be asked for something."""
-    # Imported only now: where nothing is asked, the command starts without what asking needs.
-    from ecr_refreshd.cli.interactive import Terminal, has_person  # noqa: PLC0415 - see above
-
     if not has_person():
         return None
+    # Imported only now: where nothing is asked, the command starts without what asking needs.
     from ecr_refreshd.aws.profiles import Profiles  # noqa: PLC0415 - see above
+    from ecr_refreshd.cli.interactive import Terminal  # noqa: PLC0415 - see above
     from ecr_refreshd.cli.settings import ConfigFile  # noqa: PLC0415 - see above
 
     settings = ConfigFile.chosen(args).load()

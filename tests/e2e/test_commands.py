@@ -160,7 +160,7 @@ def test_ensure_of_too_much_and_of_nobody(home: Home, running: bool) -> None:
         serve(home)
 
     much = home.run("ensure", WEST, "--min-ttl", "13h")
-    nobody = home.run("ensure", host("100000000009"), "--min-ttl", "1h")
+    nobody = home.run("ensure", WEST.replace("west", "wset"), "--min-ttl", "1h")
 
     assert (much.returncode, nobody.returncode) == (2, 2)
     assert f"{WEST}: its tokens are valid for 12 h" in much.stderr
