@@ -76,7 +76,7 @@ def test_a_token_that_cannot_be_written_is_remembered(home: Home) -> None:
     home.write_config(f'[[registry]]\nhost = "{WEST}"\nprofile = "default"\n')
     once = home.run("run", "--once")
     assert once.returncode == 4, once.stdout
-    assert "unwritten" in once.stdout
+    assert "not written" in once.stdout
     assert "11 h" not in once.stdout, "no client has that token"
     document = home.status()
     assert (document["overall"], document["registries"][0]["phase"]) == ("not-running", "unwritten")
