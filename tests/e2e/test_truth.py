@@ -81,7 +81,7 @@ def test_a_token_that_cannot_be_written_is_remembered(home: Home) -> None:
     document = home.status()
     assert (document["overall"], document["registries"][0]["phase"]) == ("not-running", "unwritten")
     assert home.run("status").returncode == 5
-    assert home.run("ensure", WEST, "--min-ttl", "1h", "--timeout", "1s").returncode == 4
+    assert home.run("ensure", WEST, "--min-ttl", "1h", "--timeout", "15s").returncode == 4
     findings = json.loads(home.run("doctor", "--json").stdout)["findings"]
     about = [finding for finding in findings if str(home.docker.parent) in finding["what"]]
     assert any(finding["severity"] == "error" for finding in about), findings
