@@ -57,11 +57,12 @@ def phase_of(
         return Phase.EXPIRED
     if any(pull.reason is Reason.REFUSED for pull in pulls):
         return Phase.RETRYING
-    if held and not (pulls and all(pull.is_good for pull in pulls)):
+    lacking = [pull for pull in pulls if not pull.is_good]
+    if held and (not pulls or not all(pull.is_pending for pull in lacking)):
         return Phase.UNWRITTEN
     if failure is not None and not (held and just_resumed(state.resumed, now)):
         return Phase.RETRYING
-    return Phase.RENEWING if facts.fetching is not None or not held else Phase.FRESH
+    return Phase.RENEWING if facts.fetching is not None or not held or lacking else Phase.FRESH
 
 
 def failure_of(registry: Registry, facts: GrantFacts, state: State) -> Failure | None:

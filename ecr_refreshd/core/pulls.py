@@ -54,6 +54,7 @@ class Pull:
         ends: until when it works (UTC), None if it does not or if that is unknown.
         detail: what status says of it, "" if nothing.
         remedy: what helps.
+        is_pending: our token is to be written, and nothing is in the way.
         is_by_others: another program, which docker asks for this registry, brings the credential.
     """
 
@@ -63,6 +64,7 @@ class Pull:
     detail: str = ""
     remedy: Remedy = NO_REMEDY
     is_by_others: bool = False
+    is_pending: bool = False
 
     @property
     def works(self) -> bool:
@@ -220,7 +222,8 @@ class Pulls:
                 detail="another program keeps rewriting this entry",
                 remedy=Remedy(command=ours.pause(host)),
             )
-        return self._of_entry(sink, registry, ends, to_be_written=judgement is not None)
+        pull = self._of_entry(sink, registry, ends, to_be_written=judgement is not None)
+        return replace(pull, is_pending=verdict is Verdict.WRITE)
 
     def _of_entry(
         self, sink: SinkFacts, registry: Registry, ends: datetime | None, *, to_be_written: bool
