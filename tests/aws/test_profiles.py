@@ -148,7 +148,7 @@ def test_a_program_that_is_the_aws_cli_stands_as_the_profile_it_prints(
 )  # fmt: skip
 def test_another_program_stands_for_itself(home, command: str) -> None:
     home.config(f"{CHAINS}[profile cli]\ncredential_process = {command}\n")
-    program = command.split()[0]
+    program = command.split(maxsplit=1)[0]
     assert home.standing("cli") == Standing(login_backed=True, process="cli", program=program)
 
 
