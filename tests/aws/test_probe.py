@@ -124,7 +124,10 @@ def test_a_certificate_that_is_not_trusted_gets_no_token(aws: FakeAws, face: Ecr
         answer = made.ask(name(face), aws.issue()["auth"])
     finally:
         made.prober.stop()
-    assert (answer.answer, answer.detail) == ("unknown", "its certificate is not trusted")
+    assert (answer.answer, answer.detail) == (
+        "unknown",
+        "its certificate is not trusted (self-signed certificate)",
+    )
     assert face.visits() == []
 
 

@@ -202,7 +202,8 @@ def test_without_a_cli_that_can_it_is_told_what_to_install(by_cli, aws, home, wa
         found = failure(asking)
     assert (found.category, found.code) == ("config", "MissingDependencyException")
     assert "too old" in found.message if way else "neither" in found.message
-    assert "pip install 'ecr-refreshd[login]'" in found.hint
+    assert "AWS CLI 2.32" in found.hint
+    assert "botocore[crt]" in found.hint
 
 
 @pytest.mark.parametrize("way", ["silent", "nonsense"])

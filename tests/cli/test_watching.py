@@ -7,11 +7,13 @@ import re
 import signal
 import subprocess
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from ecr_refreshd.cli.watching import essence, fitted
+from ecr_refreshd.core.times import timestamp
 from tests.cli.documents import EVERYTHING, NOTICE, WEST, at, complaint, document, registry
 from tests.cli.running import House
 from tests.cli.terminal import Terminal
@@ -98,7 +100,8 @@ def test_what_a_short_window_has_no_room_for_is_counted(house: House) -> None:
 
 def test_a_window_made_narrower_is_drawn_anew(house: House) -> None:
     """The old picture's lines break; none of them is left over."""
-    told = document(registry(), registry("public.ecr.aws"))
+    end = timestamp(datetime.now(UTC) + timedelta(hours=9))
+    told = document(registry(expires_at=end), registry("public.ecr.aws", expires_at=end))
     with house.answering(told), Terminal(house, "status", "--watch", columns=140) as seen:
         seen.until(lambda screen: "REGISTRY" in screen.text)
         seen.resize(50, 40)

@@ -73,7 +73,7 @@ class Home:
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             service = subprocess.Popen(
-                self.command("run", *words),
+                self.command("run", "--log-format", "json", *words),
                 env=self.environment,
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
@@ -336,8 +336,8 @@ def test_a_state_folder_that_cannot_be_entered_is_said_with_its_owner(home, word
     assert "Traceback" not in done.stderr + doctor.stderr
     assert done.returncode == 2, done.stderr
     assert f"{folder} cannot be entered" in done.stderr
-    assert f"chmod 700 {folder}" in done.stderr
-    assert f"do: chmod 700 {folder}" in doctor.stdout
+    assert f"→ chmod u+rwx {folder}" in done.stderr
+    assert f"do: chmod u+rwx {folder}" in doctor.stdout
 
 
 def test_a_docker_file_that_cannot_be_read_is_said_with_the_command_that_opens_it(home) -> None:

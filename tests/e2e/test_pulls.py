@@ -72,7 +72,7 @@ def start(aws, tmp_path, config) -> Iterator[Callable[[], subprocess.Popen[bytes
     def begin() -> subprocess.Popen[bytes]:
         with (tmp_path / "service.log").open("ab") as log:
             service = subprocess.Popen(
-                [sys.executable, "-m", "ecr_refreshd", "run", "--log-level", "debug"],
+                [sys.executable, "-m", "ecr_refreshd", "run", "--log-level", "debug", "--log-format", "json"],
                 env=environment,
                 cwd=tmp_path,
                 stdin=subprocess.DEVNULL,
