@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecr_refreshd.cli import asking
 from ecr_refreshd.cli.patience import has_person, patience
-from ecr_refreshd.cli.show import print_document
+from ecr_refreshd.cli.show import print_document, say
 from ecr_refreshd.cli.status import EXIT_CODES
 from ecr_refreshd.core import hosts, memory, report
 from ecr_refreshd.core.secret import Secret
@@ -38,6 +38,9 @@ def refresh(args: argparse.Namespace) -> int:
     named = [hosts.bare(text) for text in args.hosts]
     document, is_served = _situation()
     rows = _concerned(document, named)
+    paused = {row["host"] for row in rows if row["phase"] == "paused"}
+    if named and not is_served:
+        paused |= memory.pauses(statefile.read(places.state_file())).keys()
     terminal = _terminal(args)
     if terminal is not None:
         _sign_in(terminal, rows)
@@ -45,6 +48,9 @@ def refresh(args: argparse.Namespace) -> int:
             terminal.start(process for row in rows if (process := process_of(row)))
     with patience("renewing"):
         answer = _ask(args, named, rows, terminal)
+    for row in answer["registries"]:
+        if row["host"] in paused and row["phase"] != "paused":
+            say(f"{row['host']}: pause ended")
     print_document(answer, about_service=False)
     return EXIT_CODES[answer["overall"]]
 

@@ -263,6 +263,8 @@ class _Page:
         told += f", left until {until(end, self._now, self._look.zone)}" if end else ""
         if detail.startswith(path) and path:
             told = detail  # it names the file itself
+        elif detail.startswith(told.removeprefix(f"{path}: ")):
+            told = f"{path}: {detail}"  # the state in its own words, with or without more
         elif detail:
             told += f": {detail}"
         yield from self._wrapped(told, indent=2)

@@ -606,3 +606,76 @@ def test_a_registry_that_refuses_the_tokens_is_found(scene: Scene) -> None:
         (found,) = trouble.trouble(replace(scene, running=pid is not None, document=document))
         assert (found.key, str(found.severity)) == ("registry.refused", "error")
         assert "ecr-refreshd refresh h" in found.how
+
+
+# -- what to begin with --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "sign", [".git/", "Dockerfile", "Dockerfile.dev", "compose.yaml", "docker-compose.yml"]
+)
+def test_a_project_is_searched_and_nothing_written(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sign: str
+) -> None:
+    project = tmp_path / "home/src"
+    project.mkdir()
+    (project / sign).mkdir() if sign.endswith("/") else (project / sign).touch()
+    monkeypatch.chdir(project)
+
+    (found,) = entries.none_kept(scene)
+
+    assert found.how.splitlines()[1:] == ["ecr-refreshd init --scan ."]
+
+
+@pytest.mark.parametrize("folder", ["/", "home", "home/music"])
+def test_no_scan_of_a_folder_that_is_no_project(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    """Neither of all that a home holds, be it a repository itself, nor of the whole disk."""
+    (tmp_path / "home/music").mkdir()
+    (tmp_path / "home/.git").mkdir()
+    monkeypatch.chdir(tmp_path / folder)
+
+    (found,) = entries.none_kept(scene)
+
+    assert "\n" not in found.how
+    assert "--write" not in found.how
+
+
+def test_a_service_is_installed_where_that_is_possible(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the unit that came with the program, a systemd that answers, and the program that the unit names."""
+    (tmp_path / "bin").mkdir()
+    systemctl = tmp_path / "bin/systemctl"
+    systemctl.write_text('#!/bin/sh\n[ "$2" = show ] && echo Version=252\n')
+    systemctl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    share = tmp_path / "package/share/systemd"
+    monkeypatch.setattr(service.resources, "files", lambda _package: tmp_path / "package")
+    program = tmp_path / "home/.local/bin/ecr-refreshd"
+
+    def proposed() -> list[str]:
+        (found,) = (each for each in service.presence(scene) if each.key == "service.absent")
+        return found.how.splitlines()[1:]
+
+    assert proposed() == ["ecr-refreshd run"]
+    share.mkdir(parents=True)
+    (share / "ecr-refreshd.service").touch()
+    assert proposed() == ["ecr-refreshd run"]
+    program.parent.mkdir(parents=True)
+    program.touch()
+    assert proposed() == [
+        "mkdir -p ~/.config/systemd/user",
+        f"cp {share}/ecr-refreshd.service ~/.config/systemd/user/",
+        "systemctl --user enable --now ecr-refreshd",
+    ]
+
+
+def test_a_paused_registry_is_resumed_not_refreshed(scene: Scene) -> None:
+    host = "724013829182.dkr.ecr.us-west-2.amazonaws.com"
+    row = {"host": host, "phase": "paused"}
+    asleep = replace(scene, document={**scene.document, "registries": [row]})
+
+    assert asleep.renewal(host) == [f"ecr-refreshd resume {host}"]

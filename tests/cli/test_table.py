@@ -430,3 +430,32 @@ def test_an_unwritten_token_is_not_shown_as_life_left() -> None:
     assert "(11 h" not in text
     assert "not written" in text
     assert "\n  → chmod u+w x" in text
+
+
+def test_what_another_program_wrote_is_said_once() -> None:
+    for detail in (
+        "written by another program",
+        "written by another program: a login that ECR does not take",
+    ):
+        sink = {"path": FILE, "kind": "auths", "state": "foreign", "detail": detail}
+        text = render(document(registry(sinks=[sink])), NOW, Look())
+        assert f"  {FILE}: {detail}" in text.splitlines()
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 160])
+def test_a_profile_of_another_account_is_seen_beside_its_own(width: int) -> None:
+    """What rows share is their profile's name, not that it is of the right account for both."""
+    other = registry(
+        "111122223333.dkr.ecr.us-west-2.amazonaws.com",
+        principal={"profile": "dev", "chosen_by": "default", "other_account": True},
+        account="111122223333",
+    )
+    text = render(document(registry(), other), NOW, Look(width=width))
+
+    assert "All 2: profile" not in text
+    (line,) = [
+        line for line in text.replace("\n  ", " ").splitlines() if re.search(r"1111.*another account", line)
+    ]
+    assert "dev (" in line
+    if width >= 160:
+        assert "dev (the only profile, of another account)" in line
