@@ -283,7 +283,7 @@ def test_a_token_that_is_refused_starts_no_program_that_waits() -> None:
     house.prober.answer = lambda host, fingerprint: "refused"
     house.live(70 * MINUTE)
     assert len(house.prober.asked) > 0
-    assert len(house.starts) == 2
+    assert len(house.orders) == 2
 
 
 def test_a_denied_grant_bars_no_other_of_its_program() -> None:
