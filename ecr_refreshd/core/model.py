@@ -329,6 +329,7 @@ class Choice:
     Attributes:
         fits: its account is the registry's, as far as is known; False for those that are tried across accounts.
         other_account: its account is known to be another than the registry's.
+        own_account: its account is known to be the registry's, or any account will do.
         variable: the environment variable that names it, "" if none does.
     """
 
@@ -336,6 +337,7 @@ class Choice:
     chosen_by: ChosenBy
     fits: bool = True
     other_account: bool = False
+    own_account: bool = False
     variable: str = ""
 
 
