@@ -430,3 +430,23 @@ def test_an_unwritten_token_is_not_shown_as_life_left() -> None:
     assert "(11 h" not in text
     assert "not written" in text
     assert "\n  → chmod u+w x" in text
+
+
+@pytest.mark.parametrize("width", [None, 40, 120])
+def test_each_line_of_a_command_can_be_pasted(width: int | None) -> None:
+    """Two commands joined by a blank would be one, with the second as arguments of the first."""
+    command = "ls -ld /home/u/.docker\nmv -n /home/u/.docker /home/u/.docker.old\x1b"
+    helps = {"hint": f"See what it is, and move it away: {command}", "command": command}
+    error = {"message": "Refused.", **helps}
+    sink = {"path": FILE, "kind": "auths", "state": "unwritable", "detail": "No folder.", **helps}
+    noticed = {"key": "x", "title": "T", "body": "B", **helps}
+    shown = document(
+        registry(last_error=error, sinks=[sink]),
+        notices=[noticed],
+        degraded=[complaint("Stalled.", command)],
+        files=[{"path": "/other", "state": "unreadable", "detail": "D", **helps}],
+    )
+    lines = render(shown, NOW, Look(width=width)).splitlines()
+    first = [at for at, line in enumerate(lines) if line == "  → ls -ld /home/u/.docker"]
+    assert len(first) == 5
+    assert {lines[at + 1].rstrip() for at in first} == {"  → mv -n /home/u/.docker /home/u/.docker.old"}
