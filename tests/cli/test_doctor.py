@@ -424,6 +424,19 @@ def test_the_kubelets_files_are_one_way_of_several(
     assert [str(each.severity) for each in clients.clients(seen)] == ([severity] if severity else [])
 
 
+def test_many_clients_are_counted_with_docker_named(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line of twenty names is read by nobody."""
+    families = tuple(
+        Family(name, name, lambda *_: ClientFinding((), Source("/f"), (ANONYMOUS,)), ("sh",))
+        for name in ("docker pull, push", "podman", "crane")
+    )
+    monkeypatch.setattr(clients, "FAMILIES", families)
+    (found,) = clients.clients(configured(tmp_path, f'[[registry]]\nhost = "{HOST}"\n'))
+    assert found.what.startswith("docker pull, push and 2 other clients: no pull from")
+
+
 def test_bytes_that_are_no_text_in_a_variable(scene: Scene) -> None:
     (found,) = unread.variable(replace(scene, shell={"DOCKER_AUTH_CONFIG": os.fsdecode(b'{"\xff"')}))
     assert "does not parse" in found.what

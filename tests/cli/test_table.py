@@ -459,3 +459,23 @@ def test_a_profile_of_another_account_is_seen_beside_its_own(width: int) -> None
     assert "dev (" in line
     if width >= 160:
         assert "dev (the only profile, of another account)" in line
+
+
+@pytest.mark.parametrize("width", [None, 40, 120])
+def test_each_line_of_a_command_can_be_pasted(width: int | None) -> None:
+    """Two commands joined by a blank would be one, with the second as arguments of the first."""
+    command = "ls -ld /home/u/.docker\nmv -n /home/u/.docker /home/u/.docker.old\x1b"
+    helps = {"hint": f"See what it is, and move it away: {command}", "command": command}
+    error = {"message": "Refused.", **helps}
+    sink = {"path": FILE, "kind": "auths", "state": "unwritable", "detail": "No folder.", **helps}
+    noticed = {"key": "x", "title": "T", "body": "B", **helps}
+    shown = document(
+        registry(last_error=error, sinks=[sink]),
+        notices=[noticed],
+        degraded=[complaint("Stalled.", command)],
+        files=[{"path": "/other", "state": "unreadable", "detail": "D", **helps}],
+    )
+    lines = render(shown, NOW, Look(width=width)).splitlines()
+    first = [at for at, line in enumerate(lines) if line == "  → ls -ld /home/u/.docker"]
+    assert len(first) == 5
+    assert {lines[at + 1].rstrip() for at in first} == {"  → mv -n /home/u/.docker /home/u/.docker.old"}

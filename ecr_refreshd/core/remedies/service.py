@@ -175,7 +175,7 @@ def start() -> Remedy:
 
 def replace_settings(path: str) -> Remedy:
     """Return how a settings file makes room for a new one; established: it exists. It renames that file."""
-    command = f"mv {shlex.quote(path)} {shlex.quote(f'{path}.old')}"
+    command = f"mv -n {shlex.quote(path)} {shlex.quote(f'{path}.old')}"
     return Remedy("`ecr-refreshd init` prints what would be written. To move the file away first:", command)
 
 
