@@ -38,8 +38,6 @@ def cannot_be_made(found: Ownership, *, of_state: bool = False) -> Remedy:
     """
     if of_state and found.exists and not found.is_folder and found.is_ours:
         return files.in_the_way(found, otherwise=files.ANOTHER_STATE_FOLDER)
-    if found.is_read_only:
-        return files.read_only(files.ANOTHER_STATE_FOLDER)
     return Remedy(f"{files.ANOTHER_STATE_FOLDER[0].upper()}{files.ANOTHER_STATE_FOLDER[1:]}.")
 
 
@@ -139,7 +137,7 @@ def start() -> Remedy:
 
 def replace_settings(path: str) -> Remedy:
     """Return how a settings file makes room for a new one; established: it exists. It renames that file."""
-    command = f"mv {shlex.quote(path)} {shlex.quote(f'{path}.old')}"
+    command = f"mv -n {shlex.quote(path)} {shlex.quote(f'{path}.old')}"
     return Remedy("`ecr-refreshd init` prints what would be written. To move the file away first:", command)
 
 
