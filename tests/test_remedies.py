@@ -257,6 +257,20 @@ def test_a_wrong_docker_config_is_corrected(machine: Machine, value: str) -> Non
         assert not [each for each in machine.findings() if each["key"] == "token.expired"]
 
 
+@pytest.mark.parametrize("name", ["HOME", "XDG_CONFIG_HOME", "DOCKER_CONFIG", "ECR_REFRESHD_STATE_DIR"])
+def test_a_variable_that_names_a_file_is_corrected(machine: Machine, name: str) -> None:
+    """The file is left where it is, whatever it is: the variable is wrong (DESIGN 8)."""
+    machine.box.put("/home/dev/afile")
+    right = "export HOME=/home/dev" if name == "HOME" else f"unset {name}"
+    writes = [("init", "--scan", "/home/dev", "--write")] if name in {"HOME", "XDG_CONFIG_HOME"} else []
+    for words in (("run", "--once"), ("doctor",), *writes):
+        done = machine.ours(*words, **{name: "/home/dev/afile"})
+        assert not TAKING.search(done.text), (words, done.text)
+        if words == ("doctor",):
+            assert right in done.text, (words, done.text)
+    machine.type(f"{right} && ecr-refreshd run --once", **{name: "/home/dev/afile"})
+
+
 # -- docker's file, and those who keep the user out --------------------
 
 
@@ -316,12 +330,14 @@ def test_a_mode_of_ones_own_is_widened_for_oneself(machine: Machine, mode: int, 
     machine.serves()
 
 
+@pytest.mark.parametrize("owner", [OTHER, NAMELESS])
 @pytest.mark.parametrize("path", [DOCKER, FILE])
-def test_what_another_user_owns_is_never_taken(machine: Machine, path: str) -> None:
-    os.chown(machine.box.path(path), OTHER, OTHER)
+def test_what_another_user_owns_is_never_taken(machine: Machine, path: str, owner: int) -> None:
+    """A user id without a name is a user of another machine (NFS, containers)."""
+    os.chown(machine.box.path(path), owner, owner)
     machine.ours("run", "--once")
     first = machine.findings()[0]
-    assert "belongs to other" in first["what"] + first["how"]
+    assert f"belongs to {'other' if owner == OTHER else f'user id {owner}'}" in first["what"] + first["how"]
     for each in machine.findings():
         assert not TAKING.search(each["how"]), each
 
@@ -370,18 +386,27 @@ def test_a_folder_with_something_in_it_stays(machine: Machine) -> None:
 # -- mounts that take no writes --------------------
 
 
+@pytest.mark.parametrize("is_secret", [True, False])
 @pytest.mark.parametrize("what", [DOCKER, FILE])
-def test_a_read_only_mount_is_not_to_be_changed(machine: Machine, what: str) -> None:
-    """A Kubernetes secret, as a volume and by subPath: always read-only (kubernetes#60814)."""
-    root_gets(machine, FILE)
-    machine.box.path(FILE).chmod(0o644)
-    machine.box.mount("--bind", what, what)
+def test_a_read_only_mount_is_not_to_be_changed(machine: Machine, what: str, is_secret: bool) -> None:
+    """A Kubernetes secret, a tmpfs as a volume and by subPath, is always read-only (kubernetes#60814)."""
+    if is_secret:
+        machine.box.folder("/srv/secret", owner=0, mode=0o755)
+        machine.box.mount("-t", "tmpfs", "none", "/srv/secret")
+        machine.box.type(f"cp {FILE} /srv/secret/", uid=0)
+        machine.box.type("chmod 755 /srv/secret; chmod 644 /srv/secret/config.json", uid=0)
+        machine.box.mount("--bind", "/srv/secret" + what.removeprefix(DOCKER), what)
+    else:
+        root_gets(machine, FILE)
+        machine.box.path(FILE).chmod(0o644)
+        machine.box.mount("--bind", what, what)
     machine.box.mount("-o", "remount,bind,ro", what)
     machine.ours("run", "--once")
     found = [each for each in machine.findings() if each["key"] in {"file.unwritable", "file.mode"}]
     assert found
     for each in found:
-        assert "emptyDir" in each["how"], each
+        assert ("emptyDir" in each["how"]) == is_secret, each
+        assert f"{each['what']} {each['how']}".count("read-only") == (2 if is_secret else 1), each
         assert not TAKING.search(each["how"]), each
     machine.box.folder("/home/dev/files")
     config = f'[docker]\nfiles = ["/home/dev/files/config.json"]\n[[registry]]\nhost = "{HOST}"\n'
@@ -403,6 +428,23 @@ def test_a_read_only_home_is_told_the_variable(machine: Machine) -> None:
         for each in machine.findings(ECR_REFRESHD_STATE_DIR="/srv/state")
         if each["subject"] == found["subject"]
     ]
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_a_closed_aws_folder_is_named(machine: Machine, is_ours: bool) -> None:
+    """`sudo aws configure` leaves ~/.aws to root: that is no missing profile."""
+    if is_ours:
+        machine.box.path("/home/dev/.aws").chmod(0)
+    else:
+        root_gets(machine, "/home/dev/.aws")
+        machine.box.path("/home/dev/.aws").chmod(0o700)
+    found = machine.findings()
+    assert not [each for each in found if each["key"] == "aws.none"]
+    (closed,) = [each for each in found if "/home/dev/.aws cannot be entered" in each["what"]]
+    command = "chmod u+rwx /home/dev/.aws" if is_ours else "sudo chown dev /home/dev/.aws"
+    assert command_of(closed["how"]) == command
+    machine.type(command)
+    machine.serves()
 
 
 # -- our own folders --------------------
@@ -499,6 +541,7 @@ HERE = {
     "files.whose_home": test_the_home_that_is_proposed_works,
     "files.given_back": test_what_sudo_docker_login_left_is_given_back,
     "files.read_only": test_a_read_only_mount_is_not_to_be_changed,
+    "files.variable_names_file": test_a_variable_that_names_a_file_is_corrected,
     "files.docker_config_variable": test_a_wrong_docker_config_is_corrected,
     "files.folder_in_place_of_file": test_an_empty_folder_for_a_file_is_removed,
     "service.closed": test_a_state_folder_of_roots_is_given_back,
@@ -570,10 +613,12 @@ NOT_YET = {
     "aws.unreachable_endpoint",
     "clients.also_in_entries",
     "clients.correct_by_hand",
+    "clients.check_program",
     "clients.explain_as_root",
     "clients.helper_on_path",
     "clients.name_file",
     "clients.name_registry",
+    "clients.set_runtime_folder",
     "clients.take_out",
     "clients.unset_variable",
     "helpers.auth_variable",

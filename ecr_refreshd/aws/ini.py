@@ -67,7 +67,7 @@ def expand(path: str, environ: Mapping[str, str]) -> str:
 def read(path: str) -> IniFile:
     """Return what the file says; a missing one says nothing."""
     if not os.path.isfile(path):  # noqa: PTH113 - botocore's own test
-        return IniFile(path)
+        return IniFile(path, problem=_closed_folder(path))
     parser = configparser.RawConfigParser()
     try:
         with open(path) as file:  # noqa: PTH123 - the locale's encoding, as botocore reads it
@@ -81,6 +81,20 @@ def read(path: str) -> IniFile:
         what = f"{path} has an indented line without '=', so no AWS program can use it."
         return IniFile(path, problem=Problem(what, remedies.correct_file(path, 0)))
     return IniFile(path, sections)
+
+
+def _closed_folder(path: str) -> Problem | None:
+    """Return that a folder on the way to a file cannot be entered; botocore takes the file for missing then."""
+    try:
+        os.stat(path)  # noqa: PTH116 - a text, from a variable
+    except PermissionError:
+        found = ownership.deepest(path)
+        whose = f"its mode is {found.mode:04o}" if found.is_ours else f"it belongs to {found.owner}"
+        what = f"{found.path} cannot be entered: {whose}. No AWS program finds a profile there."
+        return Problem(what, _readable(path))
+    except OSError:
+        pass
+    return None
 
 
 def config_problem(path: str, error: object) -> Problem:

@@ -75,7 +75,7 @@ class Profiles:
             {name: Profile(name, values) for name, values in keys.items()},
             ini.named(config.sections, "sso-session"),
             dict(environ),
-            tuple(file.problem for file in (config, credentials) if file.problem),
+            tuple(dict.fromkeys(file.problem for file in (config, credentials) if file.problem)),
             system,
         )
 

@@ -49,7 +49,10 @@ def weighed(
     """Let a family decide, and judge what it found."""
     finding = family.decide(world, host)
     each = judged(finding, host, known, now)
-    return Weighed(family, installed, finding, each, overall(each), remedy(finding, each, host, known))
+    program = finding.source.program
+    there = bool(program) and world.which(program)
+    helps = remedy(finding, each, host, known, is_on_path=there)
+    return Weighed(family, installed, finding, each, overall(each), helps)
 
 
 def verdict_text(each: Weighed, now: datetime, zone: tzinfo) -> str:

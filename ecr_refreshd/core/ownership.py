@@ -59,9 +59,9 @@ class Ownership:
         is_empty: it is a folder with nothing in it.
         owner: for people; "" where it does not exist.
         owner_uid: -1 where it does not exist.
-        is_named_owner: the user database knows its owner.
         mode: its permission bits.
         is_read_only: its file system, or the mount that shows it, takes no writes.
+        is_kubernetes_volume: it is read-only, and a secret or the like, as the kubelet mounts one.
         is_mount: something is mounted right there.
         is_below_home: it is the home folder in force or lies below it, on the same file system.
     """
@@ -73,9 +73,9 @@ class Ownership:
     is_empty: bool = False
     owner: str = ""
     owner_uid: int = -1
-    is_named_owner: bool = False
     mode: int = 0
     is_read_only: bool = False
+    is_kubernetes_volume: bool = False
     is_mount: bool = False
     is_below_home: bool = False
 
@@ -86,9 +86,9 @@ class Ownership:
 
     @property
     def may_be_given(self) -> bool:
-        """Whether it is the user's, only that root, or an id that nobody has any more, owns it.
+        """Whether it is the user's, only that root owns it.
 
-        A path below HOME is the user's only if HOME is theirs; one that another living user owns may be theirs.
+        A path below HOME is the user's only if HOME is theirs. What any other id owns may be that user's, named
+        in the user database or not: NFS and containers have ids of other machines.
         """
-        accident = self.owner_uid == 0 or not self.is_named_owner
-        return self.is_below_home and self.user.has_home and accident and not self.is_mount
+        return self.is_below_home and self.user.has_home and self.owner_uid == 0 and not self.is_mount

@@ -20,7 +20,7 @@ from ecr_refreshd.core.remedies import Remedy
 from ecr_refreshd.core.remedies import service as remedies
 from ecr_refreshd.errors import ConfigError
 from ecr_refreshd.host import signpost
-from ecr_refreshd.osutil import ownership
+from ecr_refreshd.osutil import ownership, variables
 
 NAME = "ecr-refreshd"
 _MACOS = sys.platform == "darwin"
@@ -195,6 +195,9 @@ def private_folder(path: Path) -> Path:
     except OSError as exc:
         if isinstance(exc, PermissionError):
             raise _closed(path) from exc
+        named = variables.naming_file(str(path))
+        if named is not None:
+            raise _refused(f"{path} cannot be made: {named[0]}", named[1]) from exc
         raise _refused(
             f"{path}: cannot be made a private folder: {exc.strerror}",
             remedies.cannot_be_made(found := ownership.deepest(path), of_state=_is_state(found.path)),

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 
 from ecr_refreshd.core.model import Complaint
+from ecr_refreshd.core.remedies import Remedy
 from ecr_refreshd.core.remedies.files import docker_config_variable
 
 _HOME_PREFIXES = ("~/", "$HOME/", "${HOME}/")
@@ -27,7 +28,7 @@ def meant_folder(environ: Mapping[str, str] = os.environ) -> str:
             named = os.path.join(home, named[len(prefix) :]).rstrip("/")
             break
     folder = os.path.abspath(named) if named else ""
-    if (os.path.basename(folder) == "config.json" and not os.path.isdir(folder)) or os.path.isfile(folder):
+    if os.path.basename(folder) == "config.json" and not os.path.isdir(folder):
         folder = os.path.dirname(folder)
     return "" if not value or folder == os.path.abspath(value) else folder
 
@@ -43,16 +44,21 @@ def complaint(environ: Mapping[str, str] = os.environ) -> Complaint | None:
     found = fault(os.path.join(os.path.abspath(environ.get("DOCKER_CONFIG", "")), "config.json"), environ)
     if found is None:
         return None
-    remedy = docker_config_variable(found[1])
-    return Complaint("docker.config-folder", f"{found[0]} {remedy.words}", remedy.command)
+    what, remedy = found
+    return Complaint("docker.config-folder", f"{what} {remedy.words}", remedy.command)
 
 
-def fault(path: str, environ: Mapping[str, str] = os.environ) -> tuple[str, str] | None:
-    """Return what is wrong with DOCKER_CONFIG where it leads to this path, and the folder that is meant."""
-    folder = meant_folder(environ) if is_named(path, environ) else ""
+def fault(path: str, environ: Mapping[str, str] = os.environ) -> tuple[str, Remedy] | None:
+    """Return what is wrong with DOCKER_CONFIG where it leads to this path, and how it is corrected."""
+    if not is_named(path, environ):
+        return None
+    value, folder = environ["DOCKER_CONFIG"], meant_folder(environ)
+    if os.path.isfile(folder or value):  # some other file: nobody can say which folder is meant
+        return f"DOCKER_CONFIG is {value}, which is a file; docker takes it for a folder.", (
+            docker_config_variable("")
+        )
     if not folder:
         return None
-    value = environ["DOCKER_CONFIG"]
     what = (
         "which is the file; docker takes it for a folder"
         if os.path.isfile(value)
@@ -60,4 +66,4 @@ def fault(path: str, environ: Mapping[str, str] = os.environ) -> tuple[str, str]
     )
     if os.path.basename(value.rstrip("/")) == "config.json" and not os.path.isfile(value):
         what = "and docker looks for config.json in that"
-    return f"DOCKER_CONFIG is {value}, {what}.", folder
+    return f"DOCKER_CONFIG is {value}, {what}.", docker_config_variable(folder)

@@ -4,7 +4,7 @@ Standard library only and little of it: `status` loads this on every prompt.
 """
 
 # Paths may be bytes, as the system has them; pathlib takes text only.
-# ruff: noqa: PTH100, PTH102, PTH112, PTH116, PTH120, PTH123
+# ruff: noqa: PTH100, PTH102, PTH112, PTH114, PTH116, PTH118, PTH120, PTH123
 from __future__ import annotations
 
 import os
@@ -77,9 +77,9 @@ def of(path: str | bytes | os.PathLike[str], environ: Mapping[str, str] = os.env
         is_empty=is_folder and _is_empty(real),
         owner=shown(status.st_uid),
         owner_uid=status.st_uid,
-        is_named_owner=bool(name_of(status.st_uid)),
         mode=stat.S_IMODE(status.st_mode),
         is_read_only=_is_read_only(real),
+        is_kubernetes_volume=_is_read_only(real) and _is_kubernetes_volume(real),
         is_mount=_is_mount(real),
         is_below_home=_is_below(real if is_folder else os.path.dirname(real), user.home),
     )
@@ -171,6 +171,35 @@ def _is_read_only(path: str) -> bool:
         return False
 
 
+def _is_kubernetes_volume(real: str) -> bool:
+    """Return whether the kubelet made it: ``..data`` is beside it, or it is a tmpfs (a secret by subPath)."""
+    folder = real if os.path.isdir(real) else os.path.dirname(real)
+    around = (folder, os.path.dirname(folder))  # config.json leads to ..data/config.json
+    return (
+        any(os.path.islink(os.path.join(each, "..data")) for each in around) or _file_system(real) == "tmpfs"
+    )
+
+
+def _file_system(real: str) -> str:
+    """Return the type of the file system that shows a path, "" where that cannot be read."""
+    try:
+        with open("/proc/self/mountinfo", "rb") as lines:
+            mounts = [line.split() for line in lines]
+    except OSError:
+        return ""
+    path = _escaped(real) + b"/"
+    above = [each for each in mounts if path.startswith(each[4].rstrip(b"/") + b"/")]
+    if not above:
+        return ""
+    last = max(enumerate(above), key=lambda each: (len(each[1][4]), each[0]))[1]
+    return last[last.index(b"-") + 1].decode()
+
+
+def _escaped(real: str) -> bytes:
+    """Return a path as mountinfo writes it."""
+    return re.sub(rb"[ \t\n\\]", lambda found: b"\\%03o" % ord(found[0]), os.fsencode(real))
+
+
 def _is_mount(real: str) -> bool:
     """Return whether something is mounted right there: a file too (``docker -v file:file``)."""
     if os.path.isdir(real) and os.path.ismount(real):  # of a file an overlay tells another device
@@ -180,8 +209,7 @@ def _is_mount(real: str) -> bool:
             points = {line.split()[4] for line in lines}
     except OSError:
         return False
-    escaped = re.sub(rb"[ \t\n\\]", lambda found: b"\\%03o" % ord(found[0]), os.fsencode(real))
-    return escaped in points
+    return _escaped(real) in points
 
 
 def _is_below(folder: str, home: str) -> bool:

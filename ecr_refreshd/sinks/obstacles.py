@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from ecr_refreshd.core.remedies import Remedy
 from ecr_refreshd.core.remedies import files as remedies
-from ecr_refreshd.osutil import docker_config, ownership
+from ecr_refreshd.osutil import docker_config, ownership, variables
 from ecr_refreshd.sinks.places import Place, shown
 
 _GET_FLAGS = 0x80086601
@@ -51,8 +51,7 @@ def obstacle(place: Place, environ: Mapping[str, str] = os.environ) -> Obstacle 
     """
     wrong = docker_config.fault(shown(place.path), environ)
     if wrong is not None:
-        what, folder = wrong
-        return Obstacle(what, remedies.docker_config_variable(folder), "sink.docker-config")
+        return Obstacle(*wrong, "sink.docker-config")
     if not os.path.isdir(place.folder):
         return _no_folder(place, environ)
     return (
@@ -72,6 +71,9 @@ def _no_folder(place: Place, environ: Mapping[str, str]) -> Obstacle | None:
     there, file = shown(deepest), shown(place.real)
     wanted = remedies.no_folder(shown(place.folder))
     if not os.path.isdir(deepest):
+        named = variables.naming_file(shown(place.path), environ)
+        if named is not None:
+            return Obstacle(*named, "sink.no-folder")
         what = f"{there} is no folder, so that {file} can neither be read nor written."
         return Obstacle(what, remedies.in_the_way(ownership.of(deepest, environ)), "sink.no-folder")
     if os.path.islink(place.path) or os.path.islink(os.path.dirname(place.path)):
@@ -123,8 +125,9 @@ def _closed(place: Place, folder: bytes, environ: Mapping[str, str]) -> Obstacle
     if not found.exists:
         return None
     if found.is_read_only:
-        what, code = "lies on a read-only file system", "sink.read-only"
-    elif found.is_ours:
+        what = f"{shown(place.real)} is on a read-only file system ({found.path})."
+        return Obstacle(what, remedies.read_only(found), "sink.read-only")
+    if found.is_ours:
         what, code = "lies in a folder that you may not write", "sink.permission"
     else:
         what, code = f"lies in a folder that belongs to {found.owner}", "sink.permission"
@@ -138,7 +141,7 @@ def _mounted(place: Place, environ: Mapping[str, str]) -> Obstacle | None:
     if not found.is_read_only:
         return None
     what = f"{shown(place.real)} is mounted read-only."
-    return Obstacle(what, remedies.read_only(), "sink.read-only")
+    return Obstacle(what, remedies.read_only(found), "sink.read-only")
 
 
 def _unchangeable(place: Place) -> Obstacle | None:

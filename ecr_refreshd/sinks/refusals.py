@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from ecr_refreshd.core.jsontext import JsonError
 from ecr_refreshd.core.remedies import Remedy, files
 from ecr_refreshd.errors import SinkUnparsable, SinkUnwritable
-from ecr_refreshd.osutil import docker_config
+from ecr_refreshd.osutil import docker_config, ownership
 from ecr_refreshd.sinks.obstacles import obstacle
 from ecr_refreshd.sinks.places import Place, shown
 
@@ -39,7 +39,7 @@ def converted(place: Place) -> Iterator[None]:
     """
     wrong = docker_config.fault(shown(place.path))
     if wrong is not None:
-        raise _unwritable(wrong[0], "sink.docker-config", files.docker_config_variable(wrong[1]))
+        raise _unwritable(wrong[0], "sink.docker-config", wrong[1])
     try:
         yield
     except JsonError as exc:
@@ -66,7 +66,7 @@ def _refused(place: Place, number: int) -> SinkUnwritable:
     if remedy is None and number == errno.ENOENT:
         remedy = files.no_folder(folder)
     elif remedy is None and number == errno.EROFS:
-        remedy = files.read_only()
+        remedy = files.read_only(ownership.of(place.folder))
     elif remedy is None:
         remedy = files.unexplained([folder, path], number)
     return _unwritable(f"{path} could not be written: {what}. The old file is intact.", code, remedy)

@@ -35,15 +35,48 @@ def scene(
     return replace(found, root=tmp_path / "root", shell={**found.shell, **shell})
 
 
-def test_a_pattern_under_cred_helpers_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str = "ecr-login") -> str:
+    """Put a credential helper that answers on PATH, alone; return that PATH."""
+    program = tmp_path / f"bin/docker-credential-{name}"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text("#!/bin/sh\necho version\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    return str(program.parent)
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_pattern_under_cred_helpers_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: bool
+) -> None:
+    """The whole name is proposed only where its program can be run: docker 29 fails at every pull otherwise."""
+    helper(tmp_path, monkeypatch, "ecr-login" if answers else "other")
     lines = {"public.ecr.aws": "ecr-login", "*.dkr.ecr.*.amazonaws.com": "ecr-login"}
     seen = scene(tmp_path, monkeypatch, {"auths": {HOST: {"auth": AUTH}}, "credHelpers": lines})
     (found,) = unread.patterns(seen)
     assert "line 9" in found.what
-    assert f'"{HOST}": "ecr-login"' in found.how
+    assert (f'"{HOST}": "ecr-login"' in found.how) == answers
+    assert ("Delete that line" in found.how) != answers
     monkeypatch.setenv("PATH", str(tmp_path))
     dead = [each for each in helpers.programs(seen) if each.key == "helper.dead"]
-    assert ["*" in each.what for each in dead] == [False]
+    assert not [each for each in dead if "*" in each.what]
+    assert bool(dead) != answers
+
+
+@pytest.mark.parametrize("key", [f"https://{HOST}", f"{HOST}/", f"{HOST}:443", HOST.upper(), f"{HOST}/app"])
+def test_a_key_that_is_no_whole_host_name_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """Docker compares the whole host name of the image, in lower case."""
+    helper(tmp_path, monkeypatch)
+    (found,) = unread.patterns(scene(tmp_path, monkeypatch, {"credHelpers": {key: "ecr-login"}}))
+    assert json.dumps(key) in found.what
+    assert f'"{HOST}": "ecr-login"' in found.how
+
+
+def test_a_key_that_matches_is_not_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = [HOST, "ghcr.io", "registry.example:5000", "https://index.docker.io/v1/", "public.ecr.aws"]
+    assert not list(unread.patterns(scene(tmp_path, monkeypatch, {"credHelpers": dict.fromkeys(keys, "x")})))
 
 
 def test_logins_that_a_store_of_one_vendor_hides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

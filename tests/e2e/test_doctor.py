@@ -326,7 +326,7 @@ def test_our_own_helper_not_on_path_is_linked(patient: Patient) -> None:
     # Now this shell finds it, and cron does not.
     words, command = patient.finding("helper.bare-path", PATH=bare)["how"].split("\n")
     assert f"PATH={patient.home.folder}/bin:/usr/bin:/bin" in words
-    assert command == f"sudo ln -sf {patient.home.folder}/bin/docker-credential-ecr-refreshd /usr/bin/"
+    assert command == f"sudo ln -s {patient.home.folder}/bin/docker-credential-ecr-refreshd /usr/bin/"
 
 
 def test_fix_takes_dead_lines_of_ours_out_and_nothing_else(patient: Patient) -> None:
@@ -708,6 +708,19 @@ def test_an_expired_token_is_renewed(patient: Patient) -> None:
     patient.gone("token.expired")
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o666])
+def test_no_logout_while_the_settings_are_broken(patient: Patient, mode: int) -> None:
+    """Whether the registry is kept is unknown then; once they are right, it is a registry to be renewed."""
+    patient.program("docker")
+    patient.put(auths={WEST: {"auth": token(-60)}})
+    patient.home.write_config("[renew\n" if mode == 0o600 else patient.setup)
+    patient.home.config.chmod(mode)
+    how = patient.finding("token.expired", WEST)["how"]
+    assert "docker logout" not in how
+    assert how.startswith("Correct ")
+    assert how.endswith("config check")
+
+
 def test_a_variable_that_goes_before_every_file(patient: Patient) -> None:
     variable = json.dumps({"auths": {WEST: {"auth": token(9000)}}})
     found = patient.finding("environment.docker-auth-config", DOCKER_AUTH_CONFIG=variable)
@@ -876,8 +889,9 @@ def test_another_program_of_our_helpers_name_is_put_out_of_the_way(patient: Pati
     found = patient.finding("helper.dead", PATH=path)
     assert str(other) in found["what"]
     assert "ln -s" not in found["how"], "ours is found once that has gone"
-    patient.type(found["how"])
-    patient.gone("helper.dead", PATH=path)
+    folder = re.search(r'\nexport PATH=(\S+):"\$PATH"$', found["how"])
+    assert folder is not None
+    patient.gone("helper.dead", PATH=f"{folder[1]}:{path}")
 
 
 @pytest.mark.parametrize("fault", ["owner", "mode", "file"])
@@ -951,10 +965,8 @@ def test_a_docker_config_that_is_no_folder(patient: Patient, there: str) -> None
         folder.write_text("")
     found = patient.finding("docker.config-folder", str(folder), DOCKER_CONFIG=str(folder))
     command = found["how"].partition("\n")[2]
-    assert (
-        command == {"missing": "unset DOCKER_CONFIG", "file": f"export DOCKER_CONFIG={folder.parent}"}[there]
-    )
-    patient.gone("docker.config-folder", DOCKER_CONFIG=str(folder.parent) if there == "file" else "")
+    assert command == "unset DOCKER_CONFIG", "which folder is meant cannot be told"
+    patient.gone("docker.config-folder", DOCKER_CONFIG="")
 
 
 @pytest.mark.parametrize("table", ["hooks", "notify"])

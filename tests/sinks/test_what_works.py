@@ -84,7 +84,7 @@ class TestAStore:
         assert document(sink) == STORE
         assert view.served[HOST].program == "docker-credential-ecr-login"
         assert view.helped == frozenset()
-        assert "sudo ln -sf" in view.shadows[HOST]
+        assert "sudo ln -s" in view.shadows[HOST]
         assert "/usr/bin/" in view.shadows[HOST]
 
     def test_it_is_taken_over_where_cron_finds_our_helper(self, tmp_path: Path, path: Path) -> None:
@@ -140,7 +140,7 @@ class TestAStore:
         sink = file_with(tmp_path, {**STORE, "credHelpers": {HOST: "ecr-refreshd"}})
         view = sink.look([HOST])
         assert (view.served, view.helped) == ({}, {HOST})
-        assert any("sudo ln -sf" in note and "crontab" in note for note in view.notes)
+        assert any("sudo ln -s" in note and "crontab" in note for note in view.notes)
 
 
 class TestAnotherHelper:

@@ -140,7 +140,9 @@ def _twins(file: DockerFile, config: Config, host: str, scene: Scene) -> Iterato
             if own
             else f"{file.real} holds the login of {host} only as {json.dumps(member.name)} (line {line}).",
             "Clients differ in which name they look for first, so some send the wrong login, or none.",
-            pasted.followed(scene.renewal(host))
+            _settings_first(scene)
+            if scene.may_serve(host)
+            else pasted.followed(scene.renewal(host))
             if scene.can_serve(host)
             else deleted(file, member)
             if own or not login
@@ -171,6 +173,8 @@ def _shadowed(file: DockerFile, config: Config, host: str, means: Means, scene: 
 
 
 def _unshadowed(file: DockerFile, config: Config, host: str, store: str, means: Means, scene: Scene) -> str:
+    if scene.may_serve(host):
+        return _settings_first(scene)
     line = _helper_line(config, host)
     if line is not None and store != OURS:
         how = f'Delete the line "{host}" under credHelpers (line {file.line_of(line.start)} of {file.real})'
@@ -230,12 +234,24 @@ def dead(scene: Scene) -> Iterator[Finding]:
                 host,
                 f"The token of {host} in {file.real} has ended.",
                 "Pulls that need no login are refused with it too." if public else "docker pull answers 403.",
-                pasted.followed(scene.renewal(host))
+                _settings_first(scene)
+                if scene.may_serve(host)
+                else pasted.followed(scene.renewal(host))
                 if scene.serves(host)
                 else logout(file, file.config, host, scene),
                 hosts=frozenset({host}),
                 files=frozenset({file.path}),
             )
+
+
+def _settings_first(scene: Scene) -> str:
+    """Return what comes first where it is unknown whether a registry is kept: nothing is removed on a guess."""
+    if scene.refused is None:
+        return "Check ~/.aws first: until it can be read, it is unknown whether ecr-refreshd keeps this registry."
+    return pasted.steps(
+        f"Correct {scene.config} first: until then it is unknown whether ecr-refreshd keeps this registry",
+        [pasted.ours("config check", scene)],
+    )
 
 
 def none_kept(scene: Scene) -> Iterator[Finding]:

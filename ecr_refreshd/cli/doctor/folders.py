@@ -11,7 +11,7 @@ from ecr_refreshd.cli.doctor.scene import Scene
 from ecr_refreshd.core.remedies import Remedy, files, service
 from ecr_refreshd.errors import ConfigError
 from ecr_refreshd.host import places
-from ecr_refreshd.osutil import ownership
+from ecr_refreshd.osutil import ownership, variables
 
 _STARTS_NOT = "The service does not start with it, and no command can remember anything."
 
@@ -62,6 +62,9 @@ def _fault(folder: Path) -> tuple[str, Remedy] | None:
         return f"{there} cannot be looked at: {found.path} lets {found.user.who} not in.", service.closed(
             found
         )
+    named = None if found.is_folder else variables.naming_file(str(folder))
+    if named is not None:
+        return named
     if not found.is_folder:
         return (
             f"{there} is a file, and a folder has to be there.",
@@ -70,8 +73,11 @@ def _fault(folder: Path) -> tuple[str, Remedy] | None:
     if there != folder:
         if os.access(there, os.W_OK | os.X_OK):
             return None
-        why = "it is mounted read-only" if found.is_read_only else f"it belongs to {found.owner}"
-        if found.is_ours and not found.is_read_only:
+        if found.is_read_only:
+            what = f"{folder} cannot be made: {there} is mounted read-only."
+            return what, files.read_only(found, files.ANOTHER_STATE_FOLDER)
+        why = f"it belongs to {found.owner}"
+        if found.is_ours:
             why = f"its mode is {found.mode:04o}"
         return f"{folder} cannot be made in {there}: {why}.", service.closed(found)
     if not ownership.is_trusted(found.owner_uid):

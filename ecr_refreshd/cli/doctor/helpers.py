@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +15,8 @@ from ecr_refreshd.cli.doctor import pasted
 from ecr_refreshd.cli.doctor.dockerfiles import DockerFile
 from ecr_refreshd.cli.doctor.finding import Finding, Mend, Severity
 from ecr_refreshd.cli.doctor.scene import Scene
-from ecr_refreshd.cli.doctor.unread import is_pattern
+from ecr_refreshd.cli.doctor.starting import WITHIN, started
+from ecr_refreshd.cli.doctor.unread import matches_nothing
 from ecr_refreshd.core.delivery import Delivery
 from ecr_refreshd.core.dockerconfig import OURS, Config
 from ecr_refreshd.core.jsontext import Member
@@ -31,8 +29,6 @@ from ecr_refreshd.sinks.program import StoreProgram
 
 _MARK = b"The credential helper of ecr-refreshd"
 """It stands in the second line of our script."""
-_STARTS_WITHIN = 5.0
-"""Seconds; a program that asks nothing of anybody answers in a fraction of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +79,7 @@ def within_reach(environ: Mapping[str, str]) -> str:
     there = f"/usr/local/bin/{PROGRAM}"
     if not found or os.path.realpath(found) == os.path.realpath(there):
         return remedies.reinstall().page
-    is_free = not Path(there).exists() or _is_ours(there)
-    return remedies.link_on_path(found, there, is_free=is_free).page
+    return remedies.link_on_path(found, there, is_free=not os.path.lexists(there)).page
 
 
 def _all_on_path(environ: Mapping[str, str]) -> Iterator[str]:
@@ -120,7 +115,7 @@ def _named(file: DockerFile, config: Config) -> Iterator[_Asked]:
     lines: dict[str, list[Member]] = {}
     for owner in config.objects("credhelpers"):
         for member in owner.members:
-            if is_pattern(member.name):
+            if matches_nothing(member.name):
                 continue  # it names the program for nobody
             if member.value and routes.helpers.get(member.name) == member.value:
                 lines.setdefault(member.value, []).append(member)
@@ -134,9 +129,9 @@ def _our_own(asked: _Asked, scene: Scene) -> Iterator[Finding]:
     subject = asked.program
     hosts = ", ".join(asked.hosts[:3]) + (f" and {len(asked.hosts) - 3} more" if len(asked.hosts) > 3 else "")
     sends = f"{asked.place} sends docker to {subject} for {hosts or 'every registry'}"
-    started = _started(subject, scene.shell)
-    problem, how = started.problem, within_reach(scene.shell)
-    if not problem and not started.slow and OURS.encode() not in started.said:
+    answer = started(subject, scene.shell)
+    problem, how = answer.problem, within_reach(scene.shell)
+    if not problem and not answer.slow and OURS.encode() not in answer.said:
         problem = "it does not answer as it should"
         first = next(_all_on_path(scene.shell), "")
         if first and not _is_ours(first):
@@ -154,12 +149,12 @@ def _our_own(asked: _Asked, scene: Scene) -> Iterator[Finding]:
             frozenset(asked.hosts),
             frozenset({asked.file.path}),
         )
-    elif started.slow:
+    elif answer.slow:
         yield Finding(
             "helper.slow",
             Severity.WARNING,
             subject,
-            f"{sends}, and that did not answer within {_STARTS_WITHIN:.0f} s.",
+            f"{sends}, and that did not answer within {WITHIN:.0f} s.",
             "Each pull waits for it. It may be well on a machine that is less busy.",
             f"time {subject} version",
         )
@@ -216,7 +211,7 @@ def _release(sink: dockerfile.DockerFile, hosts: tuple[str, ...]) -> None:
 
 def _of_others(asked: _Asked, scene: Scene) -> Iterator[Finding]:
     # What it answers is not looked at: an old one that knows no such verb may wait for its stdin, and does run.
-    problem = _started(asked.program, scene.shell).problem
+    problem = started(asked.program, scene.shell).problem
     whose = ", ".join(asked.hosts) if asked.hosts else "every registry"
     if problem:
         yield Finding(
@@ -244,47 +239,6 @@ def _other_name(asked: _Asked) -> str:
         f'Write "{right}" in place of "{asked.name}" for {asked.keys} (line {asked.lines} of {asked.file.real}): '
         "docker puts docker-credential- before it by itself."
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Started:
-    """What came of starting a program.
-
-    Attributes:
-        problem: why it cannot be started, "" if it can.
-        said: on its stdout.
-        slow: it had not ended when nobody waited any longer; on a busy machine that is no fault of its own.
-    """
-
-    problem: str = ""
-    said: bytes = b""
-    slow: bool = False
-
-
-def _started(program: str, environ: Mapping[str, str]) -> _Started:
-    """Ask a program for its version, as a client in this environment would start it."""
-    found = shutil.which(program, path=environ.get("PATH", os.defpath))
-    if found is None:
-        return _Started("it is not on the PATH of this shell")
-    try:
-        child = subprocess.Popen(
-            [found, "version"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=dict(environ),
-            start_new_session=True,
-        )
-    except OSError as error:
-        return _Started((error.strerror or type(error).__name__).lower())
-    with child:
-        try:
-            return _Started(said=child.communicate(timeout=_STARTS_WITHIN)[0])
-        except subprocess.TimeoutExpired:
-            # What it started has its group, and would stay behind.
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(child.pid, signal.SIGKILL)
-            return _Started(slow=True)
 
 
 def _ailing(asked: _Asked, scene: Scene) -> Iterator[Finding]:

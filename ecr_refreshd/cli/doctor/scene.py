@@ -134,6 +134,10 @@ class Scene:
         )
         return {host: each for host, each in made.registries.items() if host in self.registries}
 
+    def may_serve(self, host: str) -> bool:
+        """Return whether it is unknown that a registry is served: settings or AWS files cannot be read."""
+        return (self.refused is not None or self.aws is None) and not self.serves(host)
+
     def serves(self, host: str) -> bool:
         """Return whether a registry is kept, by the service that runs or by one that would."""
         return host in self.registries or any(row["host"] == host for row in self.rows)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from ecr_refreshd.aws import ambient
 from ecr_refreshd.aws.profiles import places
 from ecr_refreshd.cli import awscli
+from ecr_refreshd.cli.doctor import profiles
 from ecr_refreshd.cli.doctor.finding import Finding, Severity
 from ecr_refreshd.cli.doctor.scene import Scene
 from ecr_refreshd.core.remedies import aws as remedies
@@ -44,6 +45,8 @@ def sign_in(scene: Scene) -> Iterator[Finding]:
 def credentials(scene: Scene) -> Iterator[Finding]:
     """Find that there is nothing at all by which AWS could be asked."""
     files = [path for path in places(scene.environ) if os.path.exists(path)]  # noqa: PTH110 - texts, from variables
+    if profiles.has_problems(scene):
+        return  # what is there cannot be read, and that is a finding of its own
     if files or ambient.exists(scene.environ):
         return
     cli = "" if shutil.which("aws", path=scene.shell.get("PATH")) else ", and no AWS CLI is on the PATH"

@@ -7,11 +7,13 @@ import os
 import re
 from collections.abc import Iterator
 
+from ecr_refreshd.cli.doctor import starting
 from ecr_refreshd.cli.doctor.dockerfiles import DockerFile
 from ecr_refreshd.cli.doctor.finding import Finding, Severity
 from ecr_refreshd.cli.doctor.scene import Scene
 from ecr_refreshd.core.dockerconfig import OURS, Config
 from ecr_refreshd.core.dockerentry import decoded, ecr_name
+from ecr_refreshd.core.hosts import bare
 from ecr_refreshd.core.jsontext import JsonError, Member, folded
 from ecr_refreshd.core.remedies import Remedy, helpers
 
@@ -26,11 +28,24 @@ _KNOWS_ONLY = {
 }
 """Programs that answer for the registries of one vendor, and keep no login of anybody else."""
 _VARIABLE = "DOCKER_AUTH_CONFIG"
+_HUB = "https://index.docker.io/v1/"
 
 
 def is_pattern(key: str) -> bool:
     """Return whether a key under ``credHelpers`` is meant as a pattern; docker compares whole names."""
     return bool(re.search(r"[*?\[\]]", key))
+
+
+def matches_nothing(key: str) -> bool:
+    """Return whether no client looks a key under ``credHelpers`` up: it compares whole, lower-case host names.
+
+    Docker Hub alone has its old address for a name.
+    """
+    if is_pattern(key) or (key != ecr_name(key) != ""):
+        return True
+    return key != _HUB and (
+        key.startswith(("http://", "https://")) or key.endswith("/") or key != key.lower()
+    )
 
 
 def patterns(scene: Scene) -> Iterator[Finding]:
@@ -40,15 +55,20 @@ def patterns(scene: Scene) -> Iterator[Finding]:
             continue
         for owner in file.config.objects("credhelpers"):
             for member in owner.members:
-                if member.value and is_pattern(member.name):
+                if member.value and matches_nothing(member.name):
                     yield _pattern(file, file.config, member, scene)
 
 
 def _pattern(file: DockerFile, config: Config, member: Member, scene: Scene) -> Finding:
     line = file.line_of(member.start)
     known = dict.fromkeys([*scene.registries, *config.read(()).ecr_hosts])
-    shape = re.escape(member.name).replace(r"\*", ".*").replace(r"\?", ".")
-    hosts = [host for host in known if re.fullmatch(shape, host)]
+    if is_pattern(member.name):
+        shape = re.escape(member.name).replace(r"\*", ".*").replace(r"\?", ".")
+        meant = [host for host in known if re.fullmatch(shape, host)]
+    else:
+        meant = [bare(member.name)]
+    hosts = [host for host in meant if host not in config.routes().helpers]
+    program = str(member.value)
     return Finding(
         "helper.pattern",
         Severity.WARNING,
@@ -56,7 +76,12 @@ def _pattern(file: DockerFile, config: Config, member: Member, scene: Scene) -> 
         f"{file.real} (line {line}): credHelpers names {json.dumps(member.name)}, and docker compares whole "
         "names only, so it matches no registry.",
         f"docker never asks docker-credential-{member.value} because of that line.",
-        helpers.exact_hosts(f"{file.real} (line {line})", str(member.value), hosts).page,
+        helpers.exact_hosts(
+            f"{file.real} (line {line})",
+            program,
+            hosts,
+            answers=not starting.started(f"docker-credential-{program}", scene.shell).problem,
+        ).page,
     )
 
 

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 
 from ecr_refreshd.core.clients.authfile import Place, Told, helped, told
 from ecr_refreshd.core.clients.registries import FILES, KEY, asked
-from ecr_refreshd.core.clients.world import Finding, Outcome, Search, Source, World, for_password
+from ecr_refreshd.core.clients.world import Finding, Outcome, Search, Source, Unreadable, World, for_password
+from ecr_refreshd.core.remedies import clients as remedies
 
 NAMING = ("REGISTRY_AUTH_FILE", "DOCKER_CONFIG")
 """The variables that name a file, the first before the second."""
+_TEMPORARY = "/tmp"  # noqa: S108 - podman's own choice
 _Version = tuple[int, ...]
 
 
@@ -26,6 +28,7 @@ class _Program:
         only_one: since this version it reads no file but the one that a variable names (containers/image 5.24);
             before, it read that one first.
         bears_absence: since this version it goes on if there is no such file; () always, None never.
+        has_runtime_folder: without XDG_RUNTIME_DIR and without root it makes itself one (podman GetRuntimeDir).
         more_variables: it heeds DOCKER_CONFIG as one that names a file (common/pkg/auth GetDefaultAuthFile), and
             those that name registries.conf (common/libimage).
     """
@@ -33,12 +36,13 @@ class _Program:
     name: str
     only_one: _Version
     bears_absence: _Version | None
+    has_runtime_folder: bool = False
     more_variables: bool = True
 
 
 # podman pull, run, push and search look for the file themselves (podman #18405, mended by #19391); buildah pull,
 # from and push do to this day (buildah #3259).
-_PODMAN = _Program("podman", (4, 4), (4, 7))
+_PODMAN = _Program("podman", (4, 4), (4, 7), has_runtime_folder=True)
 _BUILDAH = _Program("buildah", (1, 29), None)
 # To all of skopeo but its login, DOCKER_CONFIG names only where docker's own file is.
 _SKOPEO = _Program("skopeo", (1, 11), (), more_variables=False)
@@ -63,6 +67,12 @@ def _decide(world: World, host: str, program: _Program) -> Finding:
     search = Search()
     places = _places(world, program, search)
     first = places[0]
+    closed = world.read(first.path) if first.path == _of_account(world) else None
+    if isinstance(closed, Unreadable):
+        search.remedy = remedies.set_runtime_folder(world.uid)
+        if program is _BUILDAH:  # seen to go on, from within its user namespace; where it looks is not known
+            search.saw(first.path, closed.reason)
+            return search.ends(Source(first.path))
     if (
         first.named_by
         and not _since(world, program, program.bears_absence)
@@ -117,7 +127,7 @@ def _places(world: World, program: _Program, search: Search) -> list[Place]:
             return [named]
     config_home = world.env.get("XDG_CONFIG_HOME") or f"{world.home}/.config"
     docker = f"{folder}/config.json" if folder else f"{world.home}/.docker/config.json"
-    first = named or Place(_first(world))
+    first = named or Place(_first(world, program))
     others = dict.fromkeys((f"{config_home}/containers/auth.json", docker))
     return [
         first,
@@ -136,12 +146,22 @@ def _named(world: World, program: _Program) -> Place | None:
     return None
 
 
-def _first(world: World) -> str:
+def _first(world: World, program: _Program) -> str:
     """Return the file that a login is written to, where no variable names one."""
     if world.platform == "darwin":
         return f"{world.home}/.config/containers/auth.json"
     if world.env.get("XDG_RUNTIME_DIR"):
         return f"{world.env['XDG_RUNTIME_DIR']}/containers/auth.json"
+    if program.has_runtime_folder and world.uid != 0:
+        session, own = (
+            f"/run/user/{world.uid}",
+            f"{world.env.get('TMPDIR') or _TEMPORARY}/podman-run-{world.uid}",
+        )
+        return f"{session if world.names(session) else own}/containers/auth.json"
+    return _of_account(world)
+
+
+def _of_account(world: World) -> str:
     return f"/run/containers/{world.uid}/auth.json"
 
 

@@ -5,8 +5,9 @@ An end of life is AWS's own statement for our tokens; for others it is what the 
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -80,17 +81,28 @@ def overall(each: tuple[Judged, ...]) -> Works:
     return "no" if "no" in answers else "unknown" if "unknown" in answers else "yes"
 
 
-def remedy(finding: Finding, each: tuple[Judged, ...], host: str, known: Known) -> Remedy:
-    """Return what to do, nothing where nothing needs to be done."""
+def remedy(
+    finding: Finding, each: tuple[Judged, ...], host: str, known: Known, *, is_on_path: bool = False
+) -> Remedy:
+    """Return what to do, nothing where nothing needs to be done.
+
+    Args:
+        finding: of a client.
+        each: its outcomes, judged.
+        host: canonical.
+        known: what is known of the host.
+        is_on_path: the program that decides is on PATH; if it fails, its place is not why.
+    """
     if overall(each) == "yes":
         return NO_REMEDY
     if finding.remedy != NO_REMEDY:
         return finding.remedy
     if finding.chance and len(finding.outcomes) > 1:
         return Remedy(finding.chance)
-    source = finding.source
-    if source.place in known.obstacles:
-        return known.obstacles[source.place]
+    source = replace(finding.source, place=_normal(finding.source.place))
+    for path, helps in known.obstacles.items():
+        if _normal(path) == source.place:
+            return helps
     fails = any(outcome.error for outcome in finding.outcomes)
     if source.place == VARIABLE:
         return remedies.unset_variable(source.place, f"take {host} out of it")
@@ -99,12 +111,15 @@ def remedy(finding: Finding, each: tuple[Judged, ...], host: str, known: Known) 
     if fails and not source.program:
         return remedies.correct_by_hand(source.place, "no client reads it as it is.")
     if source.program == OUR_PROGRAM:
+        if fails and is_on_path:
+            return remedies.check_program(OUR_PROGRAM)
         return remedies.helper_on_path(OUR_PROGRAM, source.key, source.place) if fails else known.to_renew
     if source.program:
-        return _other_program(source, known)
-    if known.mode == "store" and source.place in known.files:
+        return _other_program(source, known, is_missing=fails and not is_on_path, fails=fails)
+    is_kept = source.place in map(_normal, known.files)
+    if known.mode == "store" and is_kept:
         return remedies.also_in_entries(known.settings)
-    if known.files and source.place.startswith("/") and source.place not in known.files:
+    if known.files and source.place.startswith("/") and not is_kept:
         other = remedies.name_file(known.files, source.place, known.settings)
         if source.key:
             return remedies.take_out(source.key, source.place, other)
@@ -112,14 +127,21 @@ def remedy(finding: Finding, each: tuple[Judged, ...], host: str, known: Known) 
     return known.to_renew
 
 
-def _other_program(source: Source, known: Known) -> Remedy:
+def _normal(place: str) -> str:
+    """Return a path in its one form (``DOCKER_CONFIG=/home/u/.docker/``, ``//``); another place as it is."""
+    return posixpath.normpath(f"/{place.lstrip('/')}") if place.startswith("/") else place
+
+
+def _other_program(source: Source, known: Known, *, is_missing: bool, fails: bool) -> Remedy:
     then = known.to_renew
     if source.key.startswith("credHelpers"):
         other = f'set mode = "helper" in [docker] of {known.settings}'
     elif source.key == KEY:
         return Remedy(f'Have "{FILES}" first in {KEY} of {source.place}.').then(then.command)
-    elif known.mode == "store":
-        return Remedy(f"Check {source.program}: `ecr-refreshd doctor` says why it fails.").then(then.command)
+    elif known.mode == "store" or (fails and not is_missing):
+        return remedies.check_program(source.program).then(then.command)
+    elif not fails:
+        other = f'set mode = "helper" in [docker] of {known.settings}'
     else:
         other = f"put {source.program} on the PATH of the client"
     found = remedies.take_out(source.key or source.program, source.place, other)

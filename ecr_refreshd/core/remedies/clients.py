@@ -56,6 +56,19 @@ def helper_on_path(program: str, key: str, place: str) -> Remedy:
     return Remedy(f"Put the folder of {program} on the PATH of the client, or take {key} out of {place}.")
 
 
+def check_program(program: str) -> Remedy:
+    """Return what helps where a helper or a store is on PATH and fails. Changes nothing."""
+    return Remedy(f"Check {program}: `ecr-refreshd doctor` says why it fails.")
+
+
+def set_runtime_folder(uid: int) -> Remedy:
+    """Return how a client finds a folder of this user's for its logins. Changes this shell only.
+
+    Established: XDG_RUNTIME_DIR is not set, and the folder that is used without it is root's.
+    """
+    return Remedy("Set XDG_RUNTIME_DIR, as a login session does:", f"export XDG_RUNTIME_DIR=/run/user/{uid}")
+
+
 def take_out(key: str, place: str, otherwise: str) -> Remedy:
     """Return what helps where a line sends a client elsewhere. Nothing is changed by it."""
     return Remedy(f"Take {key} out of {place}, or {otherwise}")

@@ -49,7 +49,7 @@ def given_back(found: Ownership, *within: str, otherwise: str = ANOTHER_FILE) ->
     """
     path = shlex.quote(found.path)
     if found.is_read_only:
-        return read_only(otherwise)
+        return _read_only_with_reason(found, otherwise)
     if found.is_ours:
         return Remedy(command=f"chmod {'u+rwx' if found.is_folder else 'u+rw'} {path}")
     if not found.user.has_home:
@@ -62,25 +62,49 @@ def given_back(found: Ownership, *within: str, otherwise: str = ANOTHER_FILE) ->
     )
 
 
-def read_only(otherwise: str = ANOTHER_FILE) -> Remedy:
-    """Return what helps where a file system or a mount takes no writes; nothing is changed.
+def read_only(found: Ownership, otherwise: str = ANOTHER_FILE) -> Remedy:
+    """Return what helps where a file system or a mount is read-only, as the message says; nothing is changed.
 
-    Established: that it does not, by `statvfs`. A Kubernetes secret cannot be mounted otherwise
-    (kubernetes#60814, #62099).
+    Established: that it is, by `statvfs`, and whether it is a Kubernetes volume. A Kubernetes secret cannot be
+    mounted otherwise (kubernetes#60814, #62099).
     """
-    if otherwise == ANOTHER_STATE_FOLDER:
-        return Remedy(f"It is mounted read-only: {otherwise}.")
-    return Remedy(
-        "It is mounted read-only, as a Kubernetes secret always is: mount a writable folder there (an emptyDir), "
-        f"or {otherwise}."
-    )
+    if found.is_kubernetes_volume:
+        return Remedy(
+            "A Kubernetes secret is always read-only: mount a writable folder there (an emptyDir), or "
+            f"{otherwise}."
+        )
+    return Remedy(f"Mount it writable, or {otherwise}.")
+
+
+def _read_only_with_reason(found: Ownership, otherwise: str = ANOTHER_FILE) -> Remedy:
+    return Remedy(f"{found.path} is mounted read-only. {read_only(found, otherwise).words}")
+
+
+def variable_names_file(name: str, user: User) -> Remedy:
+    """Return how a variable is corrected that names a file where a folder has to be. The file stays.
+
+    Established: it does, and which home folder the user database has for this user.
+    """
+    if name != "HOME":
+        return Remedy(f"Correct {name} where it is set, or do without it:", f"unset {name}")
+    if user.own_home and user.own_home != user.home:
+        return Remedy("Set it to the folder of this user:", f"export HOME={shlex.quote(user.own_home)}")
+    return Remedy("Set HOME to a folder of this user.")
 
 
 def docker_config_variable(folder: str) -> Remedy:
     """Return how DOCKER_CONFIG is corrected: it names a folder (docker/cli#7235), as a whole path.
 
-    Established: what the variable names is the file, or begins with an unexpanded ``~``; `folder` is meant.
+    Established: what the variable names is a file, or begins with an unexpanded ``~``.
+
+    Args:
+        folder: that is meant; "" where that cannot be told.
     """
+    if not folder:
+        return Remedy(
+            "DOCKER_CONFIG has to name a folder. Correct it where it is set, or do without it:",
+            "unset DOCKER_CONFIG",
+        )
     return Remedy(
         "DOCKER_CONFIG names the folder of config.json, as a whole path. Correct it where it is set:",
         f"export DOCKER_CONFIG={shlex.quote(folder)}",
@@ -99,7 +123,7 @@ def folder_in_place_of_file(found: Ownership, around: Ownership) -> Remedy:
     if found.is_mount:
         return Remedy(f"{why}.")
     if found.is_read_only:
-        return read_only()
+        return _read_only_with_reason(found)
     if not found.is_empty:
         return Remedy(f"{why}. It is not empty: see what is in it, and put that elsewhere.")
     path = shlex.quote(found.path)
@@ -160,7 +184,7 @@ def narrowed(found: Ownership, mode: int) -> Remedy:
     """
     command = f"chmod {mode:04o} {shlex.quote(found.path)}"
     if found.is_read_only:
-        return read_only()
+        return _read_only_with_reason(found)
     if found.is_ours:
         return Remedy(command=command)
     if found.user.has_home and found.may_be_given:

@@ -23,18 +23,21 @@ def reach_bare_path(program: str, bare_path: str, *, is_mac: bool = False) -> Re
         return Remedy(f"Put this line at the top of the crontab: {line}")
     return Remedy(
         f"Put {line} at the top of the crontab, or link it where every program looks:",
-        f"sudo ln -sf {shlex.quote(program)} /usr/bin/",
+        f"sudo ln -s {shlex.quote(program)} /usr/bin/",
     )
 
 
-def exact_hosts(place: str, program: str, hosts: Sequence[str]) -> Remedy:
-    """Return what to write in place of a pattern under ``credHelpers``; the file is the user's to edit.
+def exact_hosts(place: str, program: str, hosts: Sequence[str], *, answers: bool) -> Remedy:
+    """Return what to write in place of a key under ``credHelpers`` that matches nothing; the user edits the file.
 
     Args:
-        place: the file and line of the pattern.
-        program: what it names.
-        hosts: the registries that are known here and that it was meant for.
+        place: the file and line of the key.
+        program: the credential helper that it names.
+        hosts: the registries that are known here and that the key was meant for.
+        answers: that program is on PATH and can be run; named without, docker 29 fails at every pull.
     """
+    if not answers:
+        return Remedy(f"Delete that line of {place}: docker-credential-{program} cannot be run here.")
     lines = ", ".join(f'"{host}": "{program}"' for host in hosts)
     written = f"each registry by its whole name: {lines}" if hosts else "each registry by its whole name"
     return Remedy(f"In {place}, write {written}; or delete that line.")
@@ -81,13 +84,11 @@ def link_on_path(program: str, link: str, *, is_free: bool) -> Remedy:
     Args:
         program: our helper.
         link: where every PATH looks.
-        is_free: nothing is there, or a link that leads to nothing or to a program of ours.
+        is_free: nothing is there, not even a link that leads to nothing.
     """
     if is_free:
-        return Remedy(command=f"sudo ln -sf {shlex.quote(program)} {shlex.quote(link)}")
-    return Remedy(
-        f"{link} is another program of that name: put {posixpath.dirname(program)} before it on PATH."
-    )
+        return Remedy(command=f"sudo ln -s {shlex.quote(program)} {shlex.quote(link)}")
+    return Remedy(f"{link} is there already: put {posixpath.dirname(program)} before it on PATH.")
 
 
 def reinstall() -> Remedy:

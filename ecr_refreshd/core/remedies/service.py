@@ -38,8 +38,6 @@ def cannot_be_made(found: Ownership, *, of_state: bool = False) -> Remedy:
     """
     if of_state and found.exists and not found.is_folder and found.is_ours:
         return files.in_the_way(found, otherwise=files.ANOTHER_STATE_FOLDER)
-    if found.is_read_only:
-        return files.read_only(files.ANOTHER_STATE_FOLDER)
     return Remedy(f"{files.ANOTHER_STATE_FOLDER[0].upper()}{files.ANOTHER_STATE_FOLDER[1:]}.")
 
 

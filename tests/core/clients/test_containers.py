@@ -8,13 +8,23 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from ecr_refreshd.core.clients import containers
 from ecr_refreshd.core.clients.judging import Known, judged, remedy
-from ecr_refreshd.core.clients.world import Finding, HelperAnswer, HelperList, World
+from ecr_refreshd.core.clients.world import (
+    Finding,
+    HelperAnswer,
+    HelperList,
+    Outcome,
+    Source,
+    Unreadable,
+    World,
+)
+from ecr_refreshd.core.remedies import Remedy
 
 HOST = "724013829182.dkr.ecr.us-west-2.amazonaws.com"
 FAMILY = {"podman": containers.podman, "buildah": containers.buildah}
@@ -123,7 +133,53 @@ def test_a_global_helper_is_taken_from_the_file_that_names_it() -> None:
     assert '"containers-auth.json" first' in remedy(finding, each, HOST, Known()).hint
 
 
+@pytest.mark.parametrize("at", ["/run/user/1000", "/tmp/podman-run-1000"])
+def test_podman_without_a_runtime_folder_has_its_own(at: str) -> None:
+    """Podman 4.3.1 as a user reads /run/user/UID where that is, else /tmp/podman-run-UID."""
+    path = f"{at}/containers/auth.json"
+    there = machine("podman", None, {}, {path: login("own")})
+    there = replace(there, names=lambda folder: ("containers",) if folder == at else ())
+    assert passwords(containers.podman(there, HOST)) == ["own"]
+
+
 def test_without_a_runtime_folder_it_is_that_of_the_account() -> None:
-    """Podman as root, without XDG_RUNTIME_DIR: /run/containers/0/auth.json."""
+    """Podman as root, without XDG_RUNTIME_DIR; skopeo as anybody."""
+    root = replace(machine("podman", None, {}, {"/run/containers/0/auth.json": login("account")}), uid=0)
+    assert passwords(containers.podman(root, HOST)) == ["account"]
     files = {"/run/containers/1000/auth.json": login("account")}
-    assert passwords(containers.podman(machine("podman", None, {}, files), HOST)) == ["account"]
+    assert passwords(containers.skopeo(machine("skopeo", None, {}, files), HOST)) == ["account"]
+
+
+def test_a_folder_of_roots_is_no_file_to_correct() -> None:
+    """Skopeo 1.9.3 fails at /run/containers/UID where /run/containers is root's alone."""
+    closed = replace(machine("skopeo", None, {}, {}), read=closed_run)
+    finding = containers.skopeo(closed, HOST)
+    assert passwords(finding) == ["fails"]
+    assert advice(finding, Known()).command == "export XDG_RUNTIME_DIR=/run/user/1000"
+    assert passwords(containers.podman(closed, HOST)) == ["nothing"]
+
+
+def closed_run(path: str) -> bytes | Unreadable | None:
+    """A machine whose /run/containers is closed."""
+    return Unreadable("permission denied") if path.startswith("/run/containers/") else None
+
+
+def advice(finding: Finding, known: Known, *, is_on_path: bool = False) -> Remedy:
+    each = judged(finding, HOST, known, datetime(2026, 1, 1, tzinfo=UTC))
+    return remedy(finding, each, HOST, known, is_on_path=is_on_path)
+
+
+@pytest.mark.parametrize("is_on_path", [True, False])
+def test_a_store_on_path_that_fails_is_to_be_checked(is_on_path: bool) -> None:
+    """It is not put on PATH where it is there already."""
+    source = Source("/home/u/.docker/config.json", "credsStore", "docker-credential-pass")
+    helps = advice(Finding((), source, (Outcome(error="locked"),)), Known(kept=True), is_on_path=is_on_path)
+    assert ("ecr-refreshd doctor" in helps.words) == is_on_path
+    assert ("on the PATH" in helps.words) != is_on_path
+
+
+@pytest.mark.parametrize("place", ["/home/u/.docker//config.json", "//home/u/.docker/config.json"])
+def test_a_path_is_the_same_in_every_form(place: str) -> None:
+    """DOCKER_CONFIG may end in a slash."""
+    known = Known(kept=True, files=frozenset({"/home/u/.docker/config.json"}))
+    assert advice(Finding((), Source(place), (Outcome(),)), known) == known.to_renew
