@@ -17,6 +17,7 @@ from ecr_refreshd.core import decisions, fallback, machine, memory, narrate, pro
 from ecr_refreshd.core.events import CredentialsChanged, Event, LoginsSeen, SignInAsked, Ticked
 from ecr_refreshd.core.model import Category, Complaint, Instant
 from ecr_refreshd.core.ports import Parts, Surroundings
+from ecr_refreshd.core.printed import Printed
 from ecr_refreshd.core.schedule import alive
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.core.settings import Settings
@@ -168,9 +169,9 @@ class Service:
             self._queue.put(_Forget(wait))
         return done
 
-    def supply(self, process: str, output: Secret) -> None:
+    def supply(self, process: str, printed: Printed) -> None:
         """Use what a person's own start of a `credential_process` has printed, in place of the next start."""
-        self._fetcher.supply(process, output)
+        self._fetcher.supply(process, printed)
 
     # -- the loop's own thread ------------------------------------------------------------------------------
 

@@ -41,7 +41,6 @@ PENDING = {
     "cli/doctor/notices.py": 1,
     "cli/doctor/page.py": 1,
     "cli/doctor/profiles.py": 2,
-    "cli/init.py": 1,
     "cli/login.py": 3,
     "cli/run.py": 1,
     "cli/suggestions.py": 1,

@@ -83,7 +83,8 @@ class Candidates:
         """
         distinct: dict[Principal, Choice] = {}
         for choice in self._in_order(host):
-            distinct.setdefault(choice.principal, choice)
+            is_own = host.account is None or self._account_of(choice.principal.profile) == host.account
+            distinct.setdefault(choice.principal, replace(choice, own_account=is_own))
         name, variable = named_profile(self.environ)
         if not distinct and name and name not in self.profiles:
             # A profile that is named and is not there is a mistake to report, not to pass over.
@@ -155,6 +156,12 @@ class Candidates:
     def _runs_program(self, name: str) -> bool:
         base = self.origin(name)
         return base is None or bool(base.keys.get("credential_process"))
+
+    def _account_of(self, name: str) -> str:
+        """Return the account of a profile, or of the ambient chain where none is named; "" if it is not known."""
+        if name:
+            return self.profiles[name].account
+        return self._account_of_keys() if ambient.has_keys(self.environ) else self._role_account()
 
     def _across(self, choice: Choice, host: RegistryHost) -> Choice:
         """Return the choice of a profile though its account is another: registries are opened by policy."""
@@ -233,10 +240,13 @@ class Candidates:
 
     def _keys_fit(self, host: RegistryHost) -> bool:
         """Return whether the keys in the environment are of the registry's account, or tell none."""
-        account = self.environ.get("AWS_ACCOUNT_ID") or account_of_key(self.environ["AWS_ACCESS_KEY_ID"])
+        account = self._account_of_keys()
         if host.account is not None and account not in {"", host.account}:
             return False
         return self._is_of_partition(self._machine_partition(), account, host)
+
+    def _account_of_keys(self) -> str:
+        return self.environ.get("AWS_ACCOUNT_ID") or account_of_key(self.environ["AWS_ACCESS_KEY_ID"])
 
     # -- nobody ---------------------------------------------------------------------------------------------
 

@@ -38,8 +38,8 @@ from ecr_refreshd.aws.supplied import Supplied
 from ecr_refreshd.core.events import FetchFailed, FetchSucceeded
 from ecr_refreshd.core.model import Failure
 from ecr_refreshd.core.ports import Clock, FetchOrder, Post
+from ecr_refreshd.core.printed import Printed
 from ecr_refreshd.core.process_starts import PERSON_TIMEOUT
-from ecr_refreshd.core.secret import Secret
 
 _POLL = 0.01
 """Seconds between looks at a process that is about to die; nothing tells of it on every system we run on."""
@@ -110,10 +110,10 @@ class Fetcher:
                 raise
             self._thread = thread
 
-    def supply(self, process: str, output: Secret) -> None:
+    def supply(self, process: str, printed: Printed) -> None:
         """Use what a program printed in a person's terminal; what waits for that program now is given up."""
         with self._guard:
-            self._supplied.put(process, output)
+            self._supplied.put(process, printed)
             if self._thread is not None and not self._stopping:
                 self._superseded.add(process)
                 self._ears.nudge()

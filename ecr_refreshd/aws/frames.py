@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ecr_refreshd.core.model import Category, Failure, Grant, Principal, Standing
+from ecr_refreshd.core.printed import Printed
 from ecr_refreshd.core.secret import Secret
 
 LONGEST = 256 * 1024
@@ -59,7 +60,7 @@ class Ask:
     standing: Standing
     grants: Mapping[int, Grant]
     process_timeout: float = 60.0
-    supplied: Secret | None = None
+    supplied: Printed | None = None
 
     def frame(self) -> Frame:
         """Return it as a frame."""
@@ -69,7 +70,9 @@ class Ask:
             "standing": asdict(self.standing),
             "grants": grants,
             "process_timeout": self.process_timeout,
-            "supplied": None if self.supplied is None else self.supplied.reveal(),
+            "supplied": None
+            if self.supplied is None
+            else [self.supplied.output.reveal(), self.supplied.command],
         }
         return {"ask": ask}
 
@@ -91,8 +94,8 @@ def read_request(frame: Frame) -> Begin | Ask | None:
         case {"ask": {"principal": dict(who), "standing": dict(standing), "grants": list(shapes)} as ask}:
             principal = Principal(**who)
             grants = {shape.pop("number"): Grant(principal, **shape) for shape in shapes}
-            text = ask.get("supplied")
-            supplied = Secret(text) if isinstance(text, str) else None
+            given = ask.get("supplied")
+            supplied = Printed(Secret(given[0]), given[1]) if isinstance(given, list) else None
             return Ask(
                 principal, Standing(**standing), grants, float(ask.get("process_timeout", 60.0)), supplied
             )

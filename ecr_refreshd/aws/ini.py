@@ -60,7 +60,7 @@ def expand(path: str, environ: Mapping[str, str]) -> str:
     """Return a path with ``$VARIABLES`` and ``~`` resolved in that environment, as botocore does."""
     path = _VARIABLE.sub(lambda found: environ.get(found[1] or found[2], found[0]), path)
     if path == "~" or path.startswith("~/"):
-        return home(environ) + path[1:]
+        return home(environ).rstrip("/") + path[1:] or "/"
     return os.path.expanduser(path)  # noqa: PTH111 - ~somebody; an unknown user stays as written
 
 

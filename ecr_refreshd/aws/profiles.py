@@ -224,7 +224,7 @@ def exported(command: str) -> str:
 
 def folder(environ: Mapping[str, str]) -> str:
     """Return ``~/.aws``."""
-    return f"{ini.home(environ)}/.aws"
+    return f"{ini.home(environ).rstrip('/')}/.aws"
 
 
 def places(environ: Mapping[str, str]) -> tuple[str, str]:

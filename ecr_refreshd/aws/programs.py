@@ -28,6 +28,7 @@ import dateutil.parser
 
 from ecr_refreshd.aws.frames import ProgramGroup
 from ecr_refreshd.aws.refreshing import Watch
+from ecr_refreshd.core.printed import Printed, digest
 from ecr_refreshd.core.secret import Secret
 
 _MOST = 1 << 20
@@ -87,7 +88,7 @@ class Here(threading.local):
     took = 0.0
     asked_at = 0.0
     process_timeout = 60.0
-    supplied: Secret | None = None
+    supplied: Printed | None = None
     watch: Watch | None = None
     lane = ""
     region = ""
@@ -315,7 +316,9 @@ class _Supplied:
 def _credential_process(command: list[str], **more: Any) -> Program | SharedProgram | _Supplied:
     here.ran = True
     if here.supplied is not None:
-        return _Supplied(here.supplied)
+        if here.supplied.command != digest(command):
+            raise ProgramError("is another one for the service than the one that was started in the terminal")
+        return _Supplied(here.supplied.output)
     if here.lane and here.watch is not None and (found := shutil.which(command[0])):
         here.running("its credential_process", 0.0)
         here.watch.hold()  # it is the AWS CLI, see `profiles.exported`

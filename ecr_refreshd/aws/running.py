@@ -21,7 +21,7 @@ from ecr_refreshd.aws import frames, memorylimit
 from ecr_refreshd.aws.frames import Ask, Begin, ProgramGroup, Said
 from ecr_refreshd.aws.redact import first_line
 from ecr_refreshd.core.ports import FetchOrder
-from ecr_refreshd.core.secret import Secret
+from ecr_refreshd.core.printed import Printed
 from ecr_refreshd.osutil.python import module_command
 
 _MODULE = "ecr_refreshd.aws.child"
@@ -77,7 +77,7 @@ class Job:
     __slots__ = ("alone", "deadline", "in_program", "moves", "number", "order", "supplied", "waits")
 
     def __init__(
-        self, number: int, order: FetchOrder, *, alone: bool, supplied: Secret | None = None
+        self, number: int, order: FetchOrder, *, alone: bool, supplied: Printed | None = None
     ) -> None:
         self.number = number
         self.order = order

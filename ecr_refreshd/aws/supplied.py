@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 
-from ecr_refreshd.core.secret import Secret
+from ecr_refreshd.core.printed import Printed
 
 _KEPT_FOR = 30.0
 """Seconds. The request that follows takes milliseconds; keys that no fetch uses are not kept."""
@@ -15,14 +15,14 @@ class Supplied:
     """Outputs by `Standing.process`. Not thread-safe: the owner's lock guards it."""
 
     def __init__(self) -> None:
-        self._outputs: dict[str, tuple[float, Secret]] = {}
+        self._outputs: dict[str, tuple[float, Printed]] = {}
 
-    def put(self, process: str, output: Secret) -> None:
+    def put(self, process: str, printed: Printed) -> None:
         """Keep an output for the next fetch, in place of an older one."""
         self._drop_old()
-        self._outputs[process] = time.monotonic(), output
+        self._outputs[process] = time.monotonic(), printed
 
-    def taken(self, processes: Collection[str]) -> dict[str, Secret]:
+    def taken(self, processes: Collection[str]) -> dict[str, Printed]:
         """Return the outputs for these programs, each once."""
         self._drop_old()
         return {name: self._outputs.pop(name)[1] for name in processes if name in self._outputs}

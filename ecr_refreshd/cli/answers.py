@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from typing import Any
 from ecr_refreshd.core import report
 from ecr_refreshd.core.events import AnswerWanted, LoggedOut, PauseAsked, ResumeAsked
 from ecr_refreshd.core.ports import Clock
+from ecr_refreshd.core.printed import Printed
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.daemon import Service
 from ecr_refreshd.waits import Wait
@@ -30,13 +32,16 @@ def answer(service: Service, clock: Clock, request: Mapping[str, Any]) -> dict[s
 
     ``{"op": "status"}`` is answered at once; ``{"op": "settle", "timeout": s}`` when every registry is settled;
     ``{"op": "refresh", "hosts": [...], "timeout": s}`` when these (all, if none is named) have been renewed, with
-    what each `credential_process` printed in the client's terminal as ``"supplied": {process: output}``;
+    what each `credential_process` printed in the client's terminal as ``"supplied": {process: [output, digest of
+    its command line]}``;
     ``{"op": "ensure", "hosts": [...], "min_ttl": s, "timeout": s}`` when each has so much life in every file;
     ``{"op": "pause", "host": h, "until": ISO-8601 or null}`` and ``{"op": "resume", "host": h}`` once it is so.
     ``{"op": "answer", "host": h, "timeout": s}`` when our credential helper has an answer ready for it;
     ``{"op": "environment"}`` says with which variables the service was started (``cli.environment``).
     ``{"op": "logout", "host": h}`` passes on what docker told our helper, and is answered once it is so.
     """
+    if not _is_finite(request.get("timeout", 0)):
+        return {"error": "bad-request"}
     match request.get("op"):
         case "status":
             return service.document()
@@ -68,9 +73,11 @@ def answer(service: Service, clock: Clock, request: Mapping[str, Any]) -> dict[s
 def _refresh(service: Service, clock: Clock, request: Mapping[str, Any]) -> dict[str, Any]:
     named = request.get("hosts")
     hosts = frozenset(str(host) for host in named) if isinstance(named, list) else frozenset[str]()
-    supplied = request.get("supplied")
-    for process, output in supplied.items() if isinstance(supplied, dict) else ():
-        service.supply(str(process), Secret(str(output)))
+    supplied = request.get("supplied", {})
+    if not isinstance(supplied, dict) or not all(map(_is_printed, supplied.values())):
+        return {"error": "bad-request"}
+    for process, (output, command) in supplied.items():
+        service.supply(str(process), Printed(Secret(output), command))
     wait = Wait(hosts, refresh=True)
     done = service.wait(wait, _timeout(request))
     return outcome(service.document(), wait, clock, late=not done)
@@ -123,6 +130,18 @@ def outcome(whole: report.Document, wait: Wait, clock: Clock, *, late: bool = Fa
     if wait.min_ttl is not None:
         document = {**document, "ensured": wait.ensured, "beyond": list(wait.beyond)}
     return {**document, "late": True} if late else document
+
+
+def _is_printed(given: object) -> bool:
+    """Return whether this is what a program printed, with the digest of its command line."""
+    return isinstance(given, list) and [type(each) for each in given] == [str, str]
+
+
+def _is_finite(number: object) -> bool:
+    try:
+        return not isinstance(number, int | float) or math.isfinite(number)
+    except OverflowError:  # an integer that no float holds
+        return False
 
 
 def _timeout(request: Mapping[str, Any]) -> float:

@@ -152,6 +152,7 @@ COMMANDS = (
             (f"ecr-refreshd refresh {_HOST}", "one of them"),
         ),
         _refresh_options,
+        "A paused registry is passed over; naming it ends its pause.",
         exits=(_OVERALL_EXITS[0], _OVERALL_EXITS[1], _HOST_EXIT, *_OVERALL_EXITS[2:]),
     ),
     Command(

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -63,6 +64,10 @@ def explain(args: argparse.Namespace) -> int:
             weighed(family, world, host, ours, clock.now().wall, installed=family.installed(world))
             for family in FAMILIES
         ]
+    if ours.note:
+        first = weights[0]
+        noted = replace(first.finding, notes=(*first.finding.notes, ours.note))
+        weights[0] = replace(first, finding=noted)
     if args.json:
         print(json.dumps(as_json(host, weights, clock.now().wall, clock.LocalZone()), indent=2))
     else:
@@ -111,7 +116,7 @@ def gathered(environ: Mapping[str, str]) -> World:
 
     return World(
         env=environ,
-        home=str(places.home(environ)),
+        home=str(places.home(environ)).rstrip("/"),
         uid=os.geteuid(),
         platform=sys.platform,
         read=cache(_read),

@@ -14,6 +14,7 @@ from ecr_refreshd.aws.partitions import regions
 from ecr_refreshd.aws.profiles import Profiles
 from ecr_refreshd.cli.kept import other_files
 from ecr_refreshd.cli.patience import patience
+from ecr_refreshd.cli.projects import is_project
 from ecr_refreshd.cli.settings import ConfigFile
 from ecr_refreshd.cli.show import say, say_with_advice
 from ecr_refreshd.cli.words import counted
@@ -21,7 +22,7 @@ from ecr_refreshd.core import dockerconfig, hosts, imagenames, memory, placehold
 from ecr_refreshd.core.draft import Candidate, draft
 from ecr_refreshd.core.jsontext import JsonError
 from ecr_refreshd.core.model import Choice, ChosenBy, Grant
-from ecr_refreshd.core.remedies import ours, service
+from ecr_refreshd.core.remedies import NO_REMEDY, Remedy, service
 from ecr_refreshd.core.state import State
 from ecr_refreshd.errors import RefreshdError, UsageError
 from ecr_refreshd.host import clock, places, plainfile, statefile
@@ -98,18 +99,13 @@ def init(args: argparse.Namespace) -> int:
     if args.scan is not None:
         folder = Path(args.scan)
         if not folder.is_dir():
-            raise UsageError(
-                f"{folder} is not a folder.",
-                hint=ours.SCAN,
-                command=ours.SCAN,
-            )
+            raise UsageError(f"{folder} is not a folder.")
         with patience(f"looking for images in {folder}"):
             _in_tree(folder, found)
     if args.write and not found.registries:
+        nothing = _helps(args.scan, target)
         raise RefreshdError(
-            "No ECR registry was found, so nothing was written.",
-            hint="Name a folder of Dockerfiles or compose files: ecr-refreshd init --scan . --write",
-            command=ours.SCAN_AND_WRITE,
+            "No ECR registry was found, so nothing was written.", hint=nothing.hint, command=nothing.command
         )
     text = draft(_candidates(found), found.unresolved, found.only_commented())
     for remark in found.remarks:
@@ -122,6 +118,11 @@ def init(args: argparse.Namespace) -> int:
         begin = service.start()
         say_with_advice(f"\nWrote {target}; a running service uses it at once.", begin.hint, begin.command)
     return 0
+
+
+def _helps(scanned: str | None, target: Path) -> Remedy:
+    """Return how a registry is found where none was; never the same command once more."""
+    return service.scan(is_project=is_project()) if scanned is None else service.scan_another(str(target))
 
 
 def _in_docker_files(found: _Found) -> None:
@@ -246,9 +247,8 @@ def _say_summary(found: _Found, scanned: str | None) -> None:
     total = counted(len(found.registries), "registry", "registries")
     if not found.registries:
         where = docker if scanned is None else f"{docker}, and none in {tree}"
-        scan = "" if scanned is not None else ours.SCAN
-        words = "" if scanned is not None else f"To search Dockerfiles and compose files: {scan}"
-        say_with_advice(f"No ECR registry found in {where}.", words, scan)
+        helps = NO_REMEDY if scanned is not None else service.scan(is_project=is_project())
+        say_with_advice(f"No ECR registry found in {where}.", helps.hint, helps.command)
     elif scanned is None:
         say(f"{total} found in {docker}.", sys.stderr)
     else:

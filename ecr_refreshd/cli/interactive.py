@@ -23,6 +23,7 @@ from ecr_refreshd.core import signin
 from ecr_refreshd.core.events import FetchFailed
 from ecr_refreshd.core.model import Category, Failure, Principal, Standing
 from ecr_refreshd.core.ports import Clock, Fetcher, FetchOrder, Post
+from ecr_refreshd.core.printed import Printed, digest
 from ecr_refreshd.core.process_starts import PERSON_TIMEOUT
 from ecr_refreshd.core.remedies.aws import sign_in
 from ecr_refreshd.core.secret import Secret
@@ -48,7 +49,7 @@ class Terminal:
     profiles: Profiles
     commands: Mapping[str, str] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
-    outputs: dict[str, Secret] = field(default_factory=dict)
+    outputs: dict[str, Printed] = field(default_factory=dict)
     failures: dict[str, RefreshdError] = field(default_factory=dict)
 
     def standing(self, profile: str) -> Standing:
@@ -79,7 +80,7 @@ class Terminal:
                 self.failures[process] = error
                 say(f"ecr-refreshd: {error.message}\n{error.hint}", sys.stderr)
 
-    def _output(self, process: str) -> Secret:
+    def _output(self, process: str) -> Printed:
         line = self.profiles.profiles[process].keys.get("credential_process", "")
         remedy = sign_in(self.standing(process))
         failed = f"The credential_process of profile {process}"
@@ -105,13 +106,13 @@ class Terminal:
             )
         if not _is_document(output):
             raise RefreshdError(f"{failed} printed something that is not JSON.")
-        return Secret(output.decode())
+        return Printed(Secret(output.decode()), digest(argv))
 
 
 def _is_document(output: bytes) -> bool:
-    try:
-        return isinstance(json.loads(output), dict)
-    except ValueError:
+    try:  # as UTF-8, as botocore and the AWS CLI read it
+        return isinstance(json.loads(output.decode()), dict)
+    except (ValueError, RecursionError):
         return False
 
 
@@ -133,7 +134,8 @@ def _output_of(program: subprocess.Popen[bytes], failed: str) -> bytes:
                     output += data
                 elif program.poll() is not None:
                     break  # what it has left behind holds its output open
-        program.wait(max(0.0, (end - clock.now().boot).total_seconds()))
+        if len(output) <= _LONGEST_OUTPUT:
+            program.wait(max(0.0, (end - clock.now().boot).total_seconds()))
     except subprocess.TimeoutExpired:
         awscli.end(program)
         raise RefreshdError(f"{failed} did not end within 10 min.") from None
@@ -141,6 +143,7 @@ def _output_of(program: subprocess.Popen[bytes], failed: str) -> bytes:
         awscli.end(program)
         raise
     if len(output) > _LONGEST_OUTPUT:
+        awscli.end(program)  # it may wait for somebody to read the rest
         raise RefreshdError(f"{failed} printed more than {_LONGEST_OUTPUT >> 10} KiB.")
     return bytes(output)
 
@@ -177,14 +180,21 @@ class TerminalFetcher:
     def _run(self) -> None:
         while True:
             orders = self._orders.get()
-            process = orders[0].standing.process
-            self._terminal.start([process])
-            if process in self._terminal.failures:
-                self._refuse(orders)
-                continue
-            if process in self._terminal.outputs:
-                self._fetcher.supply(process, self._terminal.outputs[process])
-            self._fetcher.fetch(orders)
+            try:
+                self._start(orders)
+            except Exception as error:  # noqa: BLE001 - a mistake here must not leave orders without an answer
+                what = f"Starting the credential_process failed unexpectedly: {type(error).__name__}."
+                self._answer(orders, Failure(Category.TRANSIENT, "bug.terminal", what))
+
+    def _start(self, orders: Sequence[FetchOrder]) -> None:
+        process = orders[0].standing.process
+        self._terminal.start([process])
+        if process in self._terminal.failures:
+            self._refuse(orders)
+            return
+        if process in self._terminal.outputs:
+            self._fetcher.supply(process, self._terminal.outputs[process])
+        self._fetcher.fetch(orders)
 
     def _refuse(self, orders: Sequence[FetchOrder]) -> None:
         error = self._terminal.failures[orders[0].standing.process]
@@ -193,13 +203,16 @@ class TerminalFetcher:
             Category.LOGIN, "process.failed", error.message, remedy.hint,
             command=remedy.command, awaits_person=True,
         )  # fmt: skip
+        self._answer(orders, failure)
+
+    def _answer(self, orders: Sequence[FetchOrder], failure: Failure) -> None:
         for order in orders:
             failed = replace(failure, at=self._clock.now().wall)
             self._post(FetchFailed(order.grant.key, order.serial, failed))
 
-    def supply(self, process: str, output: Secret) -> None:
+    def supply(self, process: str, printed: Printed) -> None:
         """Use what a program has printed."""
-        self._fetcher.supply(process, output)
+        self._fetcher.supply(process, printed)
 
     def well(self) -> bool:
         """Return whether the fetcher works."""

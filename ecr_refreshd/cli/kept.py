@@ -6,10 +6,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from ecr_refreshd.core import dockerconfig
+from ecr_refreshd.core.jsontext import JsonError
 from ecr_refreshd.core.routing import Dialect
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.state import FilePlan
-from ecr_refreshd.host import places
+from ecr_refreshd.host import places, plainfile
 
 
 def dialect(path: str, environ: Mapping[str, str] = os.environ) -> Dialect:
@@ -49,6 +51,14 @@ def runs_programs(path: str, environ: Mapping[str, str] = os.environ) -> bool:
     """Return whether the clients of a file can run helpers and stores; a snap sees no program of the system."""
     snap = places.snap_docker_config(environ)
     return snap is None or path != str(snap)
+
+
+def ecr_hosts(path: str) -> tuple[str, ...]:
+    """Return the registries of ECR that a file holds; none where it cannot be read."""
+    try:
+        return dockerconfig.read(plainfile.read(path)[0], ()).ecr_hosts
+    except (OSError, ValueError, JsonError):
+        return ()
 
 
 def _expanded(text: str, environ: Mapping[str, str]) -> Path:

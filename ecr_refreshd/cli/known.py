@@ -10,20 +10,19 @@ from pathlib import Path
 from typing import Any
 
 from ecr_refreshd.cli.bounded import ANSWERS_WITHIN
-from ecr_refreshd.cli.kept import file_plans
+from ecr_refreshd.cli.kept import ecr_hosts, file_plans
 from ecr_refreshd.cli.offline import aws_files, registries
 from ecr_refreshd.cli.settings import ConfigFile
 from ecr_refreshd.cli.words import read_time
-from ecr_refreshd.core import dockerconfig, memory
+from ecr_refreshd.core import memory
 from ecr_refreshd.core.clients.judging import Known
-from ecr_refreshd.core.jsontext import JsonError
 from ecr_refreshd.core.pulls import REGISTRY_REFUSES
-from ecr_refreshd.core.remedies import Remedy
+from ecr_refreshd.core.remedies import Remedy, ours
 from ecr_refreshd.core.remedies import clients as remedies
 from ecr_refreshd.core.settings import Settings
 from ecr_refreshd.core.state import Registry
 from ecr_refreshd.errors import ConfigError, NoServiceError, SinkError
-from ecr_refreshd.host import clock, control, places, plainfile, statefile
+from ecr_refreshd.host import clock, control, places, statefile
 from ecr_refreshd.osutil import docker_config
 from ecr_refreshd.sinks.obstacles import obstacle
 from ecr_refreshd.sinks.places import resolve
@@ -50,23 +49,27 @@ def known(host: str, settings: Settings, config: Path) -> Known:
     except (NoServiceError, ConfigError):
         document = memory.last_document(remembered, clock.now().wall, "")
     rows = [row for row in document.get("registries", ()) if row.get("host") == host]
+    running = document.get("pid") is not None
     if rows:
-        found = _by_row(rows[0], remembered, settings, config)
+        found = _by_row(rows[0], remembered, settings, config, running=running)
     else:
-        found = _by_files(host, settings, config, remembered, running=document.get("pid") is not None)
+        found = _by_files(host, settings, config, remembered, running=running)
     wrong = docker_config.complaint({**os.environ, **settings.environment.set})
     if wrong is not None:  # whatever is put there, no client finds it
         found = replace(found, to_renew=Remedy(wrong.message, wrong.command))
     return replace(found, obstacles=_obstacles(settings, found.files))
 
 
-def _by_row(row: Mapping[str, Any], remembered: Mapping[str, Any], settings: Settings, config: Path) -> Known:
+def _by_row(
+    row: Mapping[str, Any], remembered: Mapping[str, Any], settings: Settings, config: Path, *, running: bool
+) -> Known:
     grant = remembered.get("grants", {}).get(row.get("grant") or "", {})
     ends = {
         each["fingerprint"]: read_time(each.get("expires_at"))
         for each in (grant, row)
         if each.get("fingerprint")
     }
+    principal = row.get("principal") or {}
     return Known(
         kept=True,
         ends=ends,
@@ -75,7 +78,8 @@ def _by_row(row: Mapping[str, Any], remembered: Mapping[str, Any], settings: Set
         files=frozenset(sink["path"] for sink in row.get("sinks", ()) if not _is_ours(sink["path"])),
         settings=str(config),
         mode=settings.docker.mode,
-        to_renew=_after_failure(row) or remedies.refresh(row["host"]),
+        note=_of_other_account(principal.get("profile")) if principal.get("other_account") else "",
+        to_renew=_to_renew(row, running=running),
     )
 
 
@@ -84,6 +88,36 @@ def _refused(row: Mapping[str, Any]) -> frozenset[str]:
     probe, error = row.get("probe") or {}, row.get("last_error") or {}
     refused = probe.get("answer") == "refused" or error.get("code") == REGISTRY_REFUSES
     return frozenset({str(row["fingerprint"])} if refused and row.get("fingerprint") else ())
+
+
+def _of_other_account(profile: str | None) -> str:
+    """Return what is to be known of a token for which another account's principal asks."""
+    who = f"the profile {profile}" if profile else "credentials"
+    return (
+        f"its token is asked for by {who} of another account, and works if the registry admits that account"
+    )
+
+
+def _note(registry: Registry) -> str:
+    used = [each.choice for each in registry.candidates if each.grant == registry.grant]
+    return _of_other_account(used[0].principal.profile) if used and used[0].other_account else ""
+
+
+def _to_renew(row: Mapping[str, Any], *, running: bool) -> Remedy:
+    if row.get("phase") == "paused":
+        return Remedy(command=ours.resume(row["host"]))
+    return _after_failure(row) or _by_itself(row, running=running) or remedies.refresh(row["host"])
+
+
+def _by_itself(row: Mapping[str, Any], *, running: bool) -> Remedy | None:
+    """Return what helps a registry that has no valid token, because AWS could not be asked."""
+    error, ends = row.get("last_error") or {}, read_time(row.get("expires_at"))
+    if error.get("category") != "transient" or (ends is not None and ends > clock.now().wall):
+        return None
+    hint = str(error.get("hint") or "")
+    if hint:
+        return Remedy.of(hint, str(error.get("command") or ""))
+    return remedies.wait_for_aws() if running else None
 
 
 def _after_failure(row: Mapping[str, Any]) -> Remedy | None:
@@ -101,7 +135,7 @@ def _by_files(
     """Return what is known of a host that no service keeps: it may be configured, or about to be adopted."""
     environ = {**os.environ, **settings.environment.set}
     plans = file_plans(settings, environ)
-    held = [(plan.path, _ecr_hosts(plan.path)) for plan in plans]
+    held = [(plan.path, ecr_hosts(plan.path)) for plan in plans]
     kept = any(host in {each.host, *each.aliases} for each in settings.registries)
     if kept:
         helps = remedies.refresh(host)
@@ -109,14 +143,19 @@ def _by_files(
         helps = remedies.start_service()
     else:
         helps = remedies.name_registry(host, str(config), running=running)
-    aws = aws_files(environ)
+    note, aws = "", aws_files(environ)
     if aws is not None:
         found = [each for _, each_hosts in held for each in each_hosts]
         registry = registries(settings, found, remembered, aws, environ).get(host)
         login = None if registry is None else aws.logins.get(registry.standing.lane)
         helps = _in_the_way(registry, is_signed_in=login is None or login.alive) or helps
+        note = "" if registry is None else _note(registry)
+    if host in memory.pauses(remembered):
+        helps = Remedy(command=ours.resume(host))
     files = frozenset(plan.path for plan in plans if plan.role in {"named", "default"})
-    return Known(kept, files=files, settings=str(config), mode=settings.docker.mode, to_renew=helps)
+    return Known(
+        kept, files=files, settings=str(config), mode=settings.docker.mode, note=note, to_renew=helps
+    )
 
 
 def _in_the_way(registry: Registry | None, *, is_signed_in: bool) -> Remedy | None:
@@ -142,13 +181,6 @@ def _obstacles(settings: Settings, files: frozenset[str]) -> dict[str, Remedy]:
             if met is not None and not met.only_missing:
                 found[path] = met.remedy
     return found
-
-
-def _ecr_hosts(path: str) -> tuple[str, ...]:
-    try:
-        return dockerconfig.read(plainfile.read(Path(path))[0], ()).ecr_hosts
-    except (OSError, ValueError, JsonError):
-        return ()
 
 
 def _is_ours(path: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from ecr_refreshd import __version__
@@ -50,8 +51,8 @@ _VARIABLES = (
     ("NO_COLOR", "no colours"),
 )
 _REPORT = """\
-To report a bug: tell whoever provides this program for you, with the output of
-ecr-refreshd version; ecr-refreshd doctor --json"""
+To report a bug, include the output of:
+  ecr-refreshd version; ecr-refreshd doctor --json"""
 
 _FIRST_STEPS = f"""\
 {SHORT}
@@ -113,7 +114,8 @@ def begin(args: argparse.Namespace) -> int:
     from ecr_refreshd.cli import status  # noqa: PLC0415 - only where there is something to show
     from ecr_refreshd.host import places  # noqa: PLC0415 - see above
 
-    if places.state_file().exists() or places.socket_to_ask().exists():
+    # The socket first: where our folder is closed to this user, that is said (and `Path.exists` would raise).
+    if os.path.exists(places.socket_to_ask()) or os.path.exists(places.state_file()):  # noqa: PTH110 - see above
         args.json = args.watch = False
         return status.status(args)
     print(_FIRST_STEPS)

@@ -6,6 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 _REASONS = {"config": "as configured", "account": "fits the account"}
+OTHER_ACCOUNT = "of another account"
+
+
+def is_of_other_account(row: Mapping[str, Any]) -> bool:
+    """Return whether a row's principal is of another account than its registry, as far as is known."""
+    return bool((row.get("principal") or {}).get("other_account"))
 
 
 def reason_text(row: Mapping[str, Any]) -> str:
@@ -18,7 +24,7 @@ def reason_text(row: Mapping[str, Any]) -> str:
     if chosen_by == "default":
         alone = "any account will do" if row.get("account") is None else "the only profile"
         reason = "the default" if profile == "default" else alone
-    other = "of another account" if principal.get("other_account") else ""
+    other = OTHER_ACCOUNT if principal.get("other_account") else ""
     return ", ".join(text for text in (reason, other) if text)
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from ecr_refreshd.cli import asking
 from ecr_refreshd.cli.patience import has_person, patience
-from ecr_refreshd.cli.show import print_document
+from ecr_refreshd.cli.show import print_document, say
 from ecr_refreshd.cli.status import EXIT_CODES
 from ecr_refreshd.core import hosts, memory, report
-from ecr_refreshd.core.secret import Secret
+from ecr_refreshd.core.printed import Printed
 from ecr_refreshd.errors import NoServiceError
 from ecr_refreshd.host import clock, places, statefile
 
@@ -38,6 +38,9 @@ def refresh(args: argparse.Namespace) -> int:
     named = [hosts.bare(text) for text in args.hosts]
     document, is_served = _situation()
     rows = _concerned(document, named)
+    paused = {row["host"] for row in rows if row["phase"] == "paused"}
+    if named and not is_served:
+        paused |= memory.pauses(statefile.read(places.state_file())).keys()
     terminal = _terminal(args)
     if terminal is not None:
         _sign_in(terminal, rows)
@@ -45,6 +48,9 @@ def refresh(args: argparse.Namespace) -> int:
             terminal.start(process for row in rows if (process := process_of(row)))
     with patience("renewing"):
         answer = _ask(args, named, rows, terminal)
+    for row in answer["registries"]:
+        if row["host"] in paused and row["phase"] != "paused":
+            say(f"{row['host']}: pause ended")
     print_document(answer, about_service=False)
     return EXIT_CODES[answer["overall"]]
 
@@ -56,7 +62,8 @@ def _situation() -> tuple[Mapping[str, Any], bool]:
         if not document["registries"]:  # it has just started, and still looks which there are
             document = asking.ask({"op": "settle", "timeout": _STATUS}, _STATUS * 2)
     except NoServiceError:
-        remembered, _note = statefile.load(places.state_file())
+        # Whoever holds the lock may be writing it just now.
+        remembered = statefile.read(places.state_file())
         return memory.last_document(remembered, clock.now().wall, ""), False
     return document, True
 
@@ -107,7 +114,9 @@ def _ask(
     failed = {} if terminal is None else terminal.failures
     wanted = named
     if failed:  # the program was started once, for a person; the service must not start it again
-        wanted = [row["host"] for row in rows if process_of(row) not in failed]
+        spared = {row["host"] for row in rows if process_of(row) in failed}
+        # A host that nobody knows is asked for all the same: then the answer says so.
+        wanted = [host for host in named or [row["host"] for row in rows] if host not in spared]
         if not wanted:
             return report.about_hosts(dict(_situation()[0]), [row["host"] for row in rows], clock.now().wall)
     timeout = TIMEOUT + (PERSON_TIMEOUT if any(process_of(row) for row in rows) else 0.0)
@@ -115,7 +124,7 @@ def _ask(
     return asking.asked_or_done(lambda: asking.ask(asked, timeout + 5), lambda: _done(args, wanted, terminal))
 
 
-def request(hosts: Collection[str], supplied: Mapping[str, Secret], timeout: float) -> dict[str, Any]:
+def request(hosts: Collection[str], supplied: Mapping[str, Printed], timeout: float) -> dict[str, Any]:
     """Return the request for new tokens.
 
     Args:
@@ -123,7 +132,7 @@ def request(hosts: Collection[str], supplied: Mapping[str, Secret], timeout: flo
         supplied: what each `credential_process` has printed in the person's terminal.
         timeout: seconds.
     """
-    outputs = {process: output.reveal() for process, output in supplied.items()}
+    outputs = {process: [printed.output.reveal(), printed.command] for process, printed in supplied.items()}
     more = {"supplied": outputs} if outputs else {}
     return {"op": "refresh", "hosts": list(hosts), "timeout": timeout, **more}
 

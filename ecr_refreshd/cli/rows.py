@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any, NamedTuple
 
-from ecr_refreshd.cli.principals import reason_text
+from ecr_refreshd.cli.principals import OTHER_ACCOUNT, is_of_other_account, reason_text
 from ecr_refreshd.cli.words import counted, moment, read_time, span
 from ecr_refreshd.core.times import spoken
 
@@ -94,10 +94,13 @@ class Rows:
         """Return the widest layout that has room, None if none has."""
         ordered = most_urgent_first(rows)
         several = len(ordered) > 1
+        is_one = len({self.profile(row) for row in ordered}) == 1
         for layout in _LAYOUTS:
             cells = [self._cells(row, layout) for row in ordered]
             columns = [
-                c for c in layout.columns if c < 4 or not several or len({each[c] for each in cells}) > 1
+                c
+                for c in layout.columns
+                if c < 4 or not several or len({each[c] for each in cells}) > 1 or (c == 4 and not is_one)
             ]
             widths = [max(len(_TITLES[c]), *(len(each[c]) for each in cells)) for c in columns]
             if sum(widths) + _GAP * (len(widths) - 1) > width:
@@ -113,10 +116,14 @@ class Rows:
     ) -> Iterator[str]:
         """Yield what is the same in every row, and what a narrow layout leaves out."""
         told = []
-        if 4 not in columns and len({each.profile for each in cells}) == 1:
+        is_one = len({self.profile(row) for row in rows}) == 1
+        if 4 not in columns and is_one:
             told.append(f"profile {self.profile(rows[0])}")
         if 5 not in columns and len({each.origin for each in cells}) == 1 and cells[0].origin:
             told.append(cells[0].origin)
+        others = [] if 4 in columns or is_one else list(filter(is_of_other_account, rows))
+        for row in others[:_MOST_PROFILES]:
+            yield f"{row.get('host')}: profile {self.profile(row)}."
         if told and len(rows) > 1:
             yield f"All {len(rows)}: {', '.join(told)}."
         elif told and 5 not in columns and told[-1] != _ORIGINS["config"]:
@@ -142,13 +149,20 @@ class Rows:
     def token(self, row: Row, *, has_rest: bool = True) -> str:
         """Return until when the token of a row is valid, by the clock on the wall."""
         # A token that no client finds is nobody's life left.
-        expires = read_time(row.get("works_until" if row.get("phase") == "unwritten" else "expires_at"))
+        expires = read_time(row.get("works_until" if self._is_lost(row) else "expires_at"))
         if expires is None:
             return "none"
         if expires <= self._now:
             return f"expired {moment(expires, self._now)}"
         rest = f" ({span(expires - self._now)})" if has_rest else ""
         return f"until {spoken(expires, self._now, self._zone)}{rest}"
+
+    @staticmethod
+    def _is_lost(row: Row) -> bool:
+        """Return whether no file holds the newest token, so that no client finds it."""
+        sinks = row.get("sinks", ())
+        is_gone = bool(sinks) and not any(sink.get("works", True) for sink in sinks)
+        return row.get("phase") == "unwritten" or (row.get("phase") == "paused" and is_gone)
 
     def renewal(self, row: Row) -> str:
         """Return when a row's token is renewed next."""
@@ -169,7 +183,7 @@ class Rows:
         role = principal.get("role_arn")
         if role:
             told += f" {self._arrow} {role.rsplit(':role/', 1)[-1]}"
-        why = reason_text(row) if has_reason else ""
+        why = reason_text(row) if has_reason else OTHER_ACCOUNT if is_of_other_account(row) else ""
         return f"{told} ({why})" if why else told
 
 
@@ -220,6 +234,8 @@ def summary(rows: Sequence[Row]) -> str:
 def next_renewal(rows: Sequence[Row]) -> datetime | None:
     """Return the first renewal that comes by itself."""
     times = [
-        read_time(row.get("next_renewal_at")) for row in rows if row.get("phase") in SERVED | {"retrying"}
+        read_time(row.get("next_renewal_at"))
+        for row in rows
+        if row.get("phase") in {"fresh", "renewing", "retrying"}
     ]
     return min((at for at in times if at is not None), default=None)

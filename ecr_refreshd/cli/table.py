@@ -85,10 +85,17 @@ def printable(value: Any) -> Any:
     if isinstance(value, str):
         return "".join(char if char.isprintable() else " " for char in value)
     if isinstance(value, Mapping):
-        return {key: printable(each) for key, each in value.items()}
+        return {
+            key: _command_lines(each) if key == "command" else printable(each) for key, each in value.items()
+        }
     if isinstance(value, list):
         return [printable(each) for each in value]
     return value
+
+
+def _command_lines(command: Any) -> Any:
+    """Return a command that cannot move the cursor either: several commands stay several lines."""
+    return "\n".join(map(printable, command.split("\n"))) if isinstance(command, str) else printable(command)
 
 
 def _is_unread(file: Row) -> bool:
@@ -157,7 +164,7 @@ class _Page:
         mark = "▲" if self._look.unicode else "!"
         yield from self._wrapped(f"{mark} {notice.get('title', '')}", style="title")
         if notice.get("command"):
-            yield self._command(notice["command"])
+            yield from self._command(notice["command"])
         if notice.get("body"):
             yield from self._wrapped(notice["body"], indent=2)
         for problem in notice.get("problems", ()):
@@ -174,7 +181,7 @@ class _Page:
                 yield from self._wrapped(
                     "No service is running; this is what the last one remembered.", style="title"
                 )
-            yield self._command(ours.RUN)
+            yield from self._command(ours.RUN)
             return
         if not registries and overall == "ok":
             return  # said where the registries would be
@@ -195,7 +202,7 @@ class _Page:
             return
         yield from self._wrapped(f"! {complaint.get('message', '')}", style="bad")
         if complaint.get("command"):
-            yield self._command(complaint["command"])
+            yield from self._command(complaint["command"])
 
     def process(self) -> Iterator[str]:
         """Yield which service says all this."""
@@ -241,7 +248,7 @@ class _Page:
             yield from self._wrapped(fitting, indent=2)
         if row.get("phase") == "paused":
             yield from self._wrapped(paused_words(row, self._now, self._look.zone), indent=2)
-            yield self._command(f"ecr-refreshd resume {row.get('host', '')}")
+            yield from self._command(f"ecr-refreshd resume {row.get('host', '')}")
         elif error := row.get("last_error"):
             at = read_time(error.get("at"))
             when = f" ({moment(at, self._now)})" if at else ""
@@ -263,6 +270,8 @@ class _Page:
         told += f", left until {until(end, self._now, self._look.zone)}" if end else ""
         if detail.startswith(path) and path:
             told = detail  # it names the file itself
+        elif detail.startswith(told.removeprefix(f"{path}: ")):
+            told = f"{path}: {detail}"  # the state in its own words, with or without more
         elif detail:
             told += f": {detail}"
         yield from self._wrapped(told, indent=2)
@@ -314,18 +323,19 @@ class _Page:
                 text = detail if detail.startswith(path) else f"{path}: {file.get('state')}: {detail}"
                 yield from self._wrapped(text, style="bad")
                 if file.get("command"):
-                    yield self._command(file["command"])
+                    yield from self._command(file["command"])
 
     def _advice(self, hint: str, command: str | None, indent: int = 2) -> Iterator[str]:
-        for line in advice_lines(hint, command, self._arrow):
-            if command and line == f"{self._arrow} {command}":
-                yield self._command(command, indent)
-            else:
-                yield from self._wrapped(line, indent=indent, style="" if command else "strong")
+        commands = [*self._command(command, indent)] if command else []
+        lines = advice_lines(hint, command, self._arrow)
+        for line in lines[: len(lines) - len(commands)]:
+            yield from self._wrapped(line, indent=indent, style="" if command else "strong")
+        yield from commands
 
-    def _command(self, command: str, indent: int = 2) -> str:
-        """Return a command's line: never broken, so that it can be pasted from any width."""
-        return self._paint(f"{' ' * indent}{self._arrow} {command}", "strong")
+    def _command(self, command: str, indent: int = 2) -> Iterator[str]:
+        """Yield a command's lines: never broken, so that they can be pasted from any width."""
+        for line in command.split("\n"):
+            yield self._paint(f"{' ' * indent}{self._arrow} {line}", "strong")
 
     def _wrapped(self, text: str, *, indent: int = 0, style: str = "") -> list[str]:
         if self._width is None:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ecr_refreshd.cli.asking import unknown_host
+from ecr_refreshd.cli.kept import ecr_hosts, file_plans
 from ecr_refreshd.cli.settings import ConfigFile
 from ecr_refreshd.cli.show import say
 from ecr_refreshd.cli.words import read_time
@@ -73,6 +74,8 @@ def remember(
         if note:
             say(note, sys.stderr)
         known = known_hosts(settings, remembered)
+        if host not in known and settings.discover.adopt:  # the next service finds it there
+            known += [each for plan in file_plans(settings) for each in ecr_hosts(plan.path)]
         if host not in known:
             raise unknown_host([host], known)
         begins = {"pause": Pause(until, "asked"), "logout": Pause(None, "logout")}

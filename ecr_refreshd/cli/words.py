@@ -37,7 +37,7 @@ def until(at: datetime, now: datetime, zone: tzinfo) -> str:
 
 
 def advice_lines(hint: str, command: str | None, arrow: str) -> list[str]:
-    """Return the lines below a message: words if there are any, then the command behind an arrow.
+    """Return the lines below a message: words if there are any, then each line of the command behind an arrow.
 
     Args:
         hint: the whole advice, which ends in the command; "" for none.
@@ -46,8 +46,9 @@ def advice_lines(hint: str, command: str | None, arrow: str) -> list[str]:
     """
     if not command:
         return [f"{arrow} {hint}"] if hint else []
-    words = hint.removesuffix(command).strip()
-    return [*([words] if words else []), f"{arrow} {command}"]
+    lines = command.split("\n")
+    words = hint.removesuffix(command).removesuffix(" ".join(lines)).strip()
+    return [*([words] if words else []), *(f"{arrow} {line}" for line in lines)]
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
@@ -61,6 +62,6 @@ def read_time(text: object) -> datetime | None:
         return None
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)

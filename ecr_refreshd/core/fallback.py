@@ -6,6 +6,7 @@ The next candidate serves meanwhile; whoever was passed over comes first again a
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from enum import IntEnum
 
@@ -13,7 +14,7 @@ from ecr_refreshd.core.decisions import Wake
 from ecr_refreshd.core.logins import is_dead
 from ecr_refreshd.core.model import Category, Failure, Instant
 from ecr_refreshd.core.schedule import alive, stubborn_pause, together
-from ecr_refreshd.core.state import Candidate, GrantFacts, Plan, State
+from ecr_refreshd.core.state import Candidate, GrantFacts, Plan, Registry, State
 
 _NO_CREDENTIALS = frozenset({"NoCredentialsError", "CredentialRetrievalError", "MetadataRetrievalError"})
 """Codes of transient failures that no other principal shares."""
@@ -22,9 +23,13 @@ _NO_CREDENTIALS = frozenset({"NoCredentialsError", "CredentialRetrievalError", "
 class Rank(IntEnum):
     """Whose failure is shown where every candidate of a registry has failed: the lowest."""
 
-    WORKED = 0
-    LOGIN = 1
-    OTHER = 2
+    WORKED_LOGIN = 0
+    WORKED = 1
+    LOGIN = 2
+    OTHER = 3
+
+
+_WAITING = frozenset({Rank.LOGIN, Rank.WORKED_LOGIN})
 
 
 def falls_through(failure: Failure) -> bool:
@@ -44,8 +49,10 @@ def passed_over(state: State, plan: Plan, now: Instant) -> Mapping[str, Rank]:
         is_login = facts.failure is not None and facts.failure.category is Category.LOGIN
         if is_login and candidate.standing.lane:
             lanes.add(candidate.standing.lane)
-        other = Rank.LOGIN if is_login else Rank.OTHER
-        passed[key] = Rank.WORKED if facts.token is not None else other
+        if facts.token is None:
+            passed[key] = Rank.LOGIN if is_login else Rank.OTHER
+        else:
+            passed[key] = Rank.WORKED_LOGIN if is_login else Rank.WORKED
     for candidate in (each for registry in several for each in registry.candidates):
         # What has ended for one principal of a login has ended for the others.
         if candidate.standing.lane in lanes and not _is_kept(state.grant(candidate.grant.key), now):
@@ -70,12 +77,39 @@ def _is_kept(facts: GrantFacts, now: Instant) -> bool:
 def chosen(
     candidates: Sequence[Candidate], passed: Mapping[str, Rank]
 ) -> tuple[Candidate, tuple[Candidate, ...]]:
-    """Return who serves a registry, and who is asked again beside it."""
+    """Return who serves a registry, and who is asked again beside it.
+
+    Where one only waits for a person to sign in, nobody takes over whose account may be another than the
+    registry's: what it pulls may be denied, and nobody would learn that a sign-in is all that is needed.
+    """
+    failed = [candidate for candidate in candidates if candidate.grant.key in passed]
+    is_waited_for = False
     for number, candidate in enumerate(candidates):
-        if candidate.grant.key not in passed:
+        rank = passed.get(candidate.grant.key)
+        if rank is None and (candidate.choice.own_account or not is_waited_for):
             return candidate, tuple(candidates[:number])
-    best = min(candidates, key=lambda candidate: passed[candidate.grant.key])
-    return best, tuple(each for each in candidates if each is not best)
+        is_waited_for = is_waited_for or rank in _WAITING
+    best = min(failed, key=lambda candidate: passed[candidate.grant.key])
+    return best, tuple(each for each in failed if each is not best)
+
+
+def waiting(state: State, plan: Plan) -> Iterator[tuple[GrantFacts, list[Registry]]]:
+    """Yield what is known of those whom others stand in for until a person signs in, with their registries.
+
+    A registry is one as it would be served then.
+    """
+    for key, spare in plan.spares().items():
+        facts = state.grant(key)
+        if facts.failure is None or facts.failure.category is not Category.LOGIN:
+            continue
+        best, served = spare.candidate, []
+        for host in sorted(spare.hosts - state.pauses.keys()):
+            registry = plan.registries[host]
+            ranks = {each.grant.key: number for number, each in enumerate(registry.candidates)}
+            if registry.grant is not None and ranks[key] < ranks[registry.grant.key]:
+                served.append(replace(registry, grant=best.grant, standing=best.standing))
+        if served:
+            yield facts, served
 
 
 def due(state: State, now: Instant, plan: Plan, wake: Wake) -> Iterator[str]:

@@ -29,8 +29,8 @@ def settle(state: State, now: Instant, plan: Plan, wake: Wake) -> tuple[State, t
     soon: list[str] = []
     by_grant = served_by_grant(state, plan)
     wanted = (*by_grant, *plan.spares())
-    shared = shared_causes.held(state, by_grant)
     held = process_starts.grants_to_hold(state, wanted, plan, now)
+    shared = shared_causes.held(state, by_grant, held)
     for key, served in by_grant.items():
         facts = state.grant(key)
         if facts.fetching is not None or key in shared:
@@ -52,7 +52,13 @@ def settle(state: State, now: Instant, plan: Plan, wake: Wake) -> tuple[State, t
     for key in due + soon:
         facts = state.grant(key)
         grants[key] = replace(
-            facts, serial=facts.serial + 1, fetching=now.boot, asked=False, changed=False, retry_at=None
+            facts,
+            serial=facts.serial + 1,
+            fetching=now.boot,
+            asked=False,
+            by_person=False,
+            changed=False,
+            retry_at=None,
         )
         timeout = process_starts.timeout(facts, plan)
         orders.append(

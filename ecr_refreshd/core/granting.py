@@ -134,7 +134,7 @@ def refused(state: State, event: FetchFailed, now: Instant, plan: Plan) -> State
     if lane and event.failure.category is Category.LOGIN:
         login = logins.refused(state.logins.get(lane, LoginFacts()), now)
         state = replace(state, logins={**state.logins, lane: login})
-    return shared_causes.share(with_grant(state, event.grant, facts), event.grant, before)
+    return shared_causes.share(with_grant(state, event.grant, facts), event.grant, before, plan)
 
 
 def _failed(facts: GrantFacts, failure: Failure, now: Instant, *, pause: timedelta) -> GrantFacts:
@@ -247,5 +247,9 @@ def asked(state: State, keys: Iterable[str], now: Instant, plan: Plan, *, by_per
         else process_starts.grants_to_hold(state, (*plan.by_grant(), *plan.spares()), plan, now)
     )
     for key in sorted(keys - held):
-        state = with_grant(state, key, replace(state.grant(key), asked=True, tries=0))
+        facts = state.grant(key)
+        is_program = bool(plan.standing_of(key).process)
+        tries = facts.tries if is_program and not by_person else 0
+        facts = replace(facts, asked=True, by_person=facts.by_person or by_person, tries=tries)
+        state = with_grant(state, key, facts)
     return state

@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from ecr_refreshd.core import fallback, process_starts, report
+from ecr_refreshd.core import fallback, kept_rows, process_starts, report
 from ecr_refreshd.core.model import Category, Failure, Instant, Login, Notice, Owed, Token
 from ecr_refreshd.core.state import GrantFacts, LoginFacts, NoticeFacts, Pause, Plan, ProbeFacts, State
-from ecr_refreshd.core.times import timestamp
+from ecr_refreshd.core.times import parsed, timestamp
 
 SCHEMA = 1
 _DIGITS = 12
+_LONGEST_LIFE, _LONGEST_LOGIN = timedelta(days=7), timedelta(days=366)
+"""Of a token, and of a login: what is longer was never written. ECR's tokens live for 12 h."""
+_MOST_TRIES = 1000
 
 
 def remember(
@@ -122,19 +125,18 @@ def recall(memory: Mapping[str, Any], now: Instant) -> State:
     grants: dict[str, GrantFacts] = {}
     kept = memory.get("grants")
     for key, row in kept.items() if isinstance(kept, dict) else ():
-        token, failure = _token(row, now), _failure(row)
+        token, failure = _token(row, now), _failure(row, now)
         if token is None and failure is None and not _is_running(row):
             continue
         past = row.get("past")
         texts = tuple(p for p in past if isinstance(p, str)) if isinstance(past, list) else ()
-        tries = row.get("tries")
-        passed = failure if isinstance(tries, int) else None
-        pause = timedelta(0) if passed is None else fallback.again_in(passed, int(tries or 0), now)
+        tries = _tries(row)
+        pause = fallback.again_in(failure, tries, now) if failure and tries is not None else timedelta(0)
         facts = GrantFacts(
             token=token,
             past=texts,
             failure=failure,
-            tries=(tries if isinstance(tries, int) else 1) if failure is not None else 0,
+            tries=(1 if tries is None else tries) if failure is not None else 0,
             # Where the disk shows the login to be dead, nobody is asked all the same (core/fetching.py).
             retry_at=_retry_at(row, now, now.boot + pause) if failure is not None else None,
             announced=str(row.get("announced", "")),
@@ -150,7 +152,7 @@ def recall(memory: Mapping[str, Any], now: Instant) -> State:
         heals=counts,
         owed=dict(_each(memory, "owed", _owed)),
         pauses=pauses(memory),
-        logouts=dict(_each(memory, "logouts", _time)),
+        logouts=dict(_each(memory, "logouts", parsed)),
         logins=dict(_each(memory, "logins", _login)),
         notices=dict(_each(memory, "notices", _notice)),
         lived=_lived(memory),
@@ -160,9 +162,7 @@ def recall(memory: Mapping[str, Any], now: Instant) -> State:
 
 def pauses(memory: Mapping[str, Any]) -> dict[str, Pause]:
     """Return which hosts a person has paused."""
-    return dict(
-        _each(memory, "pauses", lambda row: Pause(row["until"] and _time(row["until"]), str(row["by"])))
-    )
+    return dict(_each(memory, "pauses", lambda row: Pause(_maybe(row["until"]), str(row["by"]))))
 
 
 def pause_row(pause: Pause) -> dict[str, Any]:
@@ -185,12 +185,8 @@ def _refused(row: Any) -> ProbeFacts:
     return ProbeFacts(refused=tuple(str(fingerprint) for fingerprint in row))
 
 
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
-
-
 def _maybe(text: str | None) -> datetime | None:
-    return None if text is None else _time(text)
+    return None if text is None else parsed(text)
 
 
 def _owed_row(owed: Owed) -> dict[str, Any]:
@@ -218,13 +214,19 @@ def _failure_row(failure: Failure) -> dict[str, Any]:
     }
 
 
-def _failure(row: Any) -> Failure | None:
+def _tries(row: Any) -> int | None:
+    tries = row.get("tries")
+    return min(max(tries, 0), _MOST_TRIES) if isinstance(tries, int) else None
+
+
+def _failure(row: Any, now: Instant) -> Failure | None:
+    """Return a failure; none came later than now, however the clock was set meanwhile."""
     try:
         kept = row["failure"]
         texts = (str(kept["code"]), str(kept["message"]), str(kept["hint"]))
         at, command = _maybe(kept["at"]), str(kept.get("command", ""))
         cause, awaits = str(kept.get("cause", "")), kept.get("awaits_person") is True
-        category = Category(kept["category"])
+        category, at = Category(kept["category"]), at and min(at, now.wall)
         return Failure(category, *texts, at=at, command=command, cause=cause, awaits_person=awaits)
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
@@ -237,7 +239,7 @@ def _is_running(row: Any) -> bool:
 def _retry_at(row: Any, now: Instant, usual: timedelta) -> timedelta:
     """Return when to try again (suspend-counting); the clock may have been set while no service ran."""
     try:
-        left = _time(row["retry_at"]) - now.wall
+        left = parsed(row["retry_at"]) - now.wall
     except (KeyError, TypeError, ValueError, OverflowError):
         return usual
     return now.boot + min(max(left, timedelta(0)), process_starts.LONGEST_PAUSE)
@@ -259,6 +261,8 @@ def _login_row(facts: LoginFacts) -> dict[str, Any]:
 def _login(row: Any) -> LoginFacts:
     seen = Login(str(row["stamp"]), bool(row["alive"]), bool(row["refreshes"]), _maybe(row["expires_at"]))
     lived = tuple((timedelta(seconds=low), timedelta(seconds=high)) for low, high in row["lived"])
+    if any(not timedelta(0) <= low <= high <= _LONGEST_LOGIN for low, high in lived):
+        lived = ()
     return LoginFacts(seen, _maybe(row["began"]), _maybe(row["worked"]), bool(row["ended"]), lived)
 
 
@@ -279,7 +283,7 @@ def _notice_row(facts: NoticeFacts) -> dict[str, Any]:
 
 def _notice(row: Any) -> NoticeFacts:
     texts = (str(row["key"]), str(row["title"]), str(row["body"]))
-    notice = Notice(*texts, _time(row["since"]), str(row["command"]), bool(row["sign_in"]))
+    notice = Notice(*texts, parsed(row["since"]), str(row["command"]), bool(row["sign_in"]))
     notice = replace(notice, refreshes=tuple(str(host) for host in row.get("refreshes", ())))
     marks = frozenset(int(mark) for mark in row["reminded"])
     return NoticeFacts(notice, marks, place=str(row.get("place", "")))
@@ -324,12 +328,12 @@ def _lived(memory: Mapping[str, Any]) -> frozenset[str]:
 
 def _token(row: Any, now: Instant) -> Token | None:
     try:
-        obtained = datetime.fromisoformat(row["obtained_at"]).astimezone(UTC)
-        expires = datetime.fromisoformat(row["expires_at"]).astimezone(UTC)
+        obtained, expires = parsed(row["obtained_at"]), parsed(row["expires_at"])
         fingerprint = str(row["fingerprint"])
-        age = now.wall - obtained
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
+    expires = min(expires, obtained + _LONGEST_LIFE)
+    age = now.wall - obtained
     # The suspend-counting clock of an earlier boot means nothing now; its reading is inferred from the dates.
     return Token(None, fingerprint, obtained, expires, now.boot - max(age, timedelta(0)))
 
@@ -360,29 +364,27 @@ def _noted(status: Any) -> list[report.Row]:
     return [
         row
         for row in (rows if isinstance(rows, list) else [])
-        if isinstance(row, dict) and isinstance(row.get("path"), str) and _are_texts(row.get("notes"))
+        if kept_rows.is_file(row) and {"path", "notes"} <= row.keys()
     ]
-
-
-def _are_texts(notes: Any) -> bool:
-    return isinstance(notes, list) and all(isinstance(note, str) for note in notes)
 
 
 def _standing(status: Any) -> list[report.Row]:
     """Return the notices that stood when the document was kept; those that are not what was once written go."""
     rows = status.get("notices") if isinstance(status, dict) else None
-    texts = ("key", "title", "body", "command", "since")
+    named = {"key", "title", "body", "command", "since"}
     return [
         row
         for row in (rows if isinstance(rows, list) else [])
-        if isinstance(row, dict) and all(isinstance(row.get(name), str) for name in texts)
+        if kept_rows.is_notice(row) and named <= row.keys()
     ]
 
 
 def _aged(row: Any, now: datetime) -> report.Row | None:
     """Return a row as it is now; None for one that is not what was once written."""
+    if not kept_rows.is_registry(row):
+        return None
     try:
-        ended = row["expires_at"] is not None and datetime.fromisoformat(row["expires_at"]) <= now
+        ended = row["expires_at"] is not None and parsed(row["expires_at"]) <= now
         phase = str(row["phase"])
         if ended and phase in {"fresh", "unwritten", "retrying", "renewing"}:
             phase = "expired"

@@ -265,6 +265,7 @@ class View:
         entries: what stands under each host that was asked about.
         shadows: host -> why nothing is written for it there (``credHelpers`` names another program).
         served: those of `shadows` for which the program that docker asks instead has a working credential.
+        asking: those of `shadows` for which that program has not answered yet.
         unread: host -> why docker does not read what is written for it there.
         undecodable: why docker decodes no login of the file (a value of a wrong type), "" if it does.
         helped: those asked about whose clients are to be sent to our credential helper.
@@ -289,6 +290,7 @@ class View:
     entries: dict[str, Entry] = field(default_factory=dict)
     shadows: dict[str, str] = field(default_factory=dict)
     served: dict[str, ServedElsewhere] = field(default_factory=dict)
+    asking: frozenset[str] = frozenset()
     unread: dict[str, str] = field(default_factory=dict)
     helped: frozenset[str] = frozenset()
     both: frozenset[str] = frozenset()
@@ -329,6 +331,7 @@ class Choice:
     Attributes:
         fits: its account is the registry's, as far as is known; False for those that are tried across accounts.
         other_account: its account is known to be another than the registry's.
+        own_account: its account is known to be the registry's, or any account will do.
         variable: the environment variable that names it, "" if none does.
     """
 
@@ -336,6 +339,7 @@ class Choice:
     chosen_by: ChosenBy
     fits: bool = True
     other_account: bool = False
+    own_account: bool = False
     variable: str = ""
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from ecr_refreshd.core import logins, shared_causes
+from ecr_refreshd.core import fallback, logins, shared_causes
 from ecr_refreshd.core.decisions import Decision, Tell, Wake
 from ecr_refreshd.core.events import NoticeTold
 from ecr_refreshd.core.model import Category, Failure, Instant, Notice
@@ -90,14 +90,18 @@ def _causes(state: State, now: Instant, plan: Plan, wake: Wake) -> Iterator[_Cau
         if facts.failure is None or counted.isdisjoint(registry.host for registry in served):
             continue
         if facts.failure.category is Category.LOGIN:
-            standing = served[0].standing
-            login = standing.lane or f"profile:{standing.process or _profile(served[0])}"
+            login = _login_of(served[0])
             if _may_be_over(facts) and f"login:{login}" not in state.notices:
                 continue
             by_login.setdefault(login, []).extend((facts.failure, registry) for registry in served)
         elif facts.failure.category is not Category.TRANSIENT and facts.token is not None:
             cause = shared_causes.notice_key(facts.failure) or key
             by_cause.setdefault(cause, []).extend((facts.failure, registry) for registry in served)
+    for facts, served in fallback.waiting(state, plan):
+        login = _login_of(served[0])
+        is_missed = facts.token is not None or f"login:{login}" in state.notices
+        if facts.failure and is_missed and not counted.isdisjoint(registry.host for registry in served):
+            by_login.setdefault(login, []).extend((facts.failure, registry) for registry in served)
     for cause, failing in by_cause.items():
         yield _failing(cause, failing, state, now, plan)
     for login, waiting in by_login.items():
@@ -126,6 +130,11 @@ def _others_behind(
 def _may_be_over(facts: GrantFacts) -> bool:
     """Return whether AWS is being asked again, so that the newest refusal need not be the last word."""
     return facts.fetching is not None or facts.asked or facts.stirred
+
+
+def _login_of(registry: Registry) -> str:
+    standing = registry.standing
+    return standing.lane or f"profile:{standing.process or _profile(registry)}"
 
 
 def _profile(registry: Registry) -> str:
@@ -180,7 +189,8 @@ def _what_works(
 
 def _end(registry: Registry, state: State, now: Instant, plan: Plan) -> datetime | None:
     """Return when the living token of a registry ends: ours, else what stands in a file; None if none lives."""
-    token = None if registry.grant is None else state.grant(registry.grant.key).token
+    serving = plan.registries[registry.host].grant
+    token = None if serving is None else state.grant(serving.key).token
     if token is not None and alive(token, now):
         return token.expires_at
     entries = (state.sink(file.path).entry(registry.host) for file in plan.files)

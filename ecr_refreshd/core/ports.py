@@ -25,6 +25,7 @@ from ecr_refreshd.core.model import (
     Standing,
     View,
 )
+from ecr_refreshd.core.printed import Printed
 from ecr_refreshd.core.secret import Secret
 from ecr_refreshd.core.settings import Hooks, Notify, Settings
 from ecr_refreshd.core.state import FilePlan
@@ -85,12 +86,13 @@ class Fetcher(Protocol):
         """Ask for all of these; returns at once. Every order is answered, by a failure if need be."""
         ...
 
-    def supply(self, process: str, output: Secret) -> None:
+    def supply(self, process: str, printed: Printed) -> None:
         """Use what a `credential_process` has printed in a terminal, in place of the next start of that program.
 
         Args:
             process: see `Standing.process`. What waits for that program now is answered by a failure.
-            output: all that it has printed. It is kept in memory for half a minute at most.
+            printed: what it has printed. It is kept in memory for half a minute at most, and refused where the
+                profile has another command line here.
         """
         ...
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from ecr_refreshd.core import logins
+from ecr_refreshd.core import logins, process_starts
 from ecr_refreshd.core.decisions import Decision, Probe, Wake
 from ecr_refreshd.core.events import Probed
 from ecr_refreshd.core.model import Category, EntryKind, Instant, Token
@@ -112,7 +112,7 @@ def probed(state: State, event: Probed, now: Instant, plan: Plan) -> State:
         refused = tuple(dict.fromkeys([event.fingerprint, *refused]))[:_REFUSED_KEPT]
     facts = replace(facts, answer=event.answer, detail=event.detail, at=now.wall, refused=refused)
     state = replace(state, probes={**state.probes, event.host: facts})
-    return _renewed_early(state, event, registry) if event.answer == "refused" else state
+    return _renewed_early(state, event, registry, now, plan) if event.answer == "refused" else state
 
 
 def _overruled(state: State, event: Probed, plan: Plan) -> State:
@@ -126,8 +126,11 @@ def _overruled(state: State, event: Probed, plan: Plan) -> State:
     return state
 
 
-def _renewed_early(state: State, event: Probed, registry: Registry) -> State:
-    """Renew a token that is refused, once: its successor, if refused too, is not renewed early again."""
+def _renewed_early(state: State, event: Probed, registry: Registry, now: Instant, plan: Plan) -> State:
+    """Renew a token that is refused, once: its successor, if refused too, is not renewed early again.
+
+    No program is started for it that failed or waits for a person.
+    """
     if registry.grant is None:
         return state
     key = registry.grant.key
@@ -135,5 +138,7 @@ def _renewed_early(state: State, event: Probed, registry: Registry) -> State:
     first = len(state.probes[event.host].refused) == 1
     current = facts.token is not None and facts.token.fingerprint == event.fingerprint
     if not first or not current or logins.is_dead(state.logins.get(registry.standing.lane)):
+        return state
+    if key in process_starts.grants_to_hold(state, (*plan.by_grant(), *plan.spares()), plan, now):
         return state
     return replace(state, grants={**state.grants, key: replace(facts, asked=True)})

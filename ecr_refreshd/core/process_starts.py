@@ -42,12 +42,15 @@ def pause_after(failure: Failure, tries: int, usual: timedelta) -> timedelta:
     return max(at_once, usual)
 
 
-def is_waiting(facts: GrantFacts, now: Instant) -> bool:
-    """Return whether the program's last start is a reason not to start it now."""
+def _is_waiting(facts: GrantFacts, now: Instant) -> bool:
+    """Return whether the program's last start is a reason not to start it now for the same grant."""
+    return facts.failure is not None and facts.retry_at is not None and now.boot < facts.retry_at
+
+
+def _lacks_login(facts: GrantFacts) -> bool:
+    """Return whether what failed is the program itself, and not what AWS said to one of its grants."""
     failure = facts.failure
-    if failure is None or not (failure.category is Category.LOGIN or failure.awaits_person):
-        return False
-    return facts.retry_at is not None and now.boot < facts.retry_at
+    return failure is not None and (failure.category is Category.LOGIN or failure.awaits_person)
 
 
 def ignores_change(facts: GrantFacts, now: Instant) -> bool:
@@ -66,7 +69,7 @@ def ignores_change(facts: GrantFacts, now: Instant) -> bool:
 def timeout(facts: GrantFacts, plan: Plan) -> timedelta:
     """Return how long a start that is decided now may take."""
     least = plan.aws.credential_process_timeout
-    return max(least, PERSON_TIMEOUT) if facts.asked else least
+    return max(least, PERSON_TIMEOUT) if facts.by_person else least
 
 
 def grants_to_hold(state: State, keys: Iterable[str], plan: Plan, now: Instant) -> frozenset[str]:
@@ -79,9 +82,12 @@ def grants_to_hold(state: State, keys: Iterable[str], plan: Plan, now: Instant) 
     for group in by_process.values():
         facts = [state.grant(key) for key in group]
         is_running = any(each.fetching is not None for each in facts)
-        is_held = any(is_waiting(each, now) for each in facts) and not any(each.asked for each in facts)
-        if is_running or is_held:
+        waiting = [each for each in facts if _is_waiting(each, now)]
+        if is_running:
             held.update(group)
+        elif not any(each.by_person for each in facts):
+            held.update(group if any(map(_lacks_login, waiting)) else ())
+            held.update(key for key in group if _is_waiting(state.grant(key), now))
     return frozenset(held)
 
 

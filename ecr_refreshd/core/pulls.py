@@ -116,7 +116,7 @@ class Pulls:
         if serves_elsewhere(sink, host, self.now):
             return Reason.NONE, view.served[host].until
         if host in view.shadows:
-            return Reason.SHADOWED, None
+            return (Reason.UNREAD if host in view.asking else Reason.SHADOWED), None
         if not known(sink, host):
             return (Reason.UNREADABLE if host in view.failures else Reason.UNREAD), None
         entry = sink.entry(host)
@@ -187,6 +187,8 @@ class Pulls:
         if serves_elsewhere(sink, host, self.now):
             detail = view.shadows.get(host, "served by another program")
             return Pull(SinkState.FOREIGN, detail=detail, is_by_others=True)
+        if host in view.asking:
+            return Pull(SinkState.MISSING, detail=view.shadows[host])
         if host in view.shadows:
             return Pull(
                 SinkState.SHADOWED, detail=view.shadows[host], remedy=Remedy(command=ours.explain(host))

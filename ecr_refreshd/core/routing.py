@@ -56,10 +56,12 @@ class ProgramAnswer:
     Attributes:
         served: it has a credential that works; None if not.
         reason: why not, as part of a sentence.
+        is_pending: it has not answered yet, so that nobody knows.
     """
 
     served: ServedElsewhere | None = None
     reason: str = ""
+    is_pending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,8 @@ def routing(
     asked = asked_instead(host, routes, mode, dialect, means)
     named = routes.helpers.get(host)
     wants_helper = mode in {"helper", "both"}
+    if asked is not None and answer is not None and answer.is_pending:
+        return Routing(Way.ELSEWHERE, reason=_asking(asked.store))
     if asked is not None and asked.is_kept:
         wanted = means.helper if wants_helper else None
         return Routing(Way.ELSEWHERE, reason=_left_alone(asked.store, wanted, answer))
@@ -182,6 +186,13 @@ def _left_alone(named: str, problem: str | None, answer: ProgramAnswer | None) -
     return (
         f'{why} Fix that program; or delete the line, or set mode = "helper" in [docker], to have the host '
         "served from here."
+    )
+
+
+def _asking(store: str) -> str:
+    return (
+        f"Still asking docker-credential-{store} whether it serves this host; until it has answered, the host is "
+        "left to it."
     )
 
 

@@ -6,14 +6,14 @@ endpoint is unreachable, one grant at a time tries it, each in turn; what it fin
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import timedelta
 
 from ecr_refreshd.core.model import Category, Failure, Instant
 from ecr_refreshd.core.remedies.aws import unreachable_endpoint
 from ecr_refreshd.core.schedule import alive, just_resumed
-from ecr_refreshd.core.state import GrantFacts, State
+from ecr_refreshd.core.state import GrantFacts, Plan, State
 
 _ZERO = timedelta(0)
 _CERTIFICATE_LASTS = timedelta(minutes=15)
@@ -40,10 +40,16 @@ def notice_key(failure: Failure) -> str:
     return failure.cause if kind == "network" else kind
 
 
-def held(state: State, keys: Iterable[str]) -> frozenset[str]:
+def held(state: State, keys: Iterable[str], barred: Collection[str]) -> frozenset[str]:
     """Return the grants that wait for the attempt of another one with the same cause.
 
     What a person has asked for is tried at once, and so is what failed before files changed or a clock was set.
+
+    Args:
+        state: what is known.
+        keys: the grants that are wanted.
+        barred: those whose program must not be started now, or runs and may wait for a person: nobody else waits
+            for them.
     """
     waiting: dict[str, list[str]] = {}
     under_way = set()
@@ -51,6 +57,8 @@ def held(state: State, keys: Iterable[str]) -> frozenset[str]:
         facts = state.grant(key)
         cause = _cause(facts)
         if not _is_tried_by_one(cause):
+            continue
+        if key in barred:
             continue
         if facts.fetching is not None:
             under_way.add(cause)
@@ -91,49 +99,60 @@ def least_life(state: State, key: str, cause: str, own: timedelta, now: Instant)
     return min([own, *lives])
 
 
-def share(state: State, key: str, before: str) -> State:
+def share(state: State, key: str, before: str, plan: Plan) -> State:
     """Let a failed attempt count for all of its cause.
+
+    Only what it says is shared with grants whose credentials begin at another program, or at none: how long a
+    program is not started is no reason for others to wait, nor is how soon they try again one to start it.
 
     Args:
         state: in which the failure is noted.
         key: the grant that was tried.
         before: the cause of its failure before this one; if that was another, it joins the others as they are.
+        plan: tells where their credentials begin.
     """
     facts = state.grant(key)
     cause = _cause(facts)
     others = _others(state, key, cause)
     if not others or facts.failure is None or not _is_tried_by_one(cause):
         return state
+    process = plan.standing_of(key).process
+    alike = {other: each for other, each in others.items() if plan.standing_of(other).process == process}
     if before != cause:
-        first = next(iter(others.values()))
+        first = next(iter(alike.values()), facts)
         joined = replace(facts, tries=first.tries, retry_at=first.retry_at)
         return replace(state, grants={**state.grants, key: joined})
     told = facts.failure
     pushed = {
         other: replace(
-            each,
-            tries=facts.tries,
-            retry_at=facts.retry_at,
-            failure=each.failure and replace(each.failure, category=told.category, hint=told.hint),
+            each, failure=each.failure and replace(each.failure, category=told.category, hint=told.hint)
         )
         for other, each in others.items()
     }
+    for other in alike:
+        pushed[other] = replace(pushed[other], tries=facts.tries, retry_at=facts.retry_at)
     return replace(state, grants={**state.grants, **pushed})
 
 
 def release(state: State, key: str, cause: str, now: Instant) -> State:
     """Let all grants of a cause be tried at once: it is over, as the answer to one of them shows.
 
-    With it the network may be back: of each other endpoint one grant tries it (`held`).
+    With it the network may be back: of each other endpoint one grant tries it (`held`). A program that may have
+    waited for a person is started no sooner for that.
     """
     if not _is_tried_by_one(cause):
         return state
     due = {
         other: replace(each, retry_at=now.boot, stirred=each.stirred or _cause(each) == cause)
         for other, each in state.grants.items()
-        if other != key and each.fetching is None and _is_tried_by_one(_cause(each))
+        if other != key and each.fetching is None and _may_be_released(each)
     }
     return replace(state, grants={**state.grants, **due})
+
+
+def _may_be_released(facts: GrantFacts) -> bool:
+    awaits_person = facts.failure is not None and facts.failure.awaits_person
+    return _is_tried_by_one(_cause(facts)) and not awaits_person
 
 
 def aged(failure: Failure, facts: GrantFacts, state: State, now: Instant) -> Failure:

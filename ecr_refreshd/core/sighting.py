@@ -220,6 +220,8 @@ def _only_entries_went(sink: SinkFacts, view: View) -> bool:
 def _lost(sink: SinkFacts, view: View, host: str, facts: HostFacts, *, held: bool) -> str:
     """Return why clients no longer read the token that they read here a moment ago."""
     reason = view.shadows.get(host) or view.unread.get(host, "")
+    if host in view.asking:
+        return facts.lost
     if not reason or host in view.served:
         return ""
     before = sink.view

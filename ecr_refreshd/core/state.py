@@ -161,7 +161,7 @@ class GrantFacts:
         serial: number of the newest fetch; `fetching` is when that one began, None when none is under way.
         failing_since: when a failure of the newest one's cause first came (suspend-counting).
         tries: failures in a row; `retry_at` None after a failure means: wait for an event.
-        asked: somebody wants a new token now.
+        asked: somebody wants a new token now; `by_person` tells that it is a person, who can sign in.
         changed: the AWS files changed while a fetch was running, so its refusal may be stale.
         stirred: files have changed since the failure, or another grant showed its cause to be over.
         nudges: retries that changed files have caused in a row, `nudged_at` the newest.
@@ -177,6 +177,7 @@ class GrantFacts:
     failing_since: timedelta | None = None
     retry_at: timedelta | None = None
     asked: bool = False
+    by_person: bool = False
     changed: bool = False
     stirred: bool = False
     nudges: int = 0

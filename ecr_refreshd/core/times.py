@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, tzinfo
 
+_YEARS = range(1970, 2300)
+
 
 def timestamp(at: datetime | None) -> str | None:
     """Return an ISO-8601 UTC text with a Z, or None."""
@@ -19,3 +21,14 @@ def spoken(at: datetime, now: datetime, zone: tzinfo) -> str:
     if days == 0:
         return f"{there:%H:%M}"
     return f"{there:%a %H:%M}" if 0 < days < 7 else f"{there:%Y-%m-%d %H:%M}"
+
+
+def parsed(text: str) -> datetime:
+    """Return the time (UTC) of an RFC 3339 text; one that was never written raises ValueError or TypeError.
+
+    Times so far off could not be added to.
+    """
+    at = datetime.fromisoformat(text)
+    if at.year not in _YEARS:
+        raise ValueError(text)
+    return at.astimezone(UTC)

@@ -38,6 +38,7 @@ class Wishes:
         self.adopted = dict.fromkeys(adopted)
         self.dropped = frozenset(dropped) - settings.named if settings.registries else frozenset()
         self._in_files: dict[str, tuple[str, ...]] = {}
+        self._planned: frozenset[str] = frozenset()
         self._profiles = profiles
         self._regions = regions
         self._seed = seed
@@ -69,7 +70,8 @@ class Wishes:
 
     def _find(self, path: str, found: tuple[str, ...]) -> None:
         self._in_files[path] = found
-        if self.dropped:  # what is in no file any more is found anew when it comes back
+        if self._planned and self._planned <= self._in_files.keys():
+            # What is in no file any more is found anew when it comes back.
             self.dropped &= {host for each in self._in_files.values() for host in each}
         others = self.settings.named | self.dropped
         self.adopted.update(dict.fromkeys(host for host in found if host not in others))
@@ -79,7 +81,8 @@ class Wishes:
         self._profiles = profiles
 
     def plan(self, files: Sequence[FilePlan]) -> Plan:
-        """Return the plan."""
+        """Return the plan; only once each of its files was looked at is it known which hosts stand in none."""
+        self._planned = frozenset(file.path for file in files if file.role != "helper")
         return plan.make(
             self.settings,
             files,

@@ -59,6 +59,8 @@ def ask(path: Path, request: dict[str, Any], timeout: float) -> dict[str, Any]:
     end = time.monotonic() + timeout
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         _connect(client, path, timeout)
+        if "supplied" in request:
+            _see_who_gets_keys(client, path)
         try:
             with suppress(BrokenPipeError):  # who is refused is answered unheard
                 client.sendall(json.dumps(request).encode() + b"\n")
@@ -85,6 +87,21 @@ def _connect(client: socket.socket, path: Path, timeout: float) -> None:
     except OSError as exc:
         reason = "too many others are asking" if exc.errno == errno.EAGAIN else exc.strerror or str(exc)
         raise ControlError(f"The service cannot be reached at {path}: {reason}", hint=_MORE) from exc
+
+
+def _see_who_gets_keys(client: socket.socket, path: Path) -> None:
+    """Raise ControlError if the service at the other end is another user's."""
+    uid = _uid_of(client)
+    if uid == os.geteuid():
+        return
+    try:
+        # Imported only now: `status` loads this module on every prompt.
+        import pwd  # noqa: PLC0415 - see above
+
+        who = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        who = f"user id {uid}"
+    raise ControlError(f"{path}: this service belongs to {who}, so it is given no keys.")
 
 
 def _understood(line: bytes) -> dict[str, Any]:

@@ -67,7 +67,10 @@ def _in_a_unit(
         for name in _PASSED_ON
         if name in environ
     ]
-    properties = [f"--property=ExecStopPost={' '.join(map(_quoted, after))}"] if after else []
+    # systemd tells here how it went; a sign-in that was given up is no reason to start a program again.
+    script = f'[ "$SERVICE_RESULT" != success ] || exec {shlex.join(after)}'
+    words = ["/bin/sh", "-c", script]
+    properties = [f"--property=ExecStopPost={' '.join(map(_quoted, words))}"] if after else []
     problem = programs.run(
         ["systemd-run", "--user", "--collect", "--quiet", f"--unit={unit}", *properties, *passed, *argv], ""
     )

@@ -207,9 +207,15 @@ class DockerFile:
         self._owed = Owed(pin or self._owed.store, {**self._owed.helpers, **displaced})
         return replace(edits, store=pin)
 
-    def _routings(self, hosts: Iterable[str], routes: Routes, means: Means) -> dict[str, Routing]:
+    def _routings(
+        self,
+        hosts: Iterable[str],
+        routes: Routes,
+        means: Means,
+        answers: Mapping[str, ProgramAnswer] | None = None,
+    ) -> dict[str, Routing]:
         hosts = tuple(hosts)
-        answers = self._answers(hosts, routes, means)
+        answers = self._answers(hosts, routes, means) if answers is None else answers
         return {
             host: routing(host, routes, self._mode, self._dialect, means, answers.get(host)) for host in hosts
         }
@@ -237,7 +243,7 @@ class DockerFile:
         routes = reading.routes
         means = self._means(routes)
         answers = self._answers(self._hosts, routes, means)
-        routings = self._routings(self._hosts, routes, means)
+        routings = self._routings(self._hosts, routes, means, answers)
         stored = self._in_stores(routings)
         found = {**reading.entries, **stored.entries}
         unseen = stored.failures.keys() - stored.entries.keys()
@@ -266,6 +272,7 @@ class DockerFile:
                 and (answer := answers.get(h)) is not None
                 and (served := answer.served) is not None
             },
+            asking=frozenset(host for host, answer in answers.items() if answer.is_pending),
             unread={h: each.reason for h, each in routings.items() if each.way is Way.AUTHS and each.reason},
             helped=frozenset(host for host, each in routings.items() if each.way in _BY_HELPER),
             both=frozenset(host for host, each in routings.items() if each.way is Way.BOTH),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,6 +19,7 @@ import pytest
 from ecr_refreshd.aws import running
 from ecr_refreshd.aws.running import Limits
 from ecr_refreshd.core.events import FetchFailed, FetchSucceeded
+from ecr_refreshd.core.printed import Printed, digest
 from ecr_refreshd.core.secret import Secret
 from tests.aws.asking import Asking, children, ecr, gone, wait_until
 from tests.world import homes
@@ -58,6 +61,12 @@ def test_a_hanging_program_delays_nobody_else_and_is_ended(asking, aws, tmp_path
     wait_until(lambda: not list(children()))
 
 
+def command_of(home: Path, profile: str) -> str:
+    config = configparser.RawConfigParser()
+    config.read(home / ".aws/config")
+    return digest(shlex.split(config[f"profile {profile}"]["credential_process"]))
+
+
 def test_an_overdue_program_costs_no_other_its_start(aws, tmp_path) -> None:
     """A person may just be answering the other: it is not ended and started again for it."""
     homes.credential_process(tmp_path, "stuck", HANG)
@@ -91,11 +100,21 @@ def test_what_a_person_got_is_used_in_place_of_a_start(aws, tmp_path) -> None:
     with Asking(aws.environment(tmp_path), Limits(grace=0.5, process=300.0)) as asking:
         asking.begin(ecr("corp"))
         wait_until(lambda: programs(tmp_path))
-        asking.fetcher.supply("corp", Secret(json.dumps(output)))
+        asking.fetcher.supply("corp", Printed(Secret(json.dumps(output)), command_of(tmp_path, "corp")))
         assert asking.answer().failure.code == "fetch.superseded"
         asking.token(ecr("corp"))
         wait_until(lambda: gone(programs(tmp_path)[0]))
         assert len(programs(tmp_path)) == 1
+
+
+def test_keys_of_another_program_are_refused(aws, tmp_path) -> None:
+    """Under the same profile's name, a terminal with other AWS files starts another program."""
+    homes.credential_process(tmp_path, "corp", homes.printed_credentials(homes.access_key()))
+    output = {"Version": 1, "AccessKeyId": homes.access_key(), "SecretAccessKey": "s"}
+    with Asking(aws.environment(tmp_path)) as asking:
+        asking.fetcher.supply("corp", Printed(Secret(json.dumps(output)), digest(["corp-login"])))
+        failure = asking.failure(ecr("corp"))
+    assert "is another one for the service than the one that was started in the terminal" in failure.message
 
 
 def test_what_stood_behind_a_hanging_grant_goes_to_a_fresh_child_at_once(asking, aws, tmp_path) -> None:

@@ -253,7 +253,8 @@ def told(failure: Failure, home: Path) -> dict[str, object]:
 
     def text(said: str) -> str:
         said = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:…", said.replace(os.fspath(home), "{home}"))
-        said = re.sub(r"(\bline |sed -i\.bak '?)\d+", r"\1…", said)  # all rows share one file
+        said = re.sub(r"\bline \d+", "line …", said)  # all rows share one file
+        said = re.sub(r"(%N\)-)\d+( '?)\d+", r"\1…\2…", said)
         return re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d", "…", said)
 
     return {

@@ -265,7 +265,7 @@ def test_a_registry_without_a_profile_names_the_title_that_hides_one(files) -> N
     files.config.write_text(f"{CORP}[profile Acme Dev]\n{IN_ACCOUNT}[profile other]\nsource_profile = gone\n")
     failure = files.load().nobody_for(HOST)
     assert "[profile 'Acme Dev']" in failure.message
-    assert failure.command.startswith("sed -i.bak")
+    assert failure.command.startswith("sed -i.bak-")
 
 
 def test_a_registry_without_a_profile_names_the_account_that_is_none(files) -> None:

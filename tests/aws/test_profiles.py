@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ecr_refreshd.aws import ini
+from ecr_refreshd.aws import ini, profiles
 from ecr_refreshd.core import hosts
 from ecr_refreshd.core.model import Principal, Standing
 from tests.aws.awsfiles import ACCOUNT, HOST, Home
@@ -256,4 +256,7 @@ def test_no_home_means_that_of_the_user(monkeypatch) -> None:
     monkeypatch.setenv("HOME", "/somewhere")
     assert ini.home({}) == "/somewhere"
     assert ini.expand("~/x", {"HOME": "/there"}) == "/there/x"
+    assert ini.expand("~/x", {"HOME": "/"}) == "/x"
+    assert ini.expand("~", {"HOME": "/"}) == "/"
+    assert profiles.folder({"HOME": "/"}) == "/.aws"
     assert ini.expand("$NOBODY/x", {}) == "$NOBODY/x"

@@ -425,6 +425,19 @@ def test_the_kubelets_files_are_one_way_of_several(
     assert [str(each.severity) for each in clients.clients(seen)] == ([severity] if severity else [])
 
 
+def test_many_clients_are_counted_with_docker_named(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line of twenty names is read by nobody."""
+    families = tuple(
+        Family(name, name, lambda *_: ClientFinding((), Source("/f"), (ANONYMOUS,)), ("sh",))
+        for name in ("docker pull, push", "podman", "crane")
+    )
+    monkeypatch.setattr(clients, "FAMILIES", families)
+    (found,) = clients.clients(configured(tmp_path, f'[[registry]]\nhost = "{HOST}"\n'))
+    assert found.what.startswith("docker pull, push and 2 other clients: no pull from")
+
+
 def test_bytes_that_are_no_text_in_a_variable(scene: Scene) -> None:
     (found,) = unread.variable(replace(scene, shell={"DOCKER_AUTH_CONFIG": os.fsdecode(b'{"\xff"')}))
     assert "does not parse" in found.what
@@ -625,3 +638,76 @@ def test_a_file_that_has_been_mended_is_no_longer_complained_of(scene: Scene, co
     assert len(told(elsewhere)) == 1, "the service may have files of its own"
     denied = {**error, "code": "AccessDeniedException", "category": "denied"}
     assert len(told(denied)) == 1
+
+
+# -- what to begin with --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "sign", [".git/", "Dockerfile", "Dockerfile.dev", "compose.yaml", "docker-compose.yml"]
+)
+def test_a_project_is_searched_and_nothing_written(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sign: str
+) -> None:
+    project = tmp_path / "home/src"
+    project.mkdir()
+    (project / sign).mkdir() if sign.endswith("/") else (project / sign).touch()
+    monkeypatch.chdir(project)
+
+    (found,) = entries.none_kept(scene)
+
+    assert found.how.splitlines()[1:] == ["ecr-refreshd init --scan ."]
+
+
+@pytest.mark.parametrize("folder", ["/", "home", "home/music"])
+def test_no_scan_of_a_folder_that_is_no_project(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    """Neither of all that a home holds, be it a repository itself, nor of the whole disk."""
+    (tmp_path / "home/music").mkdir()
+    (tmp_path / "home/.git").mkdir()
+    monkeypatch.chdir(tmp_path / folder)
+
+    (found,) = entries.none_kept(scene)
+
+    assert "\n" not in found.how
+    assert "--write" not in found.how
+
+
+def test_a_service_is_installed_where_that_is_possible(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the unit that came with the program, a systemd that answers, and the program that the unit names."""
+    (tmp_path / "bin").mkdir()
+    systemctl = tmp_path / "bin/systemctl"
+    systemctl.write_text('#!/bin/sh\n[ "$2" = show ] && echo Version=252\n')
+    systemctl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    share = tmp_path / "package/share/systemd"
+    monkeypatch.setattr(service.resources, "files", lambda _package: tmp_path / "package")
+    program = tmp_path / "home/.local/bin/ecr-refreshd"
+
+    def proposed() -> list[str]:
+        (found,) = (each for each in service.presence(scene) if each.key == "service.absent")
+        return found.how.splitlines()[1:]
+
+    assert proposed() == ["ecr-refreshd run"]
+    share.mkdir(parents=True)
+    (share / "ecr-refreshd.service").touch()
+    assert proposed() == ["ecr-refreshd run"]
+    program.parent.mkdir(parents=True)
+    program.touch()
+    assert proposed() == [
+        "mkdir -p ~/.config/systemd/user",
+        f"cp {share}/ecr-refreshd.service ~/.config/systemd/user/",
+        "systemctl --user enable --now ecr-refreshd",
+    ]
+
+
+def test_a_paused_registry_is_resumed_not_refreshed(scene: Scene) -> None:
+    host = "724013829182.dkr.ecr.us-west-2.amazonaws.com"
+    row = {"host": host, "phase": "paused"}
+    asleep = replace(scene, document={**scene.document, "registries": [row]})
+
+    assert asleep.renewal(host) == [f"ecr-refreshd resume {host}"]

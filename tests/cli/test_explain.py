@@ -287,3 +287,55 @@ def test_nothing_is_changed_by_looking(home: Path) -> None:
     explain(home, HOST)
     assert {path: path.stat().st_mtime_ns for path in home.rglob("*")} == before
     assert not os.path.lexists(home / ".local")
+
+
+def remember(home: Path, **more: Any) -> None:
+    """Put a row into the state file, of a service that has ended."""
+    state = home / ".local/state/ecr-refreshd/state.json"
+    state.parent.mkdir(parents=True, mode=0o700)
+    sink = {"path": str(home / ".docker/config.json"), "kind": "auths", "state": "written", "detail": ""}
+    row = registry(HOST, **({"sinks": [sink]} | more))
+    state.write_text(json.dumps({"schema": 1, "status": {"registries": [row]}}))
+    state.chmod(0o600)
+
+
+def test_a_pause_is_what_has_to_end(home: Path) -> None:
+    put(home, auths={HOST: {"auth": DEAD}})
+    remember(home, phase="paused", paused_by="asked", paused_until=None, expires_at=None)
+    assert remedies(home)["docker"] == f"ecr-refreshd resume {HOST}"
+
+
+def test_why_aws_could_not_be_asked_is_what_helps(home: Path) -> None:
+    """A registry without a valid token, whose error may pass: `refresh` would meet the same."""
+    put(home, auths={HOST: {"auth": DEAD}})
+    error = {"code": "imds.no-role", "category": "transient", "message": "The machine has no IAM role."}
+    words = "Give the machine a role:"
+    remember(
+        home,
+        phase="retrying",
+        expires_at=None,
+        last_error=error | {"hint": f"{words} aws ec2 help", "command": "aws ec2 help", "at": None},
+    )
+    assert remedies(home)["docker"] == f"{words}\naws ec2 help"
+
+
+def test_the_token_of_another_account_is_noted(home: Path) -> None:
+    put(home, auths={HOST: {"auth": LIVING}})
+    remember(home, principal={"profile": "dev", "chosen_by": "default", "other_account": True})
+    told = " ".join(explain(home, HOST).stdout.split())
+    assert "by the profile dev of another account, and works if the registry admits that account" in told
+
+
+def test_the_token_of_another_account_is_noted_before_the_first_run(home: Path) -> None:
+    put(home, auths={HOST: {"auth": DEAD}})
+    keys = "aws_access_key_id = AKIAY34FZKBOKMUTVV7A\naws_secret_access_key = s\n"
+    profile(home, "dev", f"{keys}aws_account_id = 111122223333\n")
+    told = " ".join(explain(home, HOST).stdout.split())
+    assert "dev of another account, and works if" in told
+
+
+def test_the_root_folder_is_a_home_whose_paths_are_paths(home: Path) -> None:
+    done = explain(home, HOST, "--all", HOME="/", ECR_REFRESHD_STATE_DIR=str(home / "state"))
+    assert "/.docker/config.json" in done.stdout
+    assert " //" not in done.stdout
+    assert '"//' not in done.stdout

@@ -438,3 +438,10 @@ def test_options_know_the_same_words_as_the_settings() -> None:
     """The parser has its own copy, so that `status` need not load the settings."""
     assert arguments.LOG_LEVELS == LOG_LEVELS
     assert arguments.LOG_FORMATS == LOG_FORMATS
+
+
+def test_the_help_says_what_a_report_of_a_bug_needs(home: Path) -> None:
+    """Nobody else than its reader knows who that is."""
+    assert (
+        "To report a bug, include the output of:\n  ecr-refreshd version; ecr-refreshd doctor --json"
+    ) in ran(home, "help").stdout

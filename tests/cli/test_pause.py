@@ -337,3 +337,61 @@ def test_status_shows_paused_rows_with_their_end(by: str, end: str | None, said:
     assert f"→ ecr-refreshd resume {WEST}" in text
     assert "has ended" not in text, "what failed before matters to nobody while it is left alone"
     assert text.count(FILE) == 1
+
+
+def put(house: House, host: str) -> None:
+    path = house.folder / ".docker/config.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"auths": {host: {"auth": "QVdTOmRlYWQ="}}}))
+
+
+def test_before_the_first_run_what_docker_holds_is_known(house: House) -> None:
+    put(house, EAST)
+
+    done = house.run("pause", EAST)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert memory.pauses(remembered(house)) == {EAST: Pause(None, "asked")}
+    told = house.run("explain", EAST).stdout
+    assert f"ecr-refreshd resume {EAST}" in told
+    assert house.run("resume", EAST).returncode == 0
+    assert memory.pauses(remembered(house)) == {}
+
+
+def test_what_docker_holds_is_unknown_where_it_is_not_adopted(house: House) -> None:
+    house.write_config("[discover]\nadopt = false\n")
+    put(house, EAST)
+
+    assert house.run("pause", EAST).returncode == 2
+
+
+def test_refresh_says_that_it_ended_a_pause(house: House) -> None:
+    def answer(request: dict[str, Any]) -> dict[str, Any]:
+        return paused() if request["op"] == "status" else document(registry())
+
+    with house.answering(answer):
+        done = house.run("refresh", WEST)
+
+    assert done.stdout.splitlines()[0] == f"{WEST}: pause ended"
+    with house.answering(document(registry())):
+        assert "pause ended" not in house.run("refresh", WEST).stdout
+    assert "ends its pause" in house.run("refresh", "--help").stdout
+
+
+def test_no_end_is_shown_of_a_token_that_no_file_holds() -> None:
+    gone = {"path": FILE, "kind": "auths", "state": "paused", "detail": "", "works": False}
+    row = registry(phase="paused", paused_until=None, paused_by="logout", works_until=None, sinks=[gone])
+    text = render(document(row), NOW, Look())
+
+    assert "token: none" in text
+    assert "until" not in text
+    assert "next renewal" not in text
+
+
+def test_the_end_is_shown_of_a_token_that_lasts_through_its_pause() -> None:
+    held = {"path": FILE, "kind": "auths", "state": "paused", "detail": "", "works": True}
+    row = registry(phase="paused", paused_until=None, paused_by="asked", sinks=[held])
+    text = render(document(row), NOW, Look())
+
+    assert "token: until 23:12" in text
+    assert "next renewal" not in text

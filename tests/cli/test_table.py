@@ -430,3 +430,52 @@ def test_an_unwritten_token_is_not_shown_as_life_left() -> None:
     assert "(11 h" not in text
     assert "not written" in text
     assert "\n  → chmod u+w x" in text
+
+
+def test_what_another_program_wrote_is_said_once() -> None:
+    for detail in (
+        "written by another program",
+        "written by another program: a login that ECR does not take",
+    ):
+        sink = {"path": FILE, "kind": "auths", "state": "foreign", "detail": detail}
+        text = render(document(registry(sinks=[sink])), NOW, Look())
+        assert f"  {FILE}: {detail}" in text.splitlines()
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120, 160])
+def test_a_profile_of_another_account_is_seen_beside_its_own(width: int) -> None:
+    """What rows share is their profile's name, not that it is of the right account for both."""
+    other = registry(
+        "111122223333.dkr.ecr.us-west-2.amazonaws.com",
+        principal={"profile": "dev", "chosen_by": "default", "other_account": True},
+        account="111122223333",
+    )
+    text = render(document(registry(), other), NOW, Look(width=width))
+
+    assert "All 2: profile" not in text
+    (line,) = [
+        line for line in text.replace("\n  ", " ").splitlines() if re.search(r"1111.*another account", line)
+    ]
+    assert "dev (" in line
+    if width >= 160:
+        assert "dev (the only profile, of another account)" in line
+
+
+@pytest.mark.parametrize("width", [None, 40, 120])
+def test_each_line_of_a_command_can_be_pasted(width: int | None) -> None:
+    """Two commands joined by a blank would be one, with the second as arguments of the first."""
+    command = "ls -ld /home/u/.docker\nmv -n /home/u/.docker /home/u/.docker.old\x1b"
+    helps = {"hint": f"See what it is, and move it away: {command}", "command": command}
+    error = {"message": "Refused.", **helps}
+    sink = {"path": FILE, "kind": "auths", "state": "unwritable", "detail": "No folder.", **helps}
+    noticed = {"key": "x", "title": "T", "body": "B", **helps}
+    shown = document(
+        registry(last_error=error, sinks=[sink]),
+        notices=[noticed],
+        degraded=[complaint("Stalled.", command)],
+        files=[{"path": "/other", "state": "unreadable", "detail": "D", **helps}],
+    )
+    lines = render(shown, NOW, Look(width=width)).splitlines()
+    first = [at for at, line in enumerate(lines) if line == "  → ls -ld /home/u/.docker"]
+    assert len(first) == 5
+    assert {lines[at + 1].rstrip() for at in first} == {"  → mv -n /home/u/.docker /home/u/.docker.old"}

@@ -5,7 +5,17 @@ from __future__ import annotations
 import pytest
 
 from ecr_refreshd.core.dockerconfig import Routes
-from ecr_refreshd.core.routing import Dialect, Means, Mode, Way, asks_us, ignored_by_docker, pin_for, routing
+from ecr_refreshd.core.routing import (
+    Dialect,
+    Means,
+    Mode,
+    ProgramAnswer,
+    Way,
+    asks_us,
+    ignored_by_docker,
+    pin_for,
+    routing,
+)
 
 HOST = "724013829182.dkr.ecr.us-west-2.amazonaws.com"
 WORKS, MISSING = Means(), Means(helper="it is not on PATH.")
@@ -98,3 +108,12 @@ def test_who_is_asked_for_a_host() -> None:
     assert asks_us(HOST, OURS)
     assert asks_us(HOST, ALL_OURS)
     assert not any(asks_us(HOST, routes) for routes in (PLAIN, STORE, ANOTHERS, FILE))
+
+
+@pytest.mark.parametrize("routes", [STORE, ANOTHERS])
+def test_a_host_is_left_alone_until_its_program_answers(routes: Routes) -> None:
+    """A helper line of ours would be written, and taken back once the program has answered."""
+    means = Means(remark="not found on the bare PATH.")
+    asking = routing(HOST, routes, "auto", "docker", means, ProgramAnswer(is_pending=True))
+    assert asking.way is Way.ELSEWHERE
+    assert "asking docker-credential-" in asking.reason

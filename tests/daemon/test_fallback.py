@@ -34,8 +34,13 @@ class Script:
         return self.failures.get(order.grant.principal.profile, self.life)
 
 
-def household(script: Script, *names: str, standings: dict[str, Standing] | None = None, **more) -> Household:
-    offered = tuple(Choice(Principal(name), ChosenBy.ACCOUNT) for name in names)
+def household(
+    script: Script, *names: str, standings: dict[str, Standing] | None = None, others: str = "", **more
+) -> Household:
+    """Return one whose profiles are of the registry's account, except for `others`: nothing tells theirs."""
+    offered = tuple(
+        Choice(Principal(name), ChosenBy.ACCOUNT, own_account=name not in others) for name in names
+    )
     lookout = HandLookout(said=HandProfiles(standings or {}, offered))
     return Household(CONFIG, answer=script, lookout=lookout, **more)
 
@@ -136,6 +141,46 @@ def test_an_ended_login_leaves_its_living_token_in_use() -> None:
     assert (used(house), house.row()["phase"]) == ("a", "login-required")
     house.live(8 * HOUR)
     assert (used(house), house.row()["phase"]) == ("b", "fresh")
+
+
+def test_an_ended_login_lets_nobody_of_another_account_take_over() -> None:
+    """All would say ok while the first pull of a registry that knows only its own account is denied."""
+    script = Script({})
+    house = household(script, "a", "b", "c", standings={"a": CORP}, others="b").begin()
+    house.lookout.logins["sso:corp"] = Login("one", alive=True)
+    script.failures |= {"a": ENDED, "c": DENIED}
+    house.live(13 * HOUR)
+    assert (used(house), house.row()["phase"]) == ("a", "login-required")
+    assert "b" not in asked(house)
+    script.failures.pop("c")
+    house.live(4 * HOUR)
+    assert (used(house), house.row()["phase"]) == ("c", "fresh")
+
+
+def test_the_notice_stands_while_another_principal_stands_in() -> None:
+    """Signed in again, the better one serves again; nobody else would say that it waits for that."""
+    script = Script({})
+    house = household(script, "a", "b", standings={"a": CORP}).begin()
+    house.lookout.logins["sso:corp"] = Login("one", alive=True)
+    script.failures["a"] = ENDED
+    house.live(13 * HOUR)
+    assert (used(house), house.row()["phase"]) == ("b", "fresh")
+    (notice,) = house.service.document()["notices"]
+    assert notice["key"] == "login:sso:corp"
+    assert "work until" in notice["body"]
+    assert house.herald.events("login:")[0] == ("raised", "login:sso:corp")
+    script.failures.clear()
+    house.lookout.logins["sso:corp"] = Login("two", alive=True)
+    house.lookout.look()
+    house.settle()
+    assert (used(house), house.service.document()["notices"]) == ("a", [])
+
+
+def test_a_login_that_nobody_misses_is_not_told() -> None:
+    """A profile that was never signed in to, beside one that serves, is nobody's concern."""
+    house = household(Script({"a": ENDED}), "a", "b", standings={"a": CORP}).begin()
+    house.live(HOUR)
+    assert (used(house), house.herald.events("login:")) == ("b", [])
 
 
 def test_principals_of_one_ended_login_are_not_asked_one_after_the_other() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
 
-from ecr_refreshd.core.events import PauseAsked, RefreshAsked, ResumeAsked
-from ecr_refreshd.core.model import Category, Failure, Standing
+from ecr_refreshd.core.events import PauseAsked, RefreshAsked, ResumeAsked, SinkSeen
+from ecr_refreshd.core.model import Category, Failure, Standing, View
 from ecr_refreshd.core.ports import FetchOrder
-from tests.household import HOME, HOST, START, File, Household, auth_text
+from ecr_refreshd.core.state import FilePlan
+from ecr_refreshd.core.wishes import Wishes
+from tests.household import HOME, HOST, START, File, HandProfiles, Household, auth_text
 
 PUBLIC = "public.ecr.aws"
 CONFIG = f'[[registry]]\nhost = "{HOST}"\n'
@@ -284,6 +286,19 @@ def test_what_leaves_the_configuration_is_not_adopted_for_our_own_entry() -> Non
     again.spoil(HOME, other, "")
     again.live(MINUTE)
     assert again.row(other)["origin"] == "adopted"
+
+
+def test_what_left_the_configuration_is_known_before_all_files_are_seen() -> None:
+    """The first look of a run at another file tells nothing of the entry that ours left in this one."""
+    other = "111122223333.dkr.ecr.us-west-2.amazonaws.com"
+    files = [FilePlan(path, "named") for path in ("/home/dev/.config/containers/auth.json", HOME)]
+    settings = Household(CONFIG).settings()
+    wishes = Wishes(settings, HandProfiles(), {}, (), "seed", UTC, dropped=[other])
+    wishes.plan(files)
+    for file, hosts in zip(files, [(), (HOST, other)], strict=True):
+        wishes.learn([SinkSeen(file.path, View(ecr_hosts=hosts))])
+    assert other not in wishes.adopted
+    assert wishes.dropped == {other}
 
 
 def test_a_configuration_that_names_nothing_keeps_all_that_stands_in_the_files() -> None:

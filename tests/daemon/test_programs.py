@@ -262,3 +262,35 @@ def test_files_survive() -> None:
     house.outcome = OVERDUE
     house.live(3 * HOUR)
     assert house.files[HOME].auths[HOST] == text
+
+
+@pytest.mark.parametrize("category", [*Category])
+def test_a_loop_of_scripts_starts_a_program_no_sooner(category: Category) -> None:
+    """Whatever it fails for: each start may send a push to somebody's phone."""
+    house = Corp(answer=Failure(category, "SomeError", "It failed.")).begin()
+    for _ in range(150):
+        house.live(2 * timedelta(seconds=1))
+        house.service.tell(RefreshAsked(frozenset({HOST}), by_person=False))
+        house.settle()
+    found = pauses(house.starts)
+    assert all(pause >= step for pause, step in zip(found, (MINUTE, 2 * MINUTE, 5 * MINUTE), strict=False))
+    assert len(found) < 3
+
+
+def test_a_token_that_is_refused_starts_no_program_that_waits() -> None:
+    house = Corp(answer=12 * HOUR).begin()
+    house.outcome = OVERDUE
+    house.prober.answer = lambda host, fingerprint: "refused"
+    house.live(70 * MINUTE)
+    assert len(house.prober.asked) > 0
+    assert len(house.orders) == 2
+
+
+def test_a_denied_grant_bars_no_other_of_its_program() -> None:
+    """AWS was asked, so the program gave credentials: it serves the others as before."""
+    house = Corp(TWO, answer=HOUR)
+    denied = Failure(Category.DENIED, "AccessDeniedException", "Not this one.")
+    house.aws.answer = lambda order: denied if order.grant.principal.profile == "admin" else HOUR
+    house.begin()
+    house.live(5 * HOUR)
+    assert {row["phase"] for row in house.service.document()["registries"]} == {"fresh", "blocked"}

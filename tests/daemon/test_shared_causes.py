@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
 from ecr_refreshd.core.events import RefreshAsked
-from ecr_refreshd.core.model import Category, Failure
+from ecr_refreshd.core.model import Category, Failure, Standing
 from ecr_refreshd.core.ports import FetchOrder
 from tests.household import File, Household
 
@@ -17,6 +19,7 @@ MANY = 100
 WEST, EURO = "us-west-2", "eu-west-1"
 CLOCK = Failure(Category.CONFIG, "SignatureDoesNotMatch", "The clock is wrong.", "timedatectl", cause="clock")
 DENIED = Failure(Category.DENIED, "AccessDeniedException", "The role may not do this.")
+OVERDUE = Failure(Category.LOGIN, "fetch.overdue", "It may wait for a person.", awaits_person=True)
 
 
 def offline(order: FetchOrder, kind: str = "network") -> Failure:
@@ -155,3 +158,55 @@ def test_being_offline_for_days_is_nobodys_fault() -> None:
     fleet.live(14 * HOUR)
     assert fleet.herald.events("failing:") == []
     assert "blocked" not in fleet.phases()
+
+
+class Mixed(Household):
+    """One registry behind an SSO session and one behind a `credential_process`, at one endpoint."""
+
+    def __init__(self) -> None:
+        self.program: Failure | None = None
+        self.is_online = True
+        config = "".join(
+            f'[[registry]]\nprofile = "{name}"\nhost = "{number:012}.dkr.ecr.{WEST}.amazonaws.com"\n'
+            for number, name in enumerate(("tool", "sso"))
+        )
+        super().__init__(config, {"/home/dev/.docker/config.json": File()}, self.answered)
+        self.lookout.said.standings["tool"] = Standing(login_backed=True, process="tool", program="tool")
+
+    def answered(self, order: FetchOrder) -> Failure | timedelta:
+        if self.is_online:
+            return LIFE
+        program = self.program if order.grant.principal.profile == "tool" else None
+        return replace(offline(order), awaits_person=True) if program is OVERDUE else offline(order)
+
+    def tried(self, name: str) -> list[datetime]:
+        return [at for at, key in self.aws.calls if key.startswith(f"{name}/")]
+
+
+@pytest.mark.parametrize("program", [None, OVERDUE], ids=["at once", "overdue"])
+def test_a_programs_pauses_are_no_pauses_of_others(program: Failure | None) -> None:
+    """Its minutes and hours spare a person; who needs no program has its token as soon as AWS is reached."""
+    house = Mixed()
+    house.program, house.is_online = program, False
+    house.begin()
+    house.live(30 * MINUTE)
+    tried = house.tried("sso")
+    assert max(after - before for before, after in pairwise(tried)) <= MINUTE
+    steps = [15 * MINUTE] if program is OVERDUE else [MINUTE, 2 * MINUTE, 5 * MINUTE]
+    starts = [after - before for before, after in pairwise(house.tried("tool"))]
+    assert all(pause >= step for pause, step in zip(starts, steps, strict=False))
+    house.is_online = True
+    house.live(MINUTE)
+    assert house.service.document()["registries"][1]["phase"] == "fresh"
+
+
+def test_the_end_of_an_outage_starts_no_program_that_waits() -> None:
+    house = Mixed()
+    house.program, house.is_online = OVERDUE, False
+    house.begin()
+    house.live(5 * MINUTE)
+    house.is_online = True
+    house.live(5 * MINUTE)
+    assert len(house.tried("tool")) == 1
+    house.live(6 * MINUTE)
+    assert len(house.tried("tool")) == 2

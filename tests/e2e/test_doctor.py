@@ -735,8 +735,7 @@ def test_aws_files_that_do_not_parse(patient: Patient) -> None:
 
 def test_nothing_to_keep(patient: Patient) -> None:
     found = patient.finding("registry.none")
-    assert f"init --scan {patient.home.folder}" in found["how"]
-    patient.type(found["how"])
+    assert f"Add a [[registry]] with its host to {patient.home.config}" in found["how"]
     patient.home.write_config(f'{patient.setup}[[registry]]\nhost = "{WEST}"\n')
     patient.gone("registry.none")
 
@@ -1052,12 +1051,3 @@ def test_a_profile_whose_section_is_called_otherwise(patient: Patient) -> None:
     patient.type(found["how"])
     patient.gone("aws.section", AWS_PROFILE="dev")
     patient.gone("aws.profile", AWS_PROFILE="dev")
-
-
-def test_where_nothing_is_kept_the_way_into_the_settings_is_told(patient: Patient) -> None:
-    patient.home.config.unlink()
-    dockerfile = patient.home.folder / "Dockerfile"
-    dockerfile.write_text(f"FROM {WEST}/app\n")
-    patient.home.profile("default")
-    patient.type(patient.finding("registry.none")["how"])
-    patient.gone("registry.none")

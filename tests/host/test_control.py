@@ -422,3 +422,16 @@ def test_a_system_without_threads_to_spare_costs_one_answer(serve: Callable[...,
         threading.stack_size(before)
 
     assert ask(path, {"op": "status"}, 10) == {"echo": {"op": "status"}}
+
+
+def test_keys_go_to_no_service_of_another_user(
+    serve: Callable[..., Server], path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever listens there, by what the kernel says: nothing is sent before that is known."""
+    asked: list[dict[str, Any]] = []
+    serve(lambda request: asked.append(request) or {})
+    assert ask(path, {"supplied": {"corp": "keys"}}, 10) == {}
+    monkeypatch.setattr(control, "_uid_of", lambda _socket: 65534)
+    with pytest.raises(ControlError, match="belongs to nobody"):
+        ask(path, {"supplied": {"corp": "keys"}}, 10)
+    assert len(asked) == 1

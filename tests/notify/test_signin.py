@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,7 +55,7 @@ def test_a_command_that_cannot_be_read_is_said_and_the_next_one_still_starts(
 
 
 def test_the_service_is_told_when_a_sign_in_that_no_file_shows_has_ended(tmp_path: Path) -> None:
-    """A tool may keep its login in a keychain: the unit asks for the tokens once the tool has ended."""
+    """A tool may keep its login in a keychain: the unit asks for the tokens once the tool has ended well."""
     kept = tmp_path / "kept"
     program(tmp_path, f'open("{kept}", "w").write(json.dumps(sys.argv))', "systemd-run")
     program(tmp_path, "", "assume")
@@ -62,4 +65,19 @@ def test_the_service_is_told_when_a_sign_in_that_no_file_shows_has_ended(tmp_pat
     argv = json.loads(kept.read_text())
     assert argv[-2:] == [str(tmp_path / "assume"), "corp"]
     (after,) = (word for word in argv if word.startswith("--property=ExecStopPost="))
-    assert after.endswith('"-m" "ecr_refreshd" "refresh" "a.example" "b.example"')
+    # Of what stands in quotes, systemd.service(5) reads only doubled dollars otherwise than a shell.
+    shell, *words = shlex.split(after.partition("=")[2].partition("=")[2].replace("$$", "$"))
+    asked = tmp_path / "asked"
+    program(tmp_path, f'open("{asked}", "w").write(json.dumps(sys.argv))', "python")
+    words[-1] = words[-1].replace(sys.executable, str(tmp_path / "python"))
+    for result in ("exit-code", "success"):
+        assert not asked.exists()
+        subprocess.run([shell, *words], env={"SERVICE_RESULT": result}, check=True)
+    assert json.loads(asked.read_text())[1:] == [
+        "-P",
+        "-m",
+        "ecr_refreshd",
+        "refresh",
+        "a.example",
+        "b.example",
+    ]

@@ -6,6 +6,7 @@ import base64
 import json
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +41,17 @@ def program(folder: Path, name: str, script: str) -> None:
     (folder / name).chmod(0o755)
 
 
-def serves(folder: Path, name: str, lasts: float | None = 11 * HOUR, user: str = "AWS") -> None:
+def serves(
+    folder: Path, name: str, lasts: float | None = 11 * HOUR, user: str = "AWS", before: str = ""
+) -> None:
     """Put a program that answers with an ECR token, and counts how often it was asked for which host."""
     said = {} if lasts is None else {"expiration": int(time.time() + lasts)}
     secret = base64.b64encode(json.dumps(said).encode()).decode()
     text = json.dumps({"ServerURL": HOST, "Username": user, "Secret": secret})
     program(
-        folder, name, f"[ $1 = get ] || exit 1; cat >>{folder}/asked; echo >>{folder}/asked; echo '{text}'"
+        folder,
+        name,
+        f"[ $1 = get ] || exit 1; {before}cat >>{folder}/asked; echo >>{folder}/asked; echo '{text}'",
     )
 
 
@@ -208,6 +213,66 @@ class TestAsking:
         (path / "go").touch()
         assert changed.wait(10)
         assert programs.answers([question])[question].served is None
+
+    def test_nothing_is_written_while_a_slow_store_answers(
+        self, tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It works: a line of ours, taken back later, would break the pulls of programs with a bare PATH."""
+        monkeypatch.setattr(otherprograms, "_PATIENCE", 0.2)
+        hosts = [f"{number:012}.dkr.ecr.us-west-2.amazonaws.com" for number in range(3)]
+        serves(path, "docker-credential-slow", before=f"until [ -e {path}/go ]; do sleep 0.05; done; ")
+        content = {"auths": {host: {} for host in hosts}, "credsStore": "slow"}
+        sink = file_with(tmp_path, content)
+        changed = threading.Event()
+        sink.on_change = changed.set
+        view = sink.look(hosts)
+        assert view.served == {}
+        assert all("asking docker-credential-slow" in view.shadows[host] for host in hosts)
+        tokens = {host: Secret(AUTH) for host in hosts}
+        sink.write(Delivery(tokens, answered=frozenset(tokens)))
+        assert document(sink) == content
+        (path / "go").touch()
+        assert changed.wait(10)
+        assert sink.look(hosts).served.keys() == set(hosts)
+        assert document(sink) == content
+
+    def test_what_has_expired_is_unknown_until_it_is_asked_again(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A machine that wakes up has only old answers; the store itself works."""
+        changed = threading.Event()
+        serves(path, "docker-credential-x", 11 * HOUR)
+        programs = OtherPrograms({"PATH": str(path)}, changed.set)
+        question = ("x", HOST)
+        assert programs.answers([question])[question].served is not None
+        assert changed.wait(10)
+        changed.clear()
+        later = otherprograms.utc_now() + timedelta(hours=12)
+        monkeypatch.setattr(otherprograms, "utc_now", lambda: later)
+        serves(path, "docker-credential-x", 23 * HOUR)
+        asked_anew = programs.answers([question])[question]
+        assert asked_anew.served is None
+        assert asked_anew.is_pending
+        assert changed.wait(10)
+        assert programs.answers([question])[question].served is not None
+
+    @pytest.mark.parametrize(("lasts", "minutes"), [(11 * 60, 60), (40, 30), (10.5, 1), (None, 60)])
+    def test_what_works_is_trusted_until_shortly_before_its_end(
+        self, lasts: float | None, minutes: float
+    ) -> None:
+        """For an hour at most, so that many hosts of one program do not keep it busy."""
+        now = datetime(2026, 1, 1, tzinfo=UTC)
+        until = None if lasts is None else now + timedelta(minutes=lasts)
+        assert otherprograms.trusted_for(until, now) == minutes * 60
+
+    def test_what_nobody_asks_about_is_forgotten(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        serves(path, "docker-credential-x")
+        programs = OtherPrograms({"PATH": str(path)}, lambda: None)
+        programs.answers([("x", HOST), ("x", OTHER)])
+        monkeypatch.setattr(otherprograms, "_FORGOTTEN", -1.0)
+        programs.answers([("x", OTHER)])
+        programs.answers([("x", HOST), ("x", OTHER)])
+        assert sorted(asked(path)) == sorted([HOST, HOST, OTHER])
 
 
 def test_a_snap_gets_entries_and_no_line(tmp_path: Path, path: Path) -> None:

@@ -254,7 +254,11 @@ def _asked(scene: Scene) -> Iterator[tuple[str, Failure]]:
 
 def _passed(answers: Mapping[str, Failure | None], scene: Scene) -> dict[str, Rank]:
     """Return the grants that are passed over: those that failed, and those whose login the disk shows dead."""
-    passed = {key: Rank.OTHER for key, each in answers.items() if each is not None and falls_through(each)}
+    passed = {
+        key: Rank.LOGIN if each.category is Category.LOGIN else Rank.OTHER
+        for key, each in answers.items()
+        if each is not None and falls_through(each)
+    }
     for registry in scene.registries.values():
         dead = (each for each in registry.candidates if not scene.alive(each.standing))
         passed.update({each.grant.key: Rank.LOGIN for each in dead})

@@ -10,6 +10,7 @@ from ecr_refreshd.cli.doctor.scene import Scene
 from ecr_refreshd.cli.explain import gathered
 from ecr_refreshd.cli.explained import Weighed, weighed
 from ecr_refreshd.cli.known import known
+from ecr_refreshd.cli.words import counted
 from ecr_refreshd.core.clients.families import FAMILIES
 from ecr_refreshd.core.clients.judging import Known
 from ecr_refreshd.core.remedies import ours as commands
@@ -50,7 +51,7 @@ def clients(scene: Scene) -> Iterator[Finding]:
                 failing.setdefault(_cause(each), []).append((host, family.name))
     for cause, found in failing.items():
         hosts = list(dict.fromkeys(host for host, _ in found))
-        names = ", ".join(dict.fromkeys(name for _, name in found))
+        names = _named([each.name for each in FAMILIES if any(name == each.name for _, name in found)])
         shown = ", ".join(hosts[:3]) + (f" and {len(hosts) - 3} more" if len(hosts) > 3 else "")
         partly = cause.severity is not Severity.ERROR
         yield Finding(
@@ -65,6 +66,12 @@ def clients(scene: Scene) -> Iterator[Finding]:
             hosts=frozenset(hosts),
             files=frozenset({cause.file}),
         )
+
+
+def _named(names: list[str]) -> str:
+    """Return clients in a few words; docker, the one that most people mean, is the first of all families."""
+    others = len(names) - 1
+    return names[0] if not others else f"{names[0]} and {counted(others, 'other client')}"
 
 
 def _cause(each: Weighed) -> _Cause:

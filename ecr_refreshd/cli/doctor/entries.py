@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import shlex
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from ecr_refreshd.cli.doctor import pasted
 from ecr_refreshd.cli.doctor.dockerfiles import DockerFile
@@ -15,12 +12,13 @@ from ecr_refreshd.cli.doctor.editing import command, deleted, logout
 from ecr_refreshd.cli.doctor.finding import Finding, Severity
 from ecr_refreshd.cli.doctor.helpers import within_reach
 from ecr_refreshd.cli.doctor.scene import Scene
+from ecr_refreshd.cli.projects import is_project
 from ecr_refreshd.core import hosts
 from ecr_refreshd.core.dockerconfig import OURS, Config
 from ecr_refreshd.core.dockerentry import decoded, ecr_name
 from ecr_refreshd.core.jsontext import JsonError, Member
 from ecr_refreshd.core.model import EntryKind
-from ecr_refreshd.core.remedies import files
+from ecr_refreshd.core.remedies import files, service
 from ecr_refreshd.core.routing import Means, store_for
 from ecr_refreshd.core.undecodable import mistyped
 from ecr_refreshd.osutil import ownership
@@ -244,15 +242,19 @@ def none_kept(scene: Scene) -> Iterator[Finding]:
     """Find that there is nothing to do at all."""
     if scene.registries or scene.rows or scene.aws is None or scene.refused is not None:
         return
-    scan = pasted.ours(f"init --scan {shlex.quote(str(Path.cwd()))}", scene)
-    looked = "Look for registries in the files of a folder, be it this one or another"
+    begin = (
+        pasted.steps(
+            f"Look for registries in the files of this folder, and add what helps to {scene.config}",
+            [pasted.ours("init --scan .", scene)],
+        )
+        if is_project()
+        else service.add_registry(str(scene.config)).page
+    )
     yield Finding(
         "registry.none",
         Severity.WARNING,
         str(scene.config),
         "No ECR registry is in docker's or podman's files, and none is configured.",
         "There is nothing to keep fresh.",
-        pasted.steps(f"{looked}, and add what is proposed to {scene.config}", [scan])
-        if os.path.lexists(scene.config)
-        else pasted.steps(f"{looked}; `--write` puts what is found into {scene.config}", [f"{scan} --write"]),
+        begin,
     )

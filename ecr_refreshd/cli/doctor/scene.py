@@ -161,7 +161,9 @@ class Scene:
         return planned.get(path) in {"named", "default"}
 
     def renewal(self, host: str) -> list[str]:
-        """Return the commands that bring a registry a fresh token, be it that a person has to sign in first."""
+        """Return the commands that bring a registry a fresh token; a sign-in or a pause may stand before it."""
+        if any(row["host"] == host and row["phase"] == "paused" for row in self.rows):
+            return [ours.resume(host)]
         registry = self.registries.get(host)
         again = ours.refresh(host)
         if registry is None or self.alive(registry.standing) or not registry.standing.login_command:

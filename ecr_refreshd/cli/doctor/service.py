@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from importlib import resources
 from pathlib import Path
 
 from ecr_refreshd import __version__
@@ -69,10 +70,12 @@ def _start(scene: Scene) -> str:
     agent = Path("~/Library/LaunchAgents/io.github.ecr-refreshd.plist").expanduser()
     if sys.platform == "darwin" and agent.exists():
         return remedies.start_agent(os.getuid(), str(agent)).page
-    return pasted.steps(
-        'For good as the README\'s chapter "Running it" says, or in this terminal',
-        [pasted.ours("run", scene)],
-    )
+    shipped = resources.files("ecr_refreshd") / "share" / "systemd" / _UNIT
+    has_systemd = bool(_systemctl("show", "--property=Version"))
+    program = places.home(scene.environ) / ".local/bin/ecr-refreshd"  # what the unit starts
+    if has_systemd and isinstance(shipped, Path) and shipped.is_file() and program.exists():
+        return remedies.install_unit(str(shipped)).page
+    return pasted.steps("In this terminal, or by whatever starts services here", [pasted.ours("run", scene)])
 
 
 def restart(scene: Scene) -> str:

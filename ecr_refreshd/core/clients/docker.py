@@ -123,7 +123,8 @@ def has_snap_beside(world: World) -> bool:
 def config_path(world: World) -> str:
     """Return the file that docker reads."""
     home = world.snap_home if world.docker_is_snap else world.home
-    return f"{world.env.get('DOCKER_CONFIG') or home + '/.docker'}/config.json"
+    folder = world.env.get("DOCKER_CONFIG") or f"{home}/.docker"
+    return f"{folder.rstrip('/')}/config.json"
 
 
 def _loaded(world: World, search: Search, version: _Version) -> CliConfig:

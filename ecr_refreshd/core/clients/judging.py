@@ -37,6 +37,7 @@ class Known:
         settings: the path of its configuration, for people.
         mode: of those files (`[docker] mode`).
         to_renew: how this host gets a valid token: the sign-in that it waits for, a refresh, or how it is kept.
+        note: what else is to be known of its token, as a clause; "" for nothing.
         obstacles: file -> how it becomes readable and writable, for those that are not.
     """
 
@@ -48,6 +49,7 @@ class Known:
     settings: str = "config.toml"
     mode: str = "auto"
     to_renew: Remedy = START
+    note: str = ""
     obstacles: Mapping[str, Remedy] = field(default_factory=dict)
 
 

@@ -83,7 +83,7 @@ class World:
 
     Attributes:
         env: the environment of the client.
-        home: what it takes for the home folder.
+        home: what it takes for the home folder; "" for /, since names are put behind it.
         read: gives a file's bytes, None if there is no such file.
         names: gives the names of the files in a folder, sorted; none if there is no such folder.
         ask: gives a helper's answer to ``get``: its suffix (the X of docker-credential-X), a server.

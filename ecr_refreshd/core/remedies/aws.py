@@ -169,6 +169,11 @@ def merge_duplicates(path: str, line: int) -> Remedy:
     return Remedy(f"Keep one of the two: delete the one in line {line} of {path}, or merge them.")
 
 
+def _backup(line: int) -> str:
+    """Return the ending of a copy's name: by time and line, so that no older copy is overwritten."""
+    return f".bak-$(date +%s%N)-{line}"
+
+
 def remove_byte_order_mark(path: str, *, gnu: bool) -> Remedy:
     """Return how a UTF-8 byte order mark is removed; a copy of the file is left beside it.
 
@@ -177,8 +182,10 @@ def remove_byte_order_mark(path: str, *, gnu: bool) -> Remedy:
         gnu: sed is GNU's or busybox's; another does not know hexadecimal bytes.
     """
     words = "Save it as UTF-8 without BOM (`ecr-refreshd doctor --fix` does it), or:"
-    script = r"sed -i.bak '1s/^\xEF\xBB\xBF//'" if gnu else r"perl -i.bak -pe 's/^\xEF\xBB\xBF// if $. == 1'"
-    return Remedy(words, f"{script} {shlex.quote(path)}")
+    backup = _backup(1)
+    sed = f"sed -i{backup} " + r"'1s/^\xEF\xBB\xBF//'"
+    perl = f"perl -i{backup} " + r"-pe 's/^\xEF\xBB\xBF// if $. == 1'"
+    return Remedy(words, f"{sed if gnu else perl} {shlex.quote(path)}")
 
 
 def save_as_utf8(path: str, encoding: str) -> Remedy:
@@ -193,7 +200,9 @@ def save_as_utf8(path: str, encoding: str) -> Remedy:
         return Remedy(f"{words}.")
     named, copy = shlex.quote(path), shlex.quote(f"{path}.bak")
     convert = f"iconv -f {encoding} -t UTF-8 {copy} > {named}"
-    return Remedy(f"{words}:", f"cp -p {named} {copy} && {{ {convert} || cp -p {copy} {named}; }}")
+    return Remedy(
+        f"{words}:", f"test ! -e {copy} && cp -p {named} {copy} && {{ {convert} || cp -p {copy} {named}; }}"
+    )
 
 
 def rename_title(path: str, line: int, title: str, *, and_rest: bool = False) -> Remedy:
@@ -211,7 +220,7 @@ def rename_title(path: str, line: int, title: str, *, and_rest: bool = False) ->
     # Up to the last bracket, as the parser of these files takes it; what stands behind it stays.
     until = "" if and_rest else r"\]"
     script = shlex.quote(f"{line}s/\\[.*{until}/{escaped}/")
-    return Remedy(f"Write {title} there:", f"sed -i.bak {script} {shlex.quote(path)}")
+    return Remedy(f"Write {title} there:", f"sed -i{_backup(line)} {script} {shlex.quote(path)}")
 
 
 def rewrite_value(path: str, line: int, key: str, value: str) -> Remedy:
@@ -224,7 +233,7 @@ def rewrite_value(path: str, line: int, key: str, value: str) -> Remedy:
         value: the right one, of letters, digits and ``-_./:@=+,#~?%`` only.
     """
     script = shlex.quote(f"{line}s|[:=].*|= {value}|")
-    return Remedy(f"Write {key} = {value} there:", f"sed -i.bak {script} {shlex.quote(path)}")
+    return Remedy(f"Write {key} = {value} there:", f"sed -i{_backup(line)} {script} {shlex.quote(path)}")
 
 
 def correct_value(key: str, line: int, path: str, right: str) -> Remedy:
@@ -244,7 +253,7 @@ def delete_line(path: str, line: int, key: str, title: str) -> Remedy:
     """
     if not line:
         return Remedy(f"Delete the line {key} from {title} in {path}.")
-    command = f"sed -i.bak {line}d {shlex.quote(path)}"
+    command = f"sed -i{_backup(line)} {line}d {shlex.quote(path)}"
     return Remedy(f"Delete the line {key} from {title}:", command)
 
 

@@ -12,6 +12,11 @@ def refresh(host: str) -> Remedy:
     return Remedy(command=f"ecr-refreshd refresh {shlex.quote(host)}")
 
 
+def wait_for_aws() -> Remedy:
+    """Return what helps while AWS cannot be asked. Established: the service, which is running, tries again."""
+    return Remedy("AWS is unreachable; it is retried by itself.")
+
+
 def start_service() -> Remedy:
     """Return how a registry that stands in docker's file gets a token. Established: no service is running."""
     return Remedy(command="ecr-refreshd run")

@@ -121,7 +121,7 @@ def in_the_way(found: Ownership, *, otherwise: str = ANOTHER_FILE) -> Remedy:
     """
     path = shlex.quote(found.path)
     if found.is_ours and not found.is_mount and not found.is_read_only:
-        return Remedy("See what it is, and move it away:", f"ls -ld {path}\nmv {path} {path}.old")
+        return Remedy("See what it is, and move it away:", f"ls -ld {path}\nmv -n {path} {path}.old")
     return Remedy(f"{found.path} belongs to {found.owner}: ask them to move it away, or {otherwise}.")
 
 
@@ -224,7 +224,7 @@ def hard_link(path: str) -> Remedy:
     file = shlex.quote(path)
     return Remedy(
         "Make it a file of its own, and use symbolic links to it elsewhere:",
-        f"cp -p {file} {file}.new && mv {file}.new {file}",
+        f"test ! -e {file}.new && cp -p {file} {file}.new && mv {file}.new {file}",
     )
 
 
@@ -262,7 +262,7 @@ def unparsable(found: Ownership, which: str) -> Remedy:
     if not found.is_ours or found.is_read_only or found.is_mount:
         return Remedy(f"Correct {which}.")
     words = f"Correct {which}; or, if nothing in it is worth keeping, move it away:"
-    return Remedy(words, f"mv {path} {path}.broken")
+    return Remedy(words, f"mv -n {path} {path}.broken")
 
 
 def executable(found: Ownership) -> Remedy:

@@ -14,7 +14,6 @@ INIT_HELP = "ecr-refreshd help init"
 CHECK_SETTINGS = "ecr-refreshd config check"
 SHOW_SETTINGS = "ecr-refreshd config show"
 SCAN = "ecr-refreshd init --scan ."
-SCAN_AND_WRITE = "ecr-refreshd init --scan . --write"
 
 
 def refresh(*hosts: str) -> str:

@@ -132,6 +132,42 @@ def name_registries(*, adopts: bool) -> Remedy:
     return Remedy(words or "To name some:", "ecr-refreshd init --scan .")
 
 
+def scan(*, is_project: bool) -> Remedy:
+    """Return how registries are found in files of projects. The command only prints.
+
+    Established: whether this folder is a project, see `cli.projects`.
+    """
+    if is_project:
+        return Remedy("To search Dockerfiles and compose files:", ours.SCAN)
+    return Remedy("Dockerfiles and compose files are searched in the folder that --scan names.")
+
+
+def add_registry(settings: str) -> Remedy:
+    """Return how the first registry is kept. Established: this folder is no project, so no file may name one."""
+    return Remedy(
+        f"Add a [[registry]] with its host to {settings}; for a project, `ecr-refreshd init --scan FOLDER` "
+        "proposes what its files name."
+    )
+
+
+def scan_another(settings: str) -> Remedy:
+    """Return what helps where nothing was found. Established: a folder was named, and searched."""
+    return Remedy(f"Name another folder with --scan, or add a [[registry]] with its host to {settings}.")
+
+
+def install_unit(source: str) -> Remedy:
+    """Return how the service is installed for good, as the unit of a user.
+
+    Established: the file is there, a systemd of this user answers, and the program is where the unit starts it.
+    """
+    return Remedy(
+        "For good, or in this terminal by `ecr-refreshd run`:",
+        "mkdir -p ~/.config/systemd/user\n"
+        f"cp {shlex.quote(source)} ~/.config/systemd/user/\n"
+        "systemctl --user enable --now ecr-refreshd",
+    )
+
+
 def start() -> Remedy:
     """Return how a service is started in a terminal; established: nothing. It runs until it is ended."""
     return Remedy("To start one:", "ecr-refreshd run")
@@ -139,7 +175,7 @@ def start() -> Remedy:
 
 def replace_settings(path: str) -> Remedy:
     """Return how a settings file makes room for a new one; established: it exists. It renames that file."""
-    command = f"mv {shlex.quote(path)} {shlex.quote(f'{path}.old')}"
+    command = f"mv -n {shlex.quote(path)} {shlex.quote(f'{path}.old')}"
     return Remedy("`ecr-refreshd init` prints what would be written. To move the file away first:", command)
 
 
