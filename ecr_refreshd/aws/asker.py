@@ -24,6 +24,7 @@ class Asker:
         metadata: what each request to the instance's metadata service met (``token``, ``roles``,
             ``credentials``): an HTTP status, ``timeout`` or ``connection``; ``refused`` is what it said in words.
         trust: whom the child trusts, where a certificate was not.
+        bundle_fault: which file of trusted certificates cannot be used, and why; "" if none is named or it can.
         has_machine_role: where the profile has no credentials, a container or an instance should give them.
     """
 
@@ -37,6 +38,7 @@ class Asker:
     mistake: Problem | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     trust: Trust | None = None
+    bundle_fault: str = ""
     has_machine_role: bool = False
 
     @property

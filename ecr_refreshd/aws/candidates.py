@@ -56,12 +56,14 @@ class Candidates:
     environ: Mapping[str, str] = field(repr=False)
     system: Path
     origin: Callable[[str], Profile | None]
+    _below: dict[str, set[str]] = field(init=False, repr=False, compare=False)
     _known: dict[str, _Known] = field(init=False, repr=False, compare=False)
     _of: dict[str, list[_Known]] = field(init=False, repr=False, compare=False)
     _has_machine: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Read the profiles that have credentials, and group them by account."""
+        object.__setattr__(self, "_below", self._partitions_of_roles())
         known = {
             name: _Known(profile, profile.account, self._partition_of(profile))
             for name, profile in self.profiles.items()
@@ -106,8 +108,10 @@ class Candidates:
         if self._may_serve(name, host):
             yield self._across(named, host)
         usable = list(islice((each for each in self._known if self._may_serve(each, host)), 2))
+        usable = usable or self._behind_machine()
         if len(usable) == 1 and (host.account or not self._runs_program(usable[0])):
-            yield self._across(Choice(Principal(usable[0]), ChosenBy.DEFAULT), host)
+            only = Choice(Principal(usable[0]), ChosenBy.DEFAULT)
+            yield self._across(named if usable[0] == name else only, host)
 
     def _without_name(self, host: RegistryHost, *, has_keys: bool) -> Iterator[Choice]:
         """Yield what botocore takes where no profile is named."""
@@ -170,6 +174,8 @@ class Candidates:
     def _partition_of(self, profile: Profile) -> str:
         """Return the partition of a profile, "" if only AWS could tell; a role above keys of another has none."""
         if not profile.partition:
+            if len(of_roles := self._below.get(profile.name, set())) == 1:
+                return next(iter(of_roles))
             in_effect = named_profile(self.environ)[0] or "default"
             return self._environment_partition() if profile.name == in_effect else ""
         base = self.origin(profile.name)
@@ -177,6 +183,16 @@ class Candidates:
         if profile.keys.get("credential_source") == "Environment":
             begins = self._environment_partition()
         return profile.partition if begins in {"", profile.partition} else _MIXED
+
+    def _partitions_of_roles(self) -> dict[str, set[str]]:
+        """Return the partitions of the roles that each profile's keys are traded for."""
+        found: dict[str, set[str]] = {}
+        for name, profile in self.profiles.items():
+            of_role = _partition_of_role(profile.keys.get("role_arn", ""))
+            base = self.origin(name) if of_role and profile.assumes else None
+            if base is not None and base.name != name:
+                found.setdefault(base.name, set()).add(of_role)
+        return found
 
     def _is_of_partition(self, partition: str, account: str, host: RegistryHost, name: str = "") -> bool:
         wanted = regions().get(host.region, "")
@@ -187,13 +203,19 @@ class Candidates:
     def _is_only_source(self, name: str) -> bool:
         return not self._known.keys() - {name} and not (name and self._has_machine)
 
+    def _behind_machine(self) -> list[str]:
+        """Return the profile that would be the only source if the machine gives nothing: it may have no role."""
+        if ambient.has_keys(self.environ) or ambient.has_web_identity(self.environ) or len(self._known) != 1:
+            return []
+        return [name for name, each in self._known.items() if not each.partition]
+
     def _environment_partition(self) -> str:
         named = (self.environ.get(each, "") for each in ("AWS_DEFAULT_REGION", "AWS_REGION"))
         return next((found for region in named if (found := regions().get(region, ""))), "")
 
     def _machine_partition(self) -> str:
         """Return the partition of the ambient chain; "" if only AWS could tell."""
-        role = Profile("", {"role_arn": self._role()}).partition
+        role = _partition_of_role(self._role())
         scope = regions().get(self._scope().get("region", ""), "")
         return role or self._environment_partition() or scope
 
@@ -231,7 +253,7 @@ class Candidates:
     def nobody_for(self, host: RegistryHost) -> Failure:
         """Return why `of` has nobody for a registry, with the candidates and the line to write."""
         usable = [*self._known]
-        listed = [f"{name} ({_account_text(self.profiles[name])})" for name in usable]
+        listed = [f"{name} ({self._described(name, host)})" for name in usable]
         more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
         known = f"Profiles: {', '.join(listed[:_LISTED])}{more}." if listed else "There are no AWS profiles."
         if self.profiles and not listed:
@@ -246,8 +268,18 @@ class Candidates:
         message = f"{what}: nobody to ask about {host.name}. {known}"
         return Failure(Category.CONFIG, "profile.none", message, remedy.hint, command=remedy.command)
 
+    def _described(self, name: str, host: RegistryHost) -> str:
+        """Return what is known of a profile's account, and whether it is of a partition that rules it out."""
+        account = _account_text(self.profiles[name])
+        if self._may_serve(name, host):
+            return account or "account unknown"
+        return ", ".join(filter(None, (account, "of another partition")))
+
+
+def _partition_of_role(arn: str) -> str:
+    return Profile("", {"role_arn": arn}).partition
+
 
 def _account_text(profile: Profile) -> str:
-    if not profile.account:
-        return "account unknown"
+    """Return its account and how far that is certain; "" if it is unknown."""
     return f"{profile.account}, by its key id" if profile.is_hint else profile.account

@@ -37,7 +37,9 @@ def _look(error: BaseException, profile: str) -> dict[str, Any]:
         found["mistake"] = mistakes.on_the_way(profiles, profile)
     if type(error).__name__ == "SSLError":
         details = getattr(error, "kwargs", {})
+        keys = profiles.profiles[profile].keys if profile in profiles.profiles else {}
+        if bundle := trust.bundle_of(keys, os.environ):
+            found["bundle_fault"] = trust.fault_of(bundle)
         if "CERTIFICATE_VERIFY_FAILED" in str(details.get("error", "")):
-            keys = profiles.profiles[profile].keys if profile in profiles.profiles else {}
             found["trust"] = trust.of_child(str(details.get("endpoint_url", "")), keys, os.environ)
     return found

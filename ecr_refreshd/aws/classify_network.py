@@ -97,6 +97,9 @@ def _tls(error: BaseException, asker: Asker) -> Judged:
         what = f"{what}; AWS programs trust only {trust.child}"
         helps = remedies.trust_certificate(trust.child, trust.system_file, asker.principal.profile)
         return _TRANSIENT, what, helps
+    if asker.bundle_fault:
+        what = f"the file of trusted certificates {asker.bundle_fault}: no TLS connection to AWS {where}"
+        return _TRANSIENT, what, remedies.correct_certificate_file()
     if "CA cert" in said or "No such file" in said or "invalid path" in said:
         what = f"the file of trusted certificates cannot be read {where}"
         return _TRANSIENT, what, remedies.correct_certificate_file()

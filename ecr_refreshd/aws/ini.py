@@ -164,14 +164,19 @@ def _fault(error: object) -> tuple[str, int]:
 def lines(path: str) -> dict[tuple[str, str], int]:
     """Return the first line of each title, by ``(title, "")``, and of each key, by ``(title, key)``."""
     found: dict[tuple[str, str], int] = {}
-    title = ""
+    title, level, has_key = "", 0, False
     try:
         with open(path, errors="replace") as file:  # noqa: PTH123 - as `read`
             for number, line in enumerate(file, 1):
-                if header := _TITLE.match(line):
-                    title = header[1]
+                text, indent = line.strip(), len(line) - len(line.lstrip())
+                if not text or text.startswith(("#", ";")) or (has_key and indent > level):
+                    continue  # deeper than its key, a line belongs to the value
+                level = indent
+                if header := _TITLE.match(text):
+                    title, has_key = header[1], False
                     found.setdefault((title, ""), number)
-                elif key := _KEY.match(line):
+                elif key := _KEY.match(text):
+                    has_key = True
                     found.setdefault((title, key[1].strip().lower()), number)
     except OSError:
         pass

@@ -44,6 +44,8 @@ _SHOWN = frozenset(_MATTERING) - {
 }
 _QUOTED = re.compile(r"""(["'])(.*)\1""")
 _COMMENT = re.compile(r"\s+[#;].*")
+_COMMENTED = re.compile(r"([^\]]+)\]\s*[#;].*")
+"""A title and the comment behind it, where that holds a bracket, up to which the parser takes a title."""
 _PLAIN = re.compile(r"[\w./:@=+,#~?%-]+", re.ASCII)
 _SHELLS = frozenset({"sh", "bash", "zsh", "dash", "ksh", "fish"})
 _OPERATOR = re.compile(r"(\d*|&)[<>].*|\|{1,2}|&{1,2}|;")
@@ -146,8 +148,10 @@ def _titles(files: _Files) -> Iterator[Mistake]:
         if right is not None:
             yield _unread(files.config, title, *right, keys, files)
     for title, keys in ini.read(files.credentials).sections.items():
-        kind, _, name = title.partition(" ")
-        if kind == "profile" and name.strip() and _OF_PROFILE & keys.keys():
+        bare_title = _COMMENTED.sub(r"\1", title)
+        kind, _, name = bare_title.partition(" ")
+        name = name if kind == "profile" else bare_title if bare_title != title else ""
+        if name.strip() and _OF_PROFILE & keys.keys():
             bare = name.strip().strip("\"'")
             yield _unread(files.credentials, title, bare, f"[{bare}]", keys, files)
 
@@ -161,9 +165,10 @@ def _right_title(title: str, keys: Mapping[str, str]) -> tuple[str, str] | None:
     )
     if not (is_session or _OF_PROFILE & keys.keys()):
         return None
+    commented, title = title, _COMMENTED.sub(r"\1", title)
     meant = _MEANT.fullmatch(title.strip())
     if meant is None:
-        if title.strip() in _KINDS:
+        if title.strip() in _KINDS and (title == commented or title.strip() != "default"):
             return None
         kind, name = ("sso-session" if is_session else "profile"), title.strip()
     else:
@@ -182,7 +187,8 @@ def _right_title(title: str, keys: Mapping[str, str]) -> tuple[str, str] | None:
 def _unread(path: str, title: str, name: str, right: str, keys: Mapping[str, str], files: _Files) -> Mistake:
     line = files.lines[path].get((title, ""), 0)
     what = f"{path} has a section [{title}] (line {line}) that no AWS program reads; it has to be {right}."
-    helps = remedies.rename_title(os.path.realpath(path), line, right)
+    commented = _COMMENTED.fullmatch(title) is not None
+    helps = remedies.rename_title(os.path.realpath(path), line, right, and_rest=commented)
     is_profile = not right.startswith(("[sso-session", "[services"))
     return Mistake(
         name, Problem(what, helps), Profile(name, keys).account, hides_account=is_profile, is_title=True

@@ -37,10 +37,15 @@ def account_of_key(key_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One profile: its keys of both files together, those of the credentials file winning."""
+    """One profile: its keys of both files together, those of the credentials file winning.
+
+    Attributes:
+        session: the keys of the ``[sso-session]`` that it names; empty if there is none.
+    """
 
     name: str
     keys: Mapping[str, str] = field(repr=False)
+    session: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def account(self) -> str:
@@ -88,7 +93,8 @@ class Profile:
         for key in ("role_arn", "login_session", "x_principal_arn", "credential_process"):
             if found := _ARN.search(self.keys.get(key, "")):
                 return found["partition"]
-        sso = self.keys.get("sso_region", "") if self.keys.get("sso_account_id") else ""
+        told = self.session.get("sso_region") or self.keys.get("sso_region", "")
+        sso = told if self.keys.get("sso_account_id") else ""
         return regions().get(sso, "") or regions().get(self.region, "")
 
     @property

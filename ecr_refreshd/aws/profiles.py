@@ -71,9 +71,13 @@ class Profiles:
         keys = {name: dict(values) for name, values in ini.named(config.sections, "profile").items()}
         for name, values in credentials.sections.items():
             keys.setdefault(name, {}).update(values)
+        sessions = ini.named(config.sections, "sso-session")
         return cls(
-            {name: Profile(name, values) for name, values in keys.items()},
-            ini.named(config.sections, "sso-session"),
+            {
+                name: Profile(name, values, sessions.get(values.get("sso_session", ""), {}))
+                for name, values in keys.items()
+            },
+            sessions,
             dict(environ),
             tuple(dict.fromkeys(file.problem for file in (config, credentials) if file.problem)),
             system,

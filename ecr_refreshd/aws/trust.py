@@ -49,6 +49,21 @@ def bundle_of(keys: Mapping[str, str], environ: Mapping[str, str]) -> str:
     return environ.get("AWS_CA_BUNDLE") or keys.get("ca_bundle") or environ.get("REQUESTS_CA_BUNDLE") or ""
 
 
+def fault_of(bundle: str) -> str:
+    """Return what keeps a file of trusted certificates from being used, its path first; "" if nothing does."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(os.path.expanduser(bundle))  # noqa: PTH111 - as botocore has it
+    except ssl.SSLError:
+        return f"{bundle} holds no certificate"
+    except FileNotFoundError:
+        return f"{bundle} does not exist"
+    except OSError as error:
+        if os.path.isdir(bundle):  # noqa: PTH112 - a text
+            return ""  # a folder of certificates, which is another way to name them
+        return f"{bundle} cannot be read ({error.strerror or type(error).__name__})"
+    return ""
+
+
 def of_child(url: str, keys: Mapping[str, str], environ: Mapping[str, str]) -> Trust:
     """Return who is trusted for a connection whose certificate was refused; waits 3 s at most."""
     bundle = bundle_of(keys, environ)

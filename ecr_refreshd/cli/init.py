@@ -18,13 +18,14 @@ from ecr_refreshd.cli.projects import is_project
 from ecr_refreshd.cli.settings import ConfigFile
 from ecr_refreshd.cli.show import say, say_with_advice
 from ecr_refreshd.cli.words import counted
-from ecr_refreshd.core import dockerconfig, hosts, imagenames, placeholders
+from ecr_refreshd.core import dockerconfig, hosts, imagenames, memory, placeholders
 from ecr_refreshd.core.draft import Candidate, draft
 from ecr_refreshd.core.jsontext import JsonError
-from ecr_refreshd.core.model import Choice, ChosenBy
+from ecr_refreshd.core.model import Choice, ChosenBy, Grant
 from ecr_refreshd.core.remedies import NO_REMEDY, Remedy, service
+from ecr_refreshd.core.state import State
 from ecr_refreshd.errors import RefreshdError, UsageError
-from ecr_refreshd.host import places, plainfile
+from ecr_refreshd.host import clock, places, plainfile, statefile
 from ecr_refreshd.osutil import docker_config, ownership
 
 _SKIPPED = frozenset(
@@ -33,6 +34,7 @@ _SKIPPED = frozenset(
 _NAMES = ("dockerfile", "containerfile", "jenkinsfile", "docker-bake.")
 _ENDINGS = (".dockerfile", ".containerfile", ".yml", ".yaml", ".env")
 """A compose file takes the registry's name from the ``.env`` beside it."""
+_SERVED = "it has served this registry before"
 _MOST_FILES = 20_000
 _LARGEST = 1 << 20
 """Bytes. Nobody writes a Dockerfile of a megabyte by hand."""
@@ -199,6 +201,7 @@ def _candidates(found: _Found) -> list[Candidate]:
     # Keys of this shell are not the service's: it is never given any.
     without_keys = {name: value for name, value in os.environ.items() if name != "AWS_ACCESS_KEY_ID"}
     lasting = replace(profiles, environ=without_keys)
+    state = memory.recall(statefile.read(places.state_file()), clock.now())
     candidates = []
     for name, where in found.registries.items():
         host = hosts.parse(name)
@@ -206,19 +209,29 @@ def _candidates(found: _Found) -> list[Candidate]:
             continue
         partition = known.get(host.region, "")
         choices = lasting.choices(host) or profiles.choices(host)
-        best = choices[0] if choices else None
+        served = next((each for each in choices if _has_served(each, host, state)), None)
+        best = served or next(iter(choices), None)
+        others = [each for each in choices if each is not best and each.principal.profile]
+        is_machine = best is not None and not best.principal.profile
         candidates.append(
             Candidate(
                 name,
                 tuple(where),
                 None if best is None else best.principal.profile,
                 ChosenBy.ACCOUNT if best is None else best.chosen_by,
-                tuple(c.principal.profile for c in choices[1:] if c.fits and c.principal.profile),
+                tuple(each.principal.profile for each in others if each.fits and not is_machine),
                 partition if partition in host.partitions else "",
-                "" if best is None else _reason(best),
+                _SERVED if served and not is_machine else "" if best is None else _reason(best),
+                tuple(each.principal.profile for each in others if is_machine),
             )
         )
     return candidates
+
+
+def _has_served(choice: Choice, host: hosts.RegistryHost, state: State) -> bool:
+    """Return whether the state file remembers a token that a principal got for a registry."""
+    grant = Grant(choice.principal, host.service, host.region, host.fips, host.dualstack)
+    return state.grant(grant.key).token is not None
 
 
 def _reason(choice: Choice) -> str:

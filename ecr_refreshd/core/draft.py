@@ -37,6 +37,8 @@ class Candidate:
         profile: who is to be asked, "" for the ambient chain, None if nobody can be told.
         chosen_by: why this one.
         others: further profiles that fit.
+        then: where it is the ambient chain, who is tried behind that; no profile is written then, since one that
+            is written is the only one that is tried.
         reason: why this one, where the rule alone does not say it.
         partition: of its region, "" if no such region is known.
     """
@@ -48,6 +50,7 @@ class Candidate:
     others: tuple[str, ...] = ()
     partition: str = ""
     reason: str = ""
+    then: tuple[str, ...] = ()
 
 
 def draft(found: Iterable[Candidate], unresolved: Sequence[str], commented: Sequence[str] = ()) -> str:
@@ -83,7 +86,14 @@ def _grouped(found: Iterable[Candidate]) -> list[list[Candidate]]:
         host = hosts.parse(each.host)
         key: tuple[str, ...] = (each.host,)
         if host is not None and host.account and each.partition and _is_classic(each):
-            key = (host.account, each.partition, str(each.profile), str(each.chosen_by), each.reason)
+            key = (
+                host.account,
+                each.partition,
+                str(each.profile),
+                str(each.chosen_by),
+                each.reason,
+                *each.then,
+            )
         groups.setdefault(key, []).append(each)
     return list(groups.values())
 
@@ -109,6 +119,11 @@ def _table(group: Sequence[Candidate]) -> list[str]:
         lines.append(f"host = {_text(first.host)}")
     if first.profile is None:
         lines.append(f'# profile = "NAME"   # {_NONE_FITS}')
+    elif first.then:
+        after = ", ".join(first.then)
+        lines.append(
+            f"# No profile: the service tries the credentials of this machine, then {_comment(after)}."
+        )
     else:
         lines.append(
             f"profile = {_text(first.profile)}   # {_comment(first.reason) or _WHY[first.chosen_by]}"

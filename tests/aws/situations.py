@@ -361,5 +361,11 @@ def tls_no_bundle(world: World, name: str) -> None:
     homes.profile(world.home, name, ca_bundle="/nonexistent/ca.pem")
 
 
+def tls_empty_bundle(world: World, name: str) -> None:
+    tls_untrusted(world, name)
+    (world.home / "empty.pem").write_text("# none yet\n")
+    homes.profile(world.home, name, ca_bundle=str(world.home / "empty.pem"))
+
+
 def tls_plain_port(world: World, name: str) -> None:
     at(world.aws.url.replace("http:", "https:"))(world, name)

@@ -302,6 +302,35 @@ def test_a_profile_that_names_no_partition_serves_others_if_alone(home) -> None:
     assert home.chosen(AWS_DEFAULT_REGION="cn-north-1") == []
 
 
+def test_the_partition_stands_in_the_profiles_session_too(home) -> None:
+    """It would be sent to a commercial host as the only profile there is."""
+    home.config("[profile a]\nsso_session = s\nsso_account_id = 111111111111\nsso_role_name = r\n"
+                "[sso-session s]\nsso_region = us-gov-west-1\n")  # fmt: skip
+    assert home.chosen() == []
+    assert home.chosen("public.ecr.aws") == []
+    assert home.chosen(GOV) == [("a", "default")]
+
+
+def test_keys_belong_to_the_partition_of_the_role_above_them(home) -> None:
+    role = f"[profile r]\nrole_arn = {OTHER.replace('aws', 'aws-cn')}\nsource_profile = d\n"
+    home.config(f"{role}[profile d]\n{keys(OLD_KEY)}")
+    assert home.chosen(AWS_PROFILE="d") == []
+    assert home.chosen(CHINA, AWS_PROFILE="d") == [("d", "environment")]
+    home.config(f"{role}[profile d]\n{keys(OLD_KEY)}[profile c]\nrole_arn = {ACCOUNT}\nsource_profile = d\n")
+    assert home.chosen(AWS_PROFILE="d")[0] == ("d", "environment"), "the roles disagree"
+
+
+@pytest.mark.parametrize("name", ["ecs", "instance"])
+def test_a_machine_without_a_role_hides_no_profile(home, name: str) -> None:
+    """What would have served without it comes behind it."""
+    home.config(f"[default]\n{keys(OLD_KEY)}")
+    assert home.chosen(CHINA, **MACHINES[name]) == [("", "ambient"), ("default", "default")]
+    home.config(f"[profile work]\n{keys(OLD_KEY)}")
+    named = home.chosen(CHINA, **MACHINES[name], AWS_PROFILE="work")
+    assert named == [("", "ambient"), ("work", "environment")]
+    assert home.chosen(CHINA, **IRSA) == [], "those credentials are certain, and of another partition"
+
+
 def test_keys_of_the_environment_are_of_its_region(home) -> None:
     home.config(GLOBAL_AND_CHINA)
     assert home.chosen(CHINA, AWS_REGION="us-west-2", **env_keys(OLD_KEY)) == [("china", "default")]
@@ -361,3 +390,11 @@ def test_a_profile_whose_account_is_unknown_is_proposed_first(home) -> None:
     failure = home.nobody()
     assert "b (222222222222, by its key id)" in failure.message
     assert 'profile = "c \\"d\\""' in failure.hint
+
+
+def test_a_profile_of_another_partition_is_called_so(home) -> None:
+    home.config(
+        f"[default]\n{keys(OLD_KEY)}[profile dev]\nsso_account_id = 111111111111\nregion = us-west-2\n"
+    )
+    message = home.nobody(CHINA).message
+    assert "default (of another partition), dev (111111111111, of another partition)." in message

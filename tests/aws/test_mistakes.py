@@ -92,6 +92,53 @@ def test_a_title_that_nobody_reads_gets_the_right_one(
     assert len(read["profiles"]) + len(read.get("sso_sessions", {})) == 2
 
 
+COMMENTED = {
+    "[profile dev] # see [x]": "[profile dev]",
+    "[profile dev]; [x] and more": "[profile dev]",
+    "[dev] # see [x]": "[profile dev]",
+    "[default] # see [x]": "[default]",
+    "[sso-session corp] # [x]": "[sso-session corp]",
+}
+
+
+@pytest.mark.parametrize(("title", "right"), COMMENTED.items(), ids=COMMENTED)
+def test_a_comment_with_a_bracket_is_taken_off_a_title(files, title: str, right: str) -> None:
+    """The parser takes a title up to the last bracket of its line."""
+    keys = SSO if "sso" in title else f"{IN_ACCOUNT}region = us-west-2\n"
+    files.config.write_text(f"{title}\n{keys}")
+    (found,) = [each for each in mistakes.everywhere(files.load()) if each.is_title]
+    assert f"it has to be {right}." in found.problem.message
+    files.run(found.problem.remedy.command)
+    assert files.config.read_text() == f"{right}\n{keys}"
+
+
+def test_a_comment_with_a_bracket_in_the_credentials_file(files) -> None:
+    files.credentials.write_text("[dev] # see [x]\naws_access_key_id = AKIA\naws_secret_access_key = s\n")
+    (found,) = [each for each in mistakes.everywhere(files.load()) if each.is_title]
+    files.run(found.problem.remedy.command)
+    assert files.credentials.read_text().startswith("[dev]\n")
+
+
+def test_an_indented_title_is_found_in_its_line(files) -> None:
+    before = f"# mine\n  [dev]\n  {IN_ACCOUNT}"
+    files.config.write_text(before)
+    (found,) = [each for each in mistakes.everywhere(files.load()) if each.is_title]
+    assert "[dev] (line 2)" in found.problem.message
+    files.run(found.problem.remedy.command)
+    assert list(files.load().profiles) == ["dev"]
+
+
+def test_a_key_below_an_indented_title_is_found_in_its_line(files) -> None:
+    files.config.write_text(
+        "  [profile dev]\n  sso_account_id = '111111111111'\n  region = x\n   [no title]\n"
+    )
+    (found,) = mistakes.everywhere(files.load())
+    assert "line 2:" in found.problem.message
+    assert ini.lines(str(files.config)).keys() == {
+        ("profile dev", ""), ("profile dev", "sso_account_id"), ("profile dev", "region"),
+    }  # fmt: skip
+
+
 @given(st.text(st.characters(blacklist_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1).map(str.strip))
 def test_any_name_is_quoted_so_that_it_is_read_back(name: str) -> None:
     if name and not set(name) & set("[]\x85"):

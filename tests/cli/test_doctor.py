@@ -22,6 +22,7 @@ import pytest
 from ecr_refreshd.aws import ini
 from ecr_refreshd.cli import doctor
 from ecr_refreshd.cli.doctor import (
+    aws,
     clients,
     disk,
     entries,
@@ -619,6 +620,24 @@ def test_a_registry_that_refuses_the_tokens_is_found(scene: Scene) -> None:
         (found,) = trouble.trouble(replace(scene, running=pid is not None, document=document))
         assert (found.key, str(found.severity)) == ("registry.refused", "error")
         assert "ecr-refreshd refresh h" in found.how
+
+
+@pytest.mark.parametrize("code", ["ConfigParseError", "aws.files"])
+def test_a_file_that_has_been_mended_is_no_longer_complained_of(scene: Scene, code: str) -> None:
+    """The service has not looked again yet, or awaits its time."""
+    folder = Path(scene.environ["HOME"], ".aws")
+    error = {"code": code, "category": "config", "message": f"{folder}/config begins with a byte order mark."}
+
+    def told(error: dict[str, str]) -> list[str]:
+        row = {"host": "h", "phase": "failing", "last_error": error, "sinks": [], "principal": None}
+        serving = replace(scene, running=True, document={**scene.document, "registries": [row]})
+        return [each.what for each in aws.refusals(serving)]
+
+    assert told(error) == []
+    elsewhere = {**error, "message": "/srv/aws/config begins with a byte order mark."}
+    assert len(told(elsewhere)) == 1, "the service may have files of its own"
+    denied = {**error, "code": "AccessDeniedException", "category": "denied"}
+    assert len(told(denied)) == 1
 
 
 # -- what to begin with --------------------------------------------------------------------------------------

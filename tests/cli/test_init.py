@@ -210,6 +210,54 @@ def test_what_is_commented_out_becomes_no_registry(home: Path) -> None:
     assert "2 registries found" in done.stderr
 
 
+WORK = "[profile work]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = s\n"
+MACHINE = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:9"}
+CHINA = "111111111111.dkr.ecr.cn-north-1.amazonaws.com.cn"
+
+
+@pytest.mark.parametrize(
+    ("content", "host", "more"),
+    [
+        (f"{WORK}aws_account_id = 222222222222\n", WEST, {"AWS_PROFILE": "work"}),
+        (f"{WORK}aws_account_id = 222222222222\n", WEST, {}),
+        (f"{WORK}region = cn-north-1\n", CHINA, {}),
+    ],
+    ids=["named, of another account", "the only one, of another account", "of another partition"],
+)
+def test_a_machine_that_may_have_no_role_is_not_the_only_one_tried(
+    home: Path, content: str, host: str, more: dict[str, str]
+) -> None:
+    (home / ".aws/config").write_text(content)
+    (home / ".docker/config.json").write_text(json.dumps({"auths": {host: {}}}))
+    done = run(home, "init", **MACHINE, **more)
+    assert "\nprofile = " not in done.stdout
+    assert "the credentials of this machine, then work." in done.stdout
+    assert "\n[[registry]]" in done.stdout
+
+
+def test_a_machine_that_nobody_stands_behind_is_written_down(home: Path) -> None:
+    (home / ".aws/config").write_text("")
+    assert '\nprofile = ""' in run(home, "init", **MACHINE).stdout
+
+
+def test_who_has_served_a_registry_is_proposed(home: Path) -> None:
+    (home / ".aws/config").write_text(f"{WORK}aws_account_id = 222222222222\n")
+    state = home / "state"
+    state.mkdir()
+    token = {
+        "fingerprint": "0" * 12,
+        "obtained_at": "2026-01-01T00:00:00Z",
+        "expires_at": "2026-01-01T12:00:00Z",
+    }
+    remembered = {"schema": 1, "grants": {"work/ecr/us-west-2": token}}
+    (state / "state.json").write_text(json.dumps(remembered))
+    done = run(home, "init", **MACHINE, ECR_REFRESHD_STATE_DIR=str(state))
+    assert 'profile = "work"   # it has served this registry before' in done.stdout
+    remembered["grants"] |= {"(ambient)/ecr/us-west-2": token, "work/ecr/us-west-2": {}}
+    (state / "state.json").write_text(json.dumps(remembered))
+    assert "then work." in run(home, "init", **MACHINE, ECR_REFRESHD_STATE_DIR=str(state)).stdout
+
+
 def test_nothing_found_does_not_lead_in_a_circle(home: Path) -> None:
     """Words, no command: neither the one that was just typed, nor one that scans what nobody named."""
     (home / ".docker/config.json").unlink()

@@ -57,6 +57,15 @@ def test_the_credentials_of_the_machine_are_a_profile_without_a_name() -> None:
     assert kept(draft([Candidate(WEST, ("a",), "", ChosenBy.AMBIENT, partition="aws")], [])) == {WEST: ""}
 
 
+def test_a_profile_is_left_to_the_service_and_who_is_tried_is_said() -> None:
+    """A profile that is written down is the only one that is tried."""
+    both = Candidate(WEST, ("a",), "", ChosenBy.AMBIENT, partition="aws", then=("work", "ops"))
+    text = draft([both, Candidate(EAST, ("b",), "", ChosenBy.AMBIENT, partition="aws", then=("work",))], [])
+    assert kept(text) == {WEST: None, EAST: None}
+    assert "# No profile: the service tries the credentials of this machine, then work, ops." in text
+    assert "# No profile: the service tries the credentials of this machine, then work.\n" in text
+
+
 def test_a_region_that_nobody_knows_stays_a_comment() -> None:
     strange = host("111111111111", "us-moon-1")
     text = draft([Candidate(strange, ("a",), "dev")], [])

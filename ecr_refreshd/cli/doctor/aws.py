@@ -203,8 +203,11 @@ def _told_by_login(hosts: list[str], scene: Scene) -> bool:
 def _failures(scene: Scene) -> Iterator[tuple[str, Failure]]:
     if scene.running:
         for row in scene.rows:
-            if row["last_error"] is not None and row["host"] not in _blocked(scene):
-                yield row["host"], _failure(row["last_error"])
+            if row["last_error"] is None or row["host"] in _blocked(scene):
+                continue
+            failure = _failure(row["last_error"])
+            if not profiles.is_mended(failure, scene):
+                yield row["host"], failure
         return
     yield from _asked(scene)
 

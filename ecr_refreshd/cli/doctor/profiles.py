@@ -13,10 +13,11 @@ from typing import cast
 
 from ecr_refreshd.aws import mistakes
 from ecr_refreshd.aws.ini import Problem
-from ecr_refreshd.aws.profiles import Profiles
+from ecr_refreshd.aws.profiles import Profiles, places
 from ecr_refreshd.cli.doctor import pasted
 from ecr_refreshd.cli.doctor.finding import Finding, Mend, Severity
 from ecr_refreshd.cli.doctor.scene import Scene
+from ecr_refreshd.core.model import Failure
 from ecr_refreshd.core.remedies import service
 from ecr_refreshd.host import plainfile
 
@@ -103,6 +104,13 @@ def _problems(scene: Scene) -> tuple[Problem, ...]:
 def has_problems(scene: Scene) -> bool:
     """Return whether an AWS file cannot be read, which `files` says."""
     return bool(_problems(scene))
+
+
+def is_mended(failure: Failure, scene: Scene) -> bool:
+    """Return whether a failure that the service remembers is of an AWS file that shows nothing wrong any more."""
+    if failure.code not in {"ConfigParseError", "aws.files"} or scene.aws is None or _problems(scene):
+        return False
+    return any(path in failure.message for path in places(scene.environ))
 
 
 def _unread(scene: Scene) -> dict[str, mistakes.Mistake]:

@@ -205,19 +205,21 @@ def save_as_utf8(path: str, encoding: str) -> Remedy:
     )
 
 
-def rename_title(path: str, line: int, title: str) -> Remedy:
+def rename_title(path: str, line: int, title: str, *, and_rest: bool = False) -> Remedy:
     """Return how a section gets a title that AWS programs read; a copy of the file is left beside it.
 
     Args:
         path: the real file, since sed replaces a symbolic link by a file.
         line: the title's.
         title: the right one, with its brackets.
+        and_rest: a comment behind it is taken for part of the title, and goes.
     """
     if not line:
         return Remedy(f"Write {title} in {path}.")
     escaped = title.replace("\\", r"\\").replace("/", r"\/").replace("&", r"\&")
     # Up to the last bracket, as the parser of these files takes it; what stands behind it stays.
-    script = shlex.quote(f"{line}s/^\\[.*\\]/{escaped}/")
+    until = "" if and_rest else r"\]"
+    script = shlex.quote(f"{line}s/\\[.*{until}/{escaped}/")
     return Remedy(f"Write {title} there:", f"sed -i{_backup(line)} {script} {shlex.quote(path)}")
 
 
