@@ -18,6 +18,7 @@ from ecr_refreshd.cli.doctor import pasted
 from ecr_refreshd.cli.doctor.finding import Finding, Mend, Severity
 from ecr_refreshd.cli.doctor.scene import Scene
 from ecr_refreshd.core.model import Failure
+from ecr_refreshd.core.remedies import aws as remedies
 from ecr_refreshd.core.remedies import service
 from ecr_refreshd.host import plainfile
 
@@ -31,7 +32,7 @@ def files(scene: Scene) -> Iterator[Finding]:
             "~/.aws",
             "The AWS files could not be read in time.",
             "Nobody can be asked for a token without them.",
-            "ls -l ~/.aws ~/.aws/sso/cache",
+            remedies.show_aws_folder().command,
         )
         return
     blocked = frozenset(host for host, each in scene.registries.items() if each.blocked is not None)

@@ -159,6 +159,11 @@ def name_profile(host: str, profile: str) -> Remedy:
 # -- the files in ~/.aws ---------------------------------------------------------------------------------------
 
 
+def show_aws_folder() -> Remedy:
+    """Return how it is seen what makes the AWS files unreadable, such as a network share; changes nothing."""
+    return Remedy(command="ls -l ~/.aws ~/.aws/sso/cache")
+
+
 def correct_file(path: str, line: int) -> Remedy:
     """Return which line of an AWS file has to be corrected. The AWS CLI cannot do it: it cannot read the file."""
     return Remedy(f"Correct line {line} of {path}." if line else f"Correct {path}.")
@@ -418,8 +423,8 @@ def check_proxy() -> Remedy:
 def newer_botocore() -> Remedy:
     """Return what helps where a host names a region that the installed botocore does not know."""
     return Remedy(
-        "Correct the host, or upgrade botocore if AWS has opened that region since:",
-        "pip install -U botocore",
+        "Correct the host; or, if AWS has opened that region since, upgrade botocore where ecr-refreshd is "
+        "installed."
     )
 
 
