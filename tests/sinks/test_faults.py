@@ -140,7 +140,7 @@ def test_a_read_only_file_system_is_said(home: Path) -> None:
     answer = write_in_mounts(home, "mount --bind $D $D; mount -o remount,bind,ro $D")
     assert answer["code"] == "sink.read-only"
     assert "read-only file system" in answer["message"]
-    assert "mounted read-only" in answer["hint"]
+    assert "Mount it writable" in answer["hint"]
     assert "remount" not in answer["hint"]
     assert seen(home) == STRANGER
 
